@@ -1,0 +1,32 @@
+//! Where a server listens and whom it dials. Names are resolved by the host, not by the caller, so that
+//! a simulated world can give a name another address.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A peer to dial: a host name or an IP literal, and a port.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Address {
+    pub host: String,
+    pub port: u16,
+}
+
+/// A place to listen on.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Endpoint {
+    /// A bind address (IP literal; `*` for every IPv4 interface, `::*` for every IPv6 one) and a port.
+    Tcp(Address),
+    /// A Unix socket, with the file mode that it gets (0 leaves the umask's).
+    Unix { path: PathBuf, mode: u32 },
+}
+
+impl fmt::Display for Address {
+    /// `host:port`, with brackets around an IPv6 literal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
