@@ -102,14 +102,17 @@ pub trait Disk: Clone + 'static {
     fn sync_dir(&self, path: &str) -> impl Future<Output = io::Result<()>> + 'static;
 }
 
-/// An open file. Cloning gives another handle to the same file.
+/// An open file. Cloning gives another handle to the same file. The caller awaits each operation on a file
+/// before it starts the next: their order is otherwise open.
+#[allow(clippy::len_without_is_empty, reason = "a length on a disk is asked for, not known")]
 pub trait DiskFile: Clone + 'static {
     fn len(&self) -> impl Future<Output = io::Result<u64>> + 'static;
 
-    /// At most `len` bytes from `offset`; fewer at the end of the file, none past it.
+    /// At most `len` bytes from `offset`: at least one, unless `offset` is at or past the end of the file.
     fn read(&self, offset: u64, len: usize) -> impl Future<Output = io::Result<Bytes>> + 'static;
 
-    /// Appends all of `data`, or fails; a failed append may have written a part.
+    /// Appends all of `data`, or fails; a failed append may have written a part. On a real machine this is
+    /// one `write(2)` to the page cache, done when the future is first polled.
     fn append(&self, data: Bytes) -> impl Future<Output = io::Result<()>> + 'static;
 
     fn truncate(&self, len: u64) -> impl Future<Output = io::Result<()>> + 'static;

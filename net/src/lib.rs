@@ -7,6 +7,7 @@
 
 mod address;
 mod host;
+pub mod real;
 
 pub use address::{Address, Endpoint};
 pub use host::{Disk, DiskFile, Host, Listener, OpenMode, Stream};

@@ -1,0 +1,147 @@
+//! Real files. What may wait for the device runs on the runtime's blocking threads; an append is a plain
+//! `write(2)` on the loop's own thread, because the page cache takes it. The order of operations on one
+//! file is the caller's: each is awaited before the next.
+#![allow(clippy::disallowed_methods, reason = "this is where real files are reached")]
+
+use std::fs::{self, File, OpenOptions};
+use std::future::Future;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Disk, DiskFile, OpenMode};
+
+/// The longest single read; a caller that wants more asks again.
+const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The file system, seen from one directory.
+#[derive(Clone)]
+pub struct RealDisk {
+    directory: Arc<PathBuf>,
+}
+
+/// An open file.
+#[derive(Clone)]
+pub struct RealFile {
+    file: Arc<File>,
+}
+
+impl RealDisk {
+    pub(super) fn new(directory: PathBuf) -> RealDisk {
+        RealDisk { directory: Arc::new(directory) }
+    }
+
+    /// `path` as the process must name it; an absolute one stays as it is.
+    fn resolve(&self, path: &str) -> PathBuf {
+        self.directory.join(path)
+    }
+}
+
+impl Disk for RealDisk {
+    type File = RealFile;
+
+    fn open(&self, path: &str, mode: OpenMode) -> impl Future<Output = io::Result<RealFile>> + 'static {
+        let path = self.resolve(path);
+        blocking(move || {
+            let mut options = OpenOptions::new();
+            options.read(true);
+            if mode != OpenMode::Read {
+                options.append(true).create(true);
+            }
+            let file = options.open(path)?;
+            if mode == OpenMode::Truncate {
+                file.set_len(0)?;
+            }
+            Ok(RealFile { file: Arc::new(file) })
+        })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> impl Future<Output = io::Result<()>> + 'static {
+        let (from, to) = (self.resolve(from), self.resolve(to));
+        blocking(move || fs::rename(from, to))
+    }
+
+    fn remove(&self, path: &str) -> impl Future<Output = io::Result<()>> + 'static {
+        let path = self.resolve(path);
+        blocking(move || fs::remove_file(path))
+    }
+
+    fn create_dir(&self, path: &str) -> impl Future<Output = io::Result<()>> + 'static {
+        let path = self.resolve(path);
+        blocking(move || match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            outcome => outcome,
+        })
+    }
+
+    fn list(&self, path: &str) -> impl Future<Output = io::Result<Vec<String>>> + 'static {
+        let path = self.resolve(path);
+        blocking(move || {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(path)? {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+
+    fn sync_dir(&self, path: &str) -> impl Future<Output = io::Result<()>> + 'static {
+        let path = self.resolve(path);
+        blocking(move || File::open(path)?.sync_all())
+    }
+}
+
+impl DiskFile for RealFile {
+    fn len(&self) -> impl Future<Output = io::Result<u64>> + 'static {
+        let file = self.file.clone();
+        blocking(move || Ok(file.metadata()?.len()))
+    }
+
+    fn read(&self, offset: u64, len: usize) -> impl Future<Output = io::Result<Bytes>> + 'static {
+        let file = self.file.clone();
+        blocking(move || {
+            let mut buffer = vec![0; len.min(READ_BYTES_MAX)];
+            let mut filled = 0;
+            while filled < buffer.len() {
+                match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            buffer.truncate(filled);
+            Ok(Bytes::from(buffer))
+        })
+    }
+
+    fn append(&self, data: Bytes) -> impl Future<Output = io::Result<()>> + 'static {
+        let file = self.file.clone();
+        async move { (&*file).write_all(&data) }
+    }
+
+    fn truncate(&self, len: u64) -> impl Future<Output = io::Result<()>> + 'static {
+        let file = self.file.clone();
+        blocking(move || file.set_len(len))
+    }
+
+    fn sync(&self) -> impl Future<Output = io::Result<()>> + 'static {
+        let file = self.file.clone();
+        blocking(move || file.sync_data())
+    }
+}
+
+/// Runs `work` where it may wait. A panic there is this program's own fault, so it goes on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(io::Error::other("the runtime is shutting down")),
+        },
+    }
+}

@@ -1,0 +1,118 @@
+//! The real host: this machine, through one tokio runtime on one thread. A [`LocalRuntime`] takes tasks
+//! that are not `Send` without the detour of a `LocalSet`.
+//!
+//! Owns the clocks, entropy and the task spawner; [`network`], [`stream`] and [`disk`] hold the rest.
+mod disk;
+mod network;
+mod stream;
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use squall_clock::{Mono, Now};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+pub use disk::{RealDisk, RealFile};
+pub use network::RealListener;
+pub use stream::RealStream;
+
+use crate::{Address, Endpoint, Host};
+
+/// Threads that wait for the disk and for name servers. The lanes of a server are few.
+const BLOCKING_THREADS_MAX: usize = 8;
+
+/// This machine. Lives inside [`RealHost::run`].
+#[derive(Clone)]
+pub struct RealHost {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    /// The zero of this host's monotonic clock.
+    start: Instant,
+    disk: RealDisk,
+}
+
+impl RealHost {
+    /// Runs `body` and every task that it spawns on this thread, until `body` ends. Relative paths on the
+    /// host's disk start at `directory`.
+    pub fn run<F, R>(directory: impl Into<PathBuf>, body: F) -> io::Result<R>
+    where
+        F: AsyncFnOnce(RealHost) -> R,
+    {
+        let runtime = runtime()?;
+        let shared = Shared { start: monotonic(), disk: RealDisk::new(directory.into()) };
+        Ok(runtime.block_on(body(RealHost { shared: Rc::new(shared) })))
+    }
+}
+
+impl Host for RealHost {
+    type Listener = RealListener;
+    type Stream = RealStream;
+    type Disk = RealDisk;
+
+    fn now(&self) -> Now {
+        let mono = monotonic().duration_since(self.shared.start).as_nanos();
+        Now { mono: Mono(u64::try_from(mono).unwrap_or(u64::MAX)), unix_us: wall_us() }
+    }
+
+    fn sleep_until(&self, deadline: Mono) -> impl Future<Output = ()> + 'static {
+        let instant = self.shared.start.checked_add(Duration::from_nanos(deadline.0));
+        async move {
+            match instant {
+                Some(instant) => tokio::time::sleep_until(instant.into()).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn listen(
+        &self,
+        endpoint: &Endpoint,
+        backlog: u32,
+    ) -> impl Future<Output = io::Result<RealListener>> + 'static {
+        network::listen(endpoint.clone(), backlog)
+    }
+
+    fn connect(
+        &self,
+        address: &Address,
+        source: Option<&str>,
+    ) -> impl Future<Output = io::Result<RealStream>> + 'static {
+        network::connect(address.clone(), source.map(str::to_owned))
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        tokio::task::spawn_local(task);
+    }
+
+    fn entropy(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).expect("the operating system gives random bytes");
+    }
+
+    fn disk(&self) -> &RealDisk {
+        &self.shared.disk
+    }
+}
+
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build_local(LocalOptions::default())
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is where the clock is read")]
+fn monotonic() -> Instant {
+    Instant::now()
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is where the clock is read")]
+fn wall_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
