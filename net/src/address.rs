@@ -15,24 +15,10 @@ pub struct Address {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Endpoint {
     /// A bind address (a name or IP literal; `*` for every IPv4 interface, `::*` for every IPv6 one) and a
-    /// port. A leading `-` says that this machine may lack the address.
+    /// port.
     Tcp(Address),
     /// A Unix socket, with the file mode that it gets (0 leaves the umask's).
     Unix { path: PathBuf, mode: u32 },
-}
-
-impl Address {
-    /// The bind address without the mark of [`Endpoint::is_optional`].
-    pub fn bind_host(&self) -> &str {
-        self.host.strip_prefix('-').unwrap_or(&self.host)
-    }
-}
-
-impl Endpoint {
-    /// Whether a server goes on without this endpoint when the machine lacks its address.
-    pub fn is_optional(&self) -> bool {
-        matches!(self, Endpoint::Tcp(address) if address.host.starts_with('-'))
-    }
 }
 
 impl fmt::Display for Endpoint {

@@ -108,7 +108,7 @@ pub trait Disk: Clone + 'static {
 pub trait DiskFile: Clone + 'static {
     fn len(&self) -> impl Future<Output = io::Result<u64>> + 'static;
 
-    /// At most `len` bytes from `offset`: at least one, unless `offset` is at or past the end of the file.
+    /// `len` bytes from `offset`; fewer at the end of the file, none past it.
     fn read(&self, offset: u64, len: usize) -> impl Future<Output = io::Result<Bytes>> + 'static;
 
     /// Appends all of `data`, or fails; a failed append may have written a part. On a real machine this is

@@ -66,7 +66,7 @@ fn a_wildcard_of_each_family_shares_one_port() {
     in_host(async |host, _| {
         let four = host.listen(&tcp("*", 0), 16).await.expect("listens on IPv4");
         let port = port_of(four.endpoint());
-        match host.listen(&tcp("-::*", port), 16).await {
+        match host.listen(&tcp("::*", port), 16).await {
             Ok(mut six) => {
                 let address = Address { host: "::1".to_owned(), port };
                 let dialled = host.connect(&address, None).await.expect("connects");

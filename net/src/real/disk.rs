@@ -14,9 +14,6 @@ use bytes::Bytes;
 
 use crate::{Disk, DiskFile, OpenMode};
 
-/// The longest single read; a caller that wants more asks again.
-const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
-
 /// The file system, seen from one directory.
 #[derive(Clone)]
 pub struct RealDisk {
@@ -104,7 +101,7 @@ impl DiskFile for RealFile {
     fn read(&self, offset: u64, len: usize) -> impl Future<Output = io::Result<Bytes>> + 'static {
         let file = self.file.clone();
         blocking(move || {
-            let mut buffer = vec![0; len.min(READ_BYTES_MAX)];
+            let mut buffer = vec![0; len];
             let mut filled = 0;
             while filled < buffer.len() {
                 match file.read_at(&mut buffer[filled..], offset + filled as u64) {

@@ -103,11 +103,10 @@ async fn connect_one(target: SocketAddr, source: Option<IpAddr>) -> io::Result<R
 }
 
 async fn resolve_bind(address: &Address) -> io::Result<SocketAddr> {
-    let host = address.bind_host();
-    let ip = match host {
+    let ip = match address.host.as_str() {
         "" | "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         "::*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        _ => match host.parse() {
+        host => match host.parse() {
             Ok(ip) => ip,
             Err(_) => return resolve_name(host, address.port).await,
         },
