@@ -1,0 +1,237 @@
+//! One database: keys to entries. Reading, writing and removing are here; `scan.rs` walks it, `expire.rs`
+//! finds what has expired, `entry_mut.rs` changes one entry in place.
+//!
+//! The database counts what it holds as it changes (keys, keys with an expiry, bytes), so that no
+//! question about the whole ever walks it.
+
+mod entry_mut;
+mod expire;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use entry_mut::EntryMut;
+pub use expire::Sweep;
+pub use scan::Cursor;
+
+use crate::dict::{Dict, Segment};
+use crate::entry::{Content, Entry, Removed, Value, string_content, with_content};
+use crate::place::{Place, Placement};
+use squall_clock::UnixMs;
+
+/// One of the databases that SELECT chooses from.
+pub struct Db {
+    placement: Placement,
+    /// By partition number; empty as long as the database has never held a key.
+    partitions: Vec<Dict>,
+    /// How many entries each partition holds; beside the partitions, so that summing them is quick.
+    partition_lens: Vec<u32>,
+    totals: Totals,
+    expiry_sweep: expire::SweepState,
+}
+
+/// What is counted over all entries.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Totals {
+    entries: usize,
+    volatile: usize,
+    /// The sum of all expiry times, for their average.
+    expiry_ms_sum: u128,
+    bytes: usize,
+}
+
+/// What storing a value found.
+#[derive(Debug)]
+pub enum Inserted {
+    /// The key did not exist.
+    Created,
+    /// The key existed. If its old value was not a small string it is handed over, so that the caller may free it
+    /// at leisure.
+    Replaced(Option<Box<Value>>),
+}
+
+/// Where an entry is, until the next insertion or removal.
+#[derive(Clone, Copy)]
+struct At {
+    partition: usize,
+    segment: usize,
+    index: usize,
+}
+
+impl Db {
+    pub(crate) fn empty(placement: Placement) -> Db {
+        Db {
+            placement,
+            partitions: Vec::new(),
+            partition_lens: Vec::new(),
+            totals: Totals::default(),
+            expiry_sweep: expire::SweepState::default(),
+        }
+    }
+
+    pub fn lookup(&self, key: &[u8]) -> Option<&Entry> {
+        let place = self.placement.place(key);
+        let segment = self.partitions.get(place.partition)?.segment_of(place.hash)?;
+        let index = segment.find(place.tag(), key)?;
+        Some(&segment.entries()[index])
+    }
+
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.lookup(key).is_some()
+    }
+
+    /// The entry, to be changed in place.
+    pub fn lookup_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
+        let at = self.find(self.placement.place(key), key)?;
+        Some(EntryMut::of(self, at))
+    }
+
+    /// Stores a value under a key, with this expiry time or none, whatever was there before.
+    pub fn insert(&mut self, key: &[u8], value: Value, expire_at: Option<UnixMs>) -> Inserted {
+        with_content(value, |content| self.store(key, content, expire_at))
+    }
+
+    /// Stores a string under a key. A string of about the same length as the old one takes its place
+    /// without any allocation.
+    pub fn set_string(&mut self, key: &[u8], bytes: &[u8], expire_at: Option<UnixMs>) -> Inserted {
+        self.store(key, string_content(bytes), expire_at)
+    }
+
+    pub fn remove(&mut self, key: &[u8]) -> Option<Removed> {
+        let at = self.find(self.placement.place(key), key)?;
+        Some(self.remove_at(at))
+    }
+
+    /// Sets or clears a key's expiry time. False if there is no such key.
+    pub fn set_expire(&mut self, key: &[u8], expire_at: Option<UnixMs>) -> bool {
+        match self.lookup_mut(key) {
+            Some(mut entry) => {
+                entry.set_expire(expire_at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.totals.entries
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.totals.entries == 0
+    }
+
+    /// How many keys have an expiry time.
+    pub fn volatile_len(&self) -> usize {
+        self.totals.volatile
+    }
+
+    /// How long the keys with an expiry time have left, on average; zero when there are none.
+    pub fn average_ttl_ms(&self, now: UnixMs) -> u64 {
+        match self.totals.volatile {
+            0 => 0,
+            count => ((self.totals.expiry_ms_sum / count as u128) as u64).saturating_sub(now.0),
+        }
+    }
+
+    /// How many bytes the entries hold, without the tables that find them.
+    pub fn memory_bytes(&self) -> usize {
+        self.totals.bytes
+    }
+
+    pub(crate) fn into_segments(self) -> impl Iterator<Item = Segment> {
+        self.partitions.into_iter().flat_map(Dict::into_segments)
+    }
+
+    fn store(&mut self, key: &[u8], content: Content<'_>, expire_at: Option<UnixMs>) -> Inserted {
+        let place = self.placement.place(key);
+        match self.find(place, key) {
+            Some(at) => {
+                let mut entry = EntryMut::of(self, at);
+                let old = entry.set_content(content);
+                entry.set_expire(expire_at);
+                Inserted::Replaced(old)
+            }
+            None => {
+                self.add(place, Entry::create(key, content, expire_at));
+                Inserted::Created
+            }
+        }
+    }
+
+    fn find(&self, place: Place, key: &[u8]) -> Option<At> {
+        let dict = self.partitions.get(place.partition)?;
+        let index = dict.segment_of(place.hash)?.find(place.tag(), key)?;
+        Some(At { partition: place.partition, segment: dict.segment_number(place.hash), index })
+    }
+
+    /// Adds an entry whose key is known to be absent.
+    fn add(&mut self, place: Place, entry: Entry) {
+        if self.partitions.is_empty() {
+            let count = self.placement.partitioning().count();
+            self.partitions.resize_with(count, Dict::empty);
+            self.partition_lens = vec![0; count];
+        }
+        self.totals.add(&entry);
+        self.partition_lens[place.partition] += 1;
+        if let Some(at) = entry.expire_at() {
+            self.expiry_sweep.note(at);
+        }
+        let dict = &mut self.partitions[place.partition];
+        dict.ensure_segment(0);
+        let number = dict.make_room(place.hash, |key| self.placement.place(key).hash);
+        if let Some(at) = entry.expire_at() {
+            dict.earliest_expiry = dict.earliest_expiry.min(at);
+        }
+        dict.segment_mut(number).push(place.tag(), entry);
+    }
+
+    fn remove_at(&mut self, at: At) -> Removed {
+        let dict = &mut self.partitions[at.partition];
+        let entry = dict.segment_mut(at.segment).swap_remove(at.index);
+        self.totals.subtract(&entry);
+        self.partition_lens[at.partition] -= 1;
+        let mut number = at.segment;
+        while let Some(neighbour) = dict.merge_candidate(number) {
+            number = dict.merge(number, neighbour);
+        }
+        dict.release_if_empty();
+        Removed(entry)
+    }
+
+    fn segment_at(&self, at: At) -> &Segment {
+        self.partitions[at.partition].segment(at.segment)
+    }
+
+    fn segment_at_mut(&mut self, at: At) -> &mut Segment {
+        self.partitions[at.partition].segment_mut(at.segment)
+    }
+}
+
+impl Totals {
+    fn add(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.bytes += entry.memory_bytes();
+        self.add_expiry(entry.expire_at());
+    }
+
+    fn subtract(&mut self, entry: &Entry) {
+        self.entries -= 1;
+        self.bytes -= entry.memory_bytes();
+        self.subtract_expiry(entry.expire_at());
+    }
+
+    fn add_expiry(&mut self, expire_at: Option<UnixMs>) {
+        if let Some(at) = expire_at {
+            self.volatile += 1;
+            self.expiry_ms_sum += u128::from(at.0);
+        }
+    }
+
+    fn subtract_expiry(&mut self, expire_at: Option<UnixMs>) {
+        if let Some(at) = expire_at {
+            self.volatile -= 1;
+            self.expiry_ms_sum -= u128::from(at.0);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! An extendible hash table: a directory, indexed by the top bits of the hash, of [`Segment`]s.
+//!
+//! A segment that is full is split in two; only when it already uses all the bits of the directory
+//! does the directory double, which copies small integers. So no insertion ever moves more than one
+//! segment's entries. Neighbours that have become nearly empty are merged again.
+
+mod segment;
+
+pub(crate) use segment::{NEVER, SEGMENT_ENTRIES_MAX, Segment};
+
+use squall_clock::UnixMs;
+
+/// The directory stops doubling here: 2^24 segments hold more than a billion entries in one dictionary.
+/// Beyond, and for keys that no further bit tells apart, segments grow longer instead.
+const DEPTH_MAX: u8 = 24;
+
+/// Two neighbours are merged when both together fill at most half a segment, so that a key that comes
+/// and goes does not split and merge them for ever.
+const MERGED_ENTRIES_MAX: usize = SEGMENT_ENTRIES_MAX / 2;
+
+/// Segments are empty until the first entry, so an unused dictionary holds no memory.
+pub(crate) struct Dict {
+    /// Indices into `segments`: 2^depth of them, or none while one segment covers all.
+    directory: Vec<u32>,
+    segments: Vec<Segment>,
+    /// No entry expires before this. It may be too early, never too late.
+    pub earliest_expiry: UnixMs,
+    depth: u8,
+}
+
+impl Dict {
+    pub const fn empty() -> Dict {
+        Dict { directory: Vec::new(), segments: Vec::new(), earliest_expiry: NEVER, depth: 0 }
+    }
+
+    /// How many top bits of the hash the directory uses.
+    pub fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    /// The number of the segment that `hash` belongs to. There is none in a dictionary without segments.
+    pub fn segment_number(&self, hash: u64) -> usize {
+        match self.depth {
+            0 => 0,
+            depth => self.directory[(hash >> (64 - depth)) as usize] as usize,
+        }
+    }
+
+    pub fn segment_of(&self, hash: u64) -> Option<&Segment> {
+        self.segments.get(self.segment_number(hash))
+    }
+
+    pub fn segment(&self, number: usize) -> &Segment {
+        &self.segments[number]
+    }
+
+    pub fn segment_mut(&mut self, number: usize) -> &mut Segment {
+        &mut self.segments[number]
+    }
+
+    /// All segments, in the order in which they were made.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    pub fn segments_mut(&mut self) -> &mut [Segment] {
+        &mut self.segments
+    }
+
+    /// Makes sure that there is a segment; one made now belongs to `epoch`.
+    pub fn ensure_segment(&mut self, epoch: u32) {
+        if self.segments.is_empty() {
+            self.segments.push(Segment::covering_all(epoch));
+        }
+    }
+
+    /// Splits the segment that `hash` belongs to until it has room, and returns its number. `rehash`
+    /// computes the hash of a key that is stored.
+    pub fn make_room(&mut self, hash: u64, rehash: impl Fn(&[u8]) -> u64) -> usize {
+        loop {
+            let number = self.segment_number(hash);
+            let segment = &mut self.segments[number];
+            if segment.len() < SEGMENT_ENTRIES_MAX || segment.depth() == DEPTH_MAX {
+                return number;
+            }
+            if segment.depth() == self.depth {
+                self.double_directory();
+            }
+            let upper = self.segments[number].split(&rehash);
+            self.point_directory_at(&upper, self.segments.len());
+            self.segments.push(upper);
+        }
+    }
+
+    /// The number of the segment that `number` could be merged with now, if both are that empty.
+    pub fn merge_candidate(&self, number: usize) -> Option<usize> {
+        let segment = &self.segments[number];
+        if segment.depth() == 0 || segment.len() > MERGED_ENTRIES_MAX / 2 {
+            return None;
+        }
+        let neighbour_number = self.segment_number(segment.start() ^ 1 << (64 - segment.depth()));
+        let neighbour = &self.segments[neighbour_number];
+        (neighbour.depth() == segment.depth() && segment.len() + neighbour.len() <= MERGED_ENTRIES_MAX)
+            .then_some(neighbour_number)
+    }
+
+    /// Merges two segments that `merge_candidate` named, and returns the number of the merged one.
+    pub fn merge(&mut self, one: usize, other: usize) -> usize {
+        let (kept, gone) = (one.min(other), one.max(other));
+        let absorbed = self.segments.swap_remove(gone);
+        if gone < self.segments.len() {
+            self.redirect(gone);
+        }
+        self.segments[kept].absorb(absorbed);
+        self.redirect(kept);
+        self.shrink_directory();
+        kept
+    }
+
+    /// Forgets the only segment if it is empty.
+    pub fn release_if_empty(&mut self) {
+        if let [only] = self.segments.as_slice()
+            && only.len() == 0
+        {
+            *self = Dict::empty();
+        }
+    }
+
+    pub fn into_segments(self) -> Vec<Segment> {
+        self.segments
+    }
+
+    fn double_directory(&mut self) {
+        self.directory = match self.depth {
+            0 => vec![0, 0],
+            _ => self.directory.iter().flat_map(|&number| [number, number]).collect(),
+        };
+        self.depth += 1;
+    }
+
+    /// Halves the directory as often as no segment needs its last bit.
+    fn shrink_directory(&mut self) {
+        // A segment that uses every bit of the directory has a slot to itself, and so its neighbour differs.
+        while self.depth > 0 && self.directory.chunks_exact(2).all(|pair| pair[0] == pair[1]) {
+            self.depth -= 1;
+            self.directory = match self.depth {
+                0 => Vec::new(),
+                _ => self.directory.iter().step_by(2).copied().collect(),
+            };
+        }
+    }
+
+    fn redirect(&mut self, number: usize) {
+        let (start, depth) = (self.segments[number].start(), self.segments[number].depth());
+        self.point_slots_at(start, depth, number);
+    }
+
+    fn point_directory_at(&mut self, segment: &Segment, number: usize) {
+        self.point_slots_at(segment.start(), segment.depth(), number);
+    }
+
+    fn point_slots_at(&mut self, start: u64, depth: u8, number: usize) {
+        if self.depth == 0 {
+            return;
+        }
+        let first = (start >> (64 - self.depth)) as usize;
+        let count = 1 << (self.depth - depth);
+        self.directory[first..first + count].fill(number as u32);
+    }
+}
