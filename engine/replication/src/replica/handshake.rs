@@ -1,0 +1,159 @@
+//! The words before the stream, one answer at a time. Answers are lines; a lone newline between them is a
+//! primary saying that it lives.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use squall_resp::encode_command;
+
+use super::ReplicaOptions;
+use crate::{Position, ReplId, ReplOffset};
+
+/// No answer of a handshake is longer; whoever sends more is not a primary.
+pub(super) const LINE_BYTES_MAX: usize = 4096;
+
+/// What the primary has still to answer.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    expected: VecDeque<Question>,
+}
+
+#[derive(Debug)]
+enum Question {
+    Ping,
+    Auth,
+    /// `REPLCONF`, and which option.
+    Replconf(&'static str),
+    Psync {
+        with_position: bool,
+    },
+}
+
+/// What an answer means.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The primary lives and may be told who we are.
+    Alive,
+    /// It has taken note of one thing about us, and was the last to be asked for if `last`. It need not
+    /// know every option of REPLCONF.
+    Noted {
+        remark: Option<String>,
+        last: bool,
+    },
+    FullResync(Position),
+    Continue(Option<ReplId>),
+}
+
+impl Handshake {
+    pub(super) fn begin() -> Handshake {
+        Handshake { expected: VecDeque::from([Question::Ping]) }
+    }
+
+    /// All that is said before PSYNC, at once; the answers come in the same order.
+    pub(super) fn introduce(&mut self, options: &ReplicaOptions) -> Bytes {
+        let mut bytes = BytesMut::new();
+        let mut say = |question, words: &[&[u8]]| {
+            encode_command(&mut bytes, words.iter().copied());
+            self.expected.push_back(question);
+        };
+        match (&options.user, &options.password) {
+            (_, None) => {}
+            (None, Some(password)) => say(Question::Auth, &[b"AUTH", password.as_bytes()]),
+            (Some(user), Some(password)) => {
+                say(Question::Auth, &[b"AUTH", user.as_bytes(), password.as_bytes()])
+            }
+        }
+        let port = options.listening_port.to_string();
+        say(Question::Replconf("listening-port"), &[b"REPLCONF", b"listening-port", port.as_bytes()]);
+        if let Some(host) = &options.announced_host {
+            say(Question::Replconf("ip-address"), &[b"REPLCONF", b"ip-address", host.as_bytes()]);
+        }
+        say(Question::Replconf("capa"), &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]);
+        say(Question::Replconf("version"), &[b"REPLCONF", b"version", options.version.as_bytes()]);
+        bytes.freeze()
+    }
+
+    pub(super) fn expect_psync(&mut self, with_position: bool) {
+        self.expected.push_back(Question::Psync { with_position });
+    }
+
+    /// The next answer in `input`, if it is complete. An error ends the connection.
+    pub(super) fn read(&mut self, input: &mut BytesMut) -> Result<Option<Answer>, String> {
+        let Some(line) = take_line(input)? else { return Ok(None) };
+        let question =
+            self.expected.pop_front().ok_or_else(|| format!("it said {} unasked", shown(&line)))?;
+        let answer = match question {
+            Question::Ping => answer_to_ping(&line)?,
+            Question::Psync { with_position } => answer_to_psync(&line, with_position)?,
+            Question::Auth if line.starts_with(b"-") => {
+                return Err(format!("it answered {} to AUTH", shown(&line)));
+            }
+            Question::Auth => Answer::Noted { remark: None, last: self.expected.is_empty() },
+            Question::Replconf(option) => {
+                let refused = line.starts_with(b"-");
+                let remark = refused.then(|| format!("the primary does not know {option}: {}", shown(&line)));
+                Answer::Noted { remark, last: self.expected.is_empty() }
+            }
+        };
+        Ok(Some(answer))
+    }
+}
+
+/// Takes one line without its end, past any empty ones; nothing while it is incomplete.
+pub(super) fn take_line(input: &mut BytesMut) -> Result<Option<Bytes>, String> {
+    loop {
+        let Some(end) = input.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
+            return match input.len() >= LINE_BYTES_MAX {
+                true => Err(format!("it sent {LINE_BYTES_MAX} bytes without the end of a line")),
+                false => Ok(None),
+            };
+        };
+        let mut line = input.split_to(end + 1);
+        line.truncate(end);
+        if line.ends_with(b"\r") {
+            line.truncate(end - 1);
+        }
+        if !line.is_empty() {
+            return Ok(Some(line.freeze()));
+        }
+    }
+}
+
+/// A line from the primary as it may stand in a log.
+pub(super) fn shown(line: &[u8]) -> String {
+    const SHOWN_BYTES_MAX: usize = 120;
+    format!("\"{}\"", line[..line.len().min(SHOWN_BYTES_MAX)].escape_ascii())
+}
+
+/// A primary that wants a password, or does not let this user ping, is alive all the same.
+fn answer_to_ping(line: &[u8]) -> Result<Answer, String> {
+    let lives = [&b"+"[..], b"-NOAUTH", b"-NOPERM", b"-ERR operation not permitted"];
+    match lives.iter().any(|start| line.starts_with(start)) {
+        true => Ok(Answer::Alive),
+        false => Err(format!("it answered {} to PING", shown(line))),
+    }
+}
+
+fn answer_to_psync(line: &[u8], with_position: bool) -> Result<Answer, String> {
+    let strange = || format!("it answered {} to PSYNC", shown(line));
+    let mut words = line.split(|byte| *byte == b' ');
+    match words.next() {
+        Some(b"+FULLRESYNC") => {
+            let id = words.next().and_then(ReplId::parse);
+            let offset = words.next().and_then(read_offset);
+            let (id, offset) = id.zip(offset).ok_or_else(strange)?;
+            Ok(Answer::FullResync(Position { id, offset }))
+        }
+        Some(b"+CONTINUE") if with_position => match words.next() {
+            None => Ok(Answer::Continue(None)),
+            Some(id) => Ok(Answer::Continue(Some(ReplId::parse(id).ok_or_else(strange)?))),
+        },
+        _ => Err(strange()),
+    }
+}
+
+/// Offsets are signed where they are read, which leaves room to count on from any of them.
+fn read_offset(word: &[u8]) -> Option<ReplOffset> {
+    let offset: i64 = std::str::from_utf8(word).ok()?.parse().ok()?;
+    u64::try_from(offset).ok().map(ReplOffset)
+}
