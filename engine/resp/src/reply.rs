@@ -43,6 +43,16 @@ impl<'a> Reply<'a> {
         self.protocol == Protocol::Resp3
     }
 
+    /// What follows is written in another protocol (HELLO inside a transaction).
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// Where the replies go, for another writer to go on with.
+    pub fn output(&mut self) -> &mut Output {
+        self.output
+    }
+
     pub fn ok(&mut self) {
         self.output.extend(b"+OK\r\n");
     }

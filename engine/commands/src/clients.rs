@@ -1,0 +1,102 @@
+//! The table of all connected clients, in order of arrival.
+
+use std::collections::BTreeMap;
+
+use squall_resp::{Output, RequestParser};
+
+use crate::session::{ClientId, Session};
+
+/// A client: its session, which commands read and change, and the buffers at both ends of it.
+pub struct Client {
+    pub session: Session,
+    pub parser: RequestParser,
+    pub output: Output,
+}
+
+/// All clients. The one that is being served is taken out for as long, so that its commands can look at
+/// the others; its place stays.
+#[derive(Default)]
+pub struct Clients {
+    by_id: BTreeMap<ClientId, Option<Box<Client>>>,
+    last_id: u64,
+    /// Clients that another client's command has written to: the node has to flush them.
+    written: Vec<ClientId>,
+}
+
+impl Clients {
+    /// A number for a client or a link, never given before.
+    pub fn next_id(&mut self) -> ClientId {
+        self.last_id += 1;
+        ClientId(self.last_id)
+    }
+
+    pub fn insert(&mut self, session: Session) {
+        let id = session.id;
+        let client = Client { session, parser: RequestParser::new(), output: Output::new() };
+        let before = self.by_id.insert(id, Some(Box::new(client)));
+        assert!(before.is_none(), "client ids are never reused");
+    }
+
+    /// Takes the client out to serve it; `None` where it is gone or already taken.
+    pub fn take(&mut self, id: ClientId) -> Option<Box<Client>> {
+        self.by_id.get_mut(&id)?.take()
+    }
+
+    /// Puts a client that was taken back in its place.
+    pub fn put_back(&mut self, client: Box<Client>) {
+        let place = self.by_id.get_mut(&client.session.id).expect("a served client keeps its place");
+        assert!(place.is_none(), "a place holds one client");
+        *place = Some(client);
+    }
+
+    /// Removes the client, or the place of one that was taken.
+    pub fn remove(&mut self, id: ClientId) -> Option<Box<Client>> {
+        self.by_id.remove(&id)?
+    }
+
+    /// A client that is not being served.
+    pub fn get(&self, id: ClientId) -> Option<&Client> {
+        self.by_id.get(&id)?.as_deref()
+    }
+
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.by_id.get_mut(&id)?.as_deref_mut()
+    }
+
+    /// The output of a client that is not being served, for another's command to write to.
+    pub fn output_of(&mut self, id: ClientId) -> Option<&mut Output> {
+        let client = self.by_id.get_mut(&id)?.as_deref_mut()?;
+        if self.written.last() != Some(&id) {
+            self.written.push(id);
+        }
+        Some(&mut client.output)
+    }
+
+    /// The clients written to by others' commands since the last call.
+    pub fn take_written(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.written)
+    }
+
+    pub fn contains(&self, id: ClientId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// All ids in order of arrival, the served one's too.
+    pub fn ids(&self) -> impl Iterator<Item = ClientId> + '_ {
+        self.by_id.keys().copied()
+    }
+
+    /// All clients but the served one, in order of arrival.
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.by_id.values().filter_map(|client| client.as_deref())
+    }
+
+    /// The number of clients, the served one counted.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}

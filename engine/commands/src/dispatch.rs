@@ -1,0 +1,363 @@
+//! From a request's words to its reply: look-up, the checks that derive from the row, queueing in a
+//! transaction, the call, its error, its effects, its statistics.
+//!
+//! Nearly every request passes all checks, so they are asked as one question: each row has a set of
+//! [`Gates`], the state of server and session closes some, and only where the two sets meet is it looked
+//! at in detail who refuses.
+
+use squall_resp::{Args, Output, Reply};
+
+use crate::administration::monitor;
+use crate::context::Context;
+use crate::engine::{Caller, Engine, Role};
+use crate::error::CommandError;
+use crate::server::Server;
+use crate::session::{ReplyMode, Session};
+use crate::table::{Command, Flag, Found, Row};
+use crate::transactions;
+
+/// What became of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "a postponed request has to be sent again"]
+pub enum Dispatched {
+    /// Answered, refused, queued, or waiting (`session.blocked`).
+    Done,
+    /// `CLIENT PAUSE` holds it back: nothing has happened, and the request is to be dispatched again when
+    /// `engine.pause` is over.
+    Postponed,
+}
+
+/// What has to be open for a command to pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gates(u16);
+
+impl Gates {
+    /// Every command: where all of them are paused.
+    const ANY: u16 = 1;
+    const WRITE: u16 = 1 << 1;
+    const DENY_OOM: u16 = 1 << 2;
+    const NOT_WHILE_LOADING: u16 = 1 << 3;
+    const NOT_WHILE_STALE: u16 = 1 << 4;
+    const AUTHENTICATED: u16 = 1 << 5;
+    const MULTI: u16 = 1 << 6;
+
+    pub(crate) fn of(command: &Command) -> Gates {
+        let flags = command.flags;
+        let mut bits = Gates::ANY | Gates::MULTI;
+        let mut add = |condition: bool, bit: u16| bits |= if condition { bit } else { 0 };
+        add(flags.has(Flag::Write) || flags.has(Flag::MayReplicate), Gates::WRITE);
+        add(flags.has(Flag::DenyOom), Gates::DENY_OOM);
+        add(!flags.has(Flag::Loading), Gates::NOT_WHILE_LOADING);
+        add(!flags.has(Flag::Stale), Gates::NOT_WHILE_STALE);
+        add(!flags.has(Flag::NoAuth), Gates::AUTHENTICATED);
+        Gates(bits)
+    }
+
+    #[inline]
+    fn meet(self, closed: Gates) -> bool {
+        self.0 & closed.0 != 0
+    }
+}
+
+/// Where a request stands after the gates.
+enum Passage {
+    Through,
+    Queued,
+    Postponed,
+}
+
+impl Engine {
+    /// Does one request of `session` and writes its reply to `output`.
+    pub fn dispatch(
+        &mut self,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) -> Dispatched {
+        if session.is_silent() {
+            return self.dispatch_silently(session, output, args, server);
+        }
+        self.dispatch_aloud(session, output, args, server)
+    }
+
+    fn dispatch_aloud(
+        &mut self,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) -> Dispatched {
+        let row = match self.table.find(args) {
+            Found::Row(row) if row.command.accepts(args.len()) => row,
+            refused => {
+                let error = self.refuse_unknown(refused, args);
+                self.reject(error, session, output);
+                return Dispatched::Done;
+            }
+        };
+        self.caller = Caller { is_primary_link: session.is_primary_link, no_touch: session.no_touch };
+        if row.gates.meet(self.closed_gates(session)) {
+            match self.pass_gates(row, session, args) {
+                Ok(Passage::Through) => {}
+                Ok(Passage::Postponed) => return Dispatched::Postponed,
+                Ok(Passage::Queued) => {
+                    Reply::new(output, session.protocol).queued();
+                    return Dispatched::Done;
+                }
+                Err(error) => {
+                    self.stats.command_mut(row.id).rejected += 1;
+                    self.reject(error, session, output);
+                    return Dispatched::Done;
+                }
+            }
+        }
+        self.call(row, session, output, args, server);
+        self.propagation.end_of_command();
+        Dispatched::Done
+    }
+
+    /// `CLIENT REPLY OFF` and `SKIP`, and the primary's stream: the reply goes nowhere. `CLIENT REPLY ON`
+    /// is the one command whose reply is seen, since it turns replies on again.
+    #[cold]
+    fn dispatch_silently(
+        &mut self,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) -> Dispatched {
+        let mut silence = std::mem::take(&mut self.silence);
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::Skipping;
+        }
+        let dispatched = self.dispatch_aloud(session, &mut silence, args, server);
+        silence.clear();
+        self.silence = silence;
+        match (session.reply_mode, dispatched) {
+            (ReplyMode::Skipping, Dispatched::Done) => session.reply_mode = ReplyMode::On,
+            (ReplyMode::Skipping, Dispatched::Postponed) => session.reply_mode = ReplyMode::SkipNext,
+            (ReplyMode::On, _) if !session.is_primary_link => Reply::new(output, session.protocol).ok(),
+            _ => {}
+        }
+        dispatched
+    }
+
+    /// Runs a row's function: on its own, or as a part of EXEC. The reply is one value in either case.
+    pub(crate) fn call(
+        &mut self,
+        row: &'static Row,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) {
+        let shown_last = row.command.flags.has(Flag::ShownLast);
+        if !self.monitors.is_empty() && !shown_last {
+            monitor::feed(self, row, session, output, args);
+        }
+        let dirty_before = self.dirty;
+        let outer = self.propagation.begin(session.db);
+        let started = self.stopwatch.map(|read| read());
+        let protocol = session.protocol;
+        let reply = Reply::new(output, protocol);
+        let result = (row.command.handler)(&mut Context { engine: self, session, reply, args, server });
+        let usec = match (started, self.stopwatch) {
+            (Some(started), Some(read)) => read().since(started).as_micros(),
+            _ => 0,
+        };
+        if !self.monitors.is_empty() && shown_last {
+            monitor::feed(self, row, session, output, args);
+        }
+        if let Err(error) = &result {
+            self.fail(row, error, session, output);
+        }
+        let counters = self.stats.command_mut(row.id);
+        counters.calls += 1;
+        counters.usec += usec;
+        self.stats.commands_processed += 1;
+        let changed = self.dirty != dirty_before && !session.is_primary_link;
+        self.propagation.end(outer, changed, args);
+        session.last_command = Some(row.id);
+        session.commands_processed += 1;
+        if self.config.slowlog_log_slower_than_us >= 0 && started.is_some() {
+            self.slowlog.consider(usec, row, args, session, &self.config, self.now);
+        }
+    }
+
+    fn fail(&mut self, row: &Row, error: &CommandError, session: &Session, output: &mut Output) {
+        let text = error.text();
+        self.stats.command_mut(row.id).failed += 1;
+        self.stats.count_error(&text);
+        if session.is_primary_link {
+            self.stats.unexpected_errors += 1;
+        }
+        Reply::new(output, session.protocol).error_bytes(&text);
+    }
+
+    /// Answers a request that is not even begun; a transaction that it was meant for will not run.
+    fn reject(&mut self, error: CommandError, session: &mut Session, output: &mut Output) {
+        let text = error.text();
+        self.stats.count_error(&text);
+        if let Some(transaction) = &mut session.transaction {
+            transaction.refused = true;
+        }
+        Reply::new(output, session.protocol).error_bytes(&text);
+    }
+
+    /// The gates that the state of the server and of the session closes now.
+    #[inline]
+    fn closed_gates(&self, session: &Session) -> Gates {
+        let mut bits = 0;
+        let mut close = |condition: bool, gates: u16| bits |= if condition { gates } else { 0 };
+        close(session.transaction.is_some(), Gates::MULTI);
+        if session.is_primary_link {
+            return Gates(bits);
+        }
+        close(!session.authenticated, Gates::AUTHENTICATED);
+        close(self.loading, Gates::NOT_WHILE_LOADING);
+        close(self.pause.is_some(), Gates::ANY);
+        close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
+        close(self.snapshot_failed || self.append_failed.is_some(), Gates::WRITE);
+        close(self.role == Role::Replica || self.config.min_replicas_to_write != 0, Gates::WRITE);
+        close(self.primary_link_down, Gates::NOT_WHILE_STALE);
+        Gates(bits)
+    }
+
+    /// The questions behind the gates, in the order in which Redis asks them.
+    #[cold]
+    fn pass_gates(
+        &mut self,
+        row: &'static Row,
+        session: &mut Session,
+        args: Args<'_>,
+    ) -> Result<Passage, CommandError> {
+        let flags = row.command.flags;
+        if !session.authenticated && !flags.has(Flag::NoAuth) {
+            return Err(CommandError::line("NOAUTH Authentication required."));
+        }
+        if session.transaction.is_some() && flags.has(Flag::NoMulti) {
+            return Err(CommandError::line("ERR Command not allowed inside a transaction"));
+        }
+        if !session.is_primary_link {
+            self.refuse_by_state(row, session)?;
+        }
+        if session.transaction.is_some() && !flags.has(Flag::NeverQueued) {
+            transactions::queue(session, args);
+            return Ok(Passage::Queued);
+        }
+        if self.holds_back(row, session) {
+            return Ok(Passage::Postponed);
+        }
+        Ok(Passage::Through)
+    }
+
+    /// Refusals for what the server is or lacks at present.
+    fn refuse_by_state(&self, row: &Row, session: &Session) -> Result<(), CommandError> {
+        let flags = row.command.flags;
+        let writes = self.writes(row, session);
+        if self.denies_oom(row, session) && self.is_out_of_memory() {
+            return Err(CommandError::line("OOM command not allowed when used memory > 'maxmemory'."));
+        }
+        if writes && self.role == Role::Primary {
+            if self.snapshot_failed && self.config.stop_writes_on_bgsave_error {
+                return Err(CommandError::line(MISCONF_SNAPSHOT));
+            }
+            if let Some(reason) = &self.append_failed {
+                return Err(CommandError::line(format!("MISCONF Errors writing to the AOF file: {reason}")));
+            }
+        }
+        if writes && self.role == Role::Primary && self.good_replicas < self.config.min_replicas_to_write {
+            return Err(CommandError::line("NOREPLICAS Not enough good replicas to write."));
+        }
+        if flags.has(Flag::Write) && self.role == Role::Replica && self.config.replica_read_only {
+            return Err(CommandError::line("READONLY You can't write against a read only replica."));
+        }
+        let stale = self.primary_link_down && !self.config.replica_serve_stale_data;
+        if stale && !flags.has(Flag::Stale) {
+            return Err(CommandError::line(
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            ));
+        }
+        if self.loading && !flags.has(Flag::Loading) {
+            return Err(CommandError::line("LOADING Redis is loading the dataset in memory"));
+        }
+        Ok(())
+    }
+
+    /// Whether the row writes, or is the EXEC of a transaction that does.
+    fn writes(&self, row: &Row, session: &Session) -> bool {
+        row.gates.meet(Gates(Gates::WRITE)) || self.is_exec_of(row, session, Gates(Gates::WRITE))
+    }
+
+    fn denies_oom(&self, row: &Row, session: &Session) -> bool {
+        row.gates.meet(Gates(Gates::DENY_OOM)) || self.is_exec_of(row, session, Gates(Gates::DENY_OOM))
+    }
+
+    fn is_exec_of(&self, row: &Row, session: &Session, gates: Gates) -> bool {
+        let Some(transaction) = session.transaction.as_ref().filter(|_| row.full_name == "exec") else {
+            return false;
+        };
+        transaction.queued.iter().any(|request| match self.table.find(request.as_args()) {
+            Found::Row(row) => row.gates.meet(gates),
+            _ => false,
+        })
+    }
+
+    /// `CLIENT PAUSE`: everything waits, or what writes does. Replicas' own words go on.
+    fn holds_back(&self, row: &Row, session: &Session) -> bool {
+        match self.pause {
+            Some(pause) if self.now.mono < pause.until && !session.is_replica && !session.is_primary_link => {
+                (pause.all && row.full_name != "client|unpause") || self.writes(row, session)
+            }
+            _ => false,
+        }
+    }
+
+    /// Why no row takes this request.
+    #[cold]
+    fn refuse_unknown(&mut self, found: Found<'_>, args: Args<'_>) -> CommandError {
+        match found {
+            Found::Row(row) => {
+                self.stats.command_mut(row.id).rejected += 1;
+                CommandError::Arity { command: row.full_name.clone() }
+            }
+            Found::UnknownSubcommand(container) => {
+                let name = clipped(args.at(1), UNKNOWN_BYTES_MAX);
+                let container = container.full_name.to_uppercase();
+                let tail = format!("'. Try {container} HELP.");
+                CommandError::Bytes([b"ERR unknown subcommand '", name, tail.as_bytes()].concat())
+            }
+            Found::UnknownCommand => CommandError::Bytes(unknown_command(args)),
+        }
+    }
+}
+
+/// How much of an unknown command, and of its arguments together, is repeated to the client.
+const UNKNOWN_BYTES_MAX: usize = 128;
+
+const MISCONF_SNAPSHOT: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+Commands that may modify the data set are disabled, because this instance is configured to report errors during \
+writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about \
+the RDB error.";
+
+fn unknown_command(args: Args<'_>) -> Vec<u8> {
+    let name = args.get(0).unwrap_or_default();
+    let mut line =
+        [b"ERR unknown command '", clipped(name, UNKNOWN_BYTES_MAX), b"', with args beginning with: "]
+            .concat();
+    let mut room = UNKNOWN_BYTES_MAX;
+    for arg in args.iter().skip(1) {
+        if room == 0 {
+            break;
+        }
+        let arg = clipped(arg, room);
+        line.extend_from_slice(&[b"'", arg, b"' "].concat());
+        room = room.saturating_sub(arg.len() + 3);
+    }
+    line
+}
+
+fn clipped(bytes: &[u8], max: usize) -> &[u8] {
+    &bytes[..bytes.len().min(max)]
+}

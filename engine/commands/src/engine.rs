@@ -1,0 +1,266 @@
+//! The state that commands act on, and the look-ups that know about expiry.
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use squall_clock::{Mono, Now, UnixMs};
+use squall_resp::Output;
+use squall_store::{Entry, EntryMut, Keyspace, Partitioning, Removed};
+
+use crate::administration::slowlog::Slowlog;
+use crate::clients::Clients;
+use crate::config::{Config, EvictionPolicy};
+use crate::propagation::Propagation;
+use crate::recency;
+use crate::server::{Environment, Pause};
+use crate::session::{ClientId, Session};
+use crate::stats::Stats;
+use crate::table::Table;
+use crate::transactions::Watches;
+
+/// Whose writes this server takes: clients', or its primary's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    Primary,
+    Replica,
+}
+
+/// Everything that a command may read or change, apart from its own session and the node around it.
+pub struct Engine {
+    pub keyspace: Keyspace,
+    pub config: Config,
+    pub stats: Stats,
+    pub clients: Clients,
+    pub watches: Watches,
+    pub propagation: Propagation,
+    pub rng: ChaCha8Rng,
+    pub table: &'static Table,
+    /// Set by the node at the start of each turn; one time for the whole batch.
+    pub now: Now,
+    /// Set by the node when its role changes: decides on read-only refusals and on who deletes expired keys.
+    pub role: Role,
+    /// True while a dataset is being read: most commands are answered `-LOADING`.
+    pub loading: bool,
+    /// A replica without its primary: answers `-MASTERDOWN` where `replica-serve-stale-data no`.
+    pub primary_link_down: bool,
+    /// Replicas that are online and have acknowledged lately: what `min-replicas-to-write` counts.
+    pub good_replicas: u32,
+    /// Set by the node while the last snapshot failed; writes are refused with it where
+    /// `stop-writes-on-bgsave-error` says so.
+    pub snapshot_failed: bool,
+    /// Set by the node while the append-only file cannot be written: writes are refused with the reason.
+    pub append_failed: Option<String>,
+    /// `DEBUG SET-ACTIVE-EXPIRE`.
+    pub active_expire: bool,
+    /// `CLIENT PAUSE`.
+    pub pause: Option<Pause>,
+    /// Clients that see every command (MONITOR).
+    pub monitors: Vec<ClientId>,
+    pub slowlog: Slowlog,
+    /// Changes to the dataset since the last snapshot was begun; the node sets it back.
+    pub dirty: u64,
+    /// Facts that only the shell knows, for INFO.
+    pub environment: Environment,
+    /// Reads a clock that measures how long commands take, where the shell has one to give. What it says
+    /// is shown by INFO and SLOWLOG and decides nothing; a simulated world has none.
+    pub stopwatch: Option<fn() -> Mono>,
+    /// When the node started, and its 40-hex-digit run id.
+    pub started: Now,
+    pub run_id: String,
+    /// Takes the replies that nobody reads.
+    pub(crate) silence: Output,
+    /// Who the running command is for.
+    pub(crate) caller: Caller,
+}
+
+/// What look-ups have to know of the session that they are for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Caller {
+    /// Sees expired keys as they are, and deletes none.
+    pub is_primary_link: bool,
+    /// `CLIENT NO-TOUCH`: leaves no trace in the access words.
+    pub no_touch: bool,
+}
+
+impl Engine {
+    /// An empty server. `seed` is all the randomness that it will ever have.
+    pub fn new(config: Config, seed: [u8; 32], now: Now) -> Engine {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let partitioning = if config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
+        let databases = if config.cluster_enabled { 1 } else { config.databases as usize };
+        Engine {
+            keyspace: Keyspace::new(databases, rng.next_u64(), partitioning),
+            config,
+            stats: Stats::new(),
+            clients: Clients::default(),
+            watches: Watches::new(databases),
+            propagation: Propagation::default(),
+            run_id: random_hex(&mut rng),
+            rng,
+            table: Table::shared(),
+            now,
+            role: Role::Primary,
+            loading: false,
+            primary_link_down: false,
+            good_replicas: 0,
+            snapshot_failed: false,
+            append_failed: None,
+            active_expire: true,
+            pause: None,
+            monitors: Vec::new(),
+            slowlog: Slowlog::default(),
+            dirty: 0,
+            environment: Environment::default(),
+            stopwatch: None,
+            started: now,
+            silence: Output::new(),
+            caller: Caller::default(),
+        }
+    }
+
+    /// The live entry under `key`, to be read: counted as a hit or a miss, and its access remembered.
+    #[inline]
+    pub fn lookup_read(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
+        if self.deal_with_expired(db, key) {
+            self.stats.keyspace_misses += 1;
+            return None;
+        }
+        let Some(entry) = self.keyspace.db(db).lookup(key) else {
+            self.stats.keyspace_misses += 1;
+            return None;
+        };
+        self.stats.keyspace_hits += 1;
+        if !self.caller.no_touch {
+            recency::touch(entry, &self.config, self.now, &mut self.rng);
+        }
+        Some(entry)
+    }
+
+    /// The live entry under `key`, looked at without a trace in statistics or access words (`TYPE`, `OBJECT`).
+    pub fn lookup_unseen(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
+        if self.deal_with_expired(db, key) { None } else { self.keyspace.db(db).lookup(key) }
+    }
+
+    /// The live entry under `key`, to be changed in place.
+    #[inline]
+    pub fn lookup_write(&mut self, db: usize, key: &[u8]) -> Option<EntryMut<'_>> {
+        if self.deal_with_expired(db, key) {
+            return None;
+        }
+        let entry = self.keyspace.db_mut(db).lookup_mut(key)?;
+        if !self.caller.no_touch {
+            recency::touch(&entry, &self.config, self.now, &mut self.rng);
+        }
+        Some(entry)
+    }
+
+    /// Removes the live entry under `key`, without counting a change.
+    pub fn take(&mut self, db: usize, key: &[u8]) -> Option<Removed> {
+        if self.deal_with_expired(db, key) { None } else { self.keyspace.db_mut(db).remove(key) }
+    }
+
+    /// To be called by every write that changed something under `key`: counts it, and breaks the
+    /// transactions of those who watch it.
+    #[inline]
+    pub fn changed(&mut self, db: usize, key: &[u8]) {
+        self.dirty += 1;
+        if !self.watches.is_empty() {
+            self.watches.touch(db, key);
+        }
+    }
+
+    /// True where the entry is there but counts as missing. A primary deletes it and propagates that; a
+    /// replica waits for its primary's word.
+    #[inline]
+    fn deal_with_expired(&mut self, db: usize, key: &[u8]) -> bool {
+        if self.keyspace.db(db).volatile_len() == 0 {
+            return false;
+        }
+        self.deal_with_volatile(db, key)
+    }
+
+    fn deal_with_volatile(&mut self, db: usize, key: &[u8]) -> bool {
+        let now = self.now.unix_ms();
+        if !self.keyspace.db(db).lookup(key).is_some_and(|entry| self.counts_as_expired(entry, now)) {
+            return false;
+        }
+        if self.deletes_expired() {
+            self.expire(db, key);
+        }
+        true
+    }
+
+    fn counts_as_expired(&self, entry: &Entry, now: UnixMs) -> bool {
+        entry.is_expired(now) && !self.caller.is_primary_link && !self.loading
+    }
+
+    /// Only a primary deletes what has expired, and only while nobody has paused its writes: a deletion
+    /// is a write too.
+    pub fn deletes_expired(&self) -> bool {
+        self.role == Role::Primary
+            && !self.loading
+            && self.pause.is_none_or(|pause| self.now.mono >= pause.until)
+    }
+
+    /// Deletes an expired key, and tells replicas and the append-only file.
+    pub fn expire(&mut self, db: usize, key: &[u8]) {
+        let removed = self.keyspace.db_mut(db).remove(key);
+        assert!(removed.is_some(), "only keys that exist expire");
+        let verb: &[u8] = if self.config.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
+        self.propagation.also(db, &[verb, key]);
+        self.stats.expired_keys += 1;
+        if !self.watches.is_empty() {
+            self.watches.touch(db, key);
+        }
+    }
+
+    /// Deletes expired keys that nobody asked for, looking at about `budget` entries; true when nothing
+    /// is left to do for now. The node calls it in slices, and takes the propagation after it.
+    pub fn expire_step(&mut self, budget: usize) -> bool {
+        if !self.active_expire || !self.deletes_expired() {
+            return true;
+        }
+        let now = self.now.unix_ms();
+        let mut complete = true;
+        for db in 0..self.keyspace.databases() {
+            let mut due: Vec<Vec<u8>> = Vec::new();
+            let sweep =
+                self.keyspace.db_mut(db).expired_step(now, budget, |entry| due.push(entry.key().to_vec()));
+            complete &= sweep == squall_store::Sweep::Complete;
+            for key in due {
+                self.expire(db, &key);
+            }
+        }
+        self.propagation.end_of_command();
+        complete
+    }
+
+    /// A new conversation. The session still has to be inserted into `clients`.
+    pub fn open_session(&mut self, peer: String, local: String) -> Session {
+        self.stats.connections_received += 1;
+        let id = self.clients.next_id();
+        Session::new(id, peer, local, self.config.requirepass.is_empty(), self.now)
+    }
+
+    /// Forgets what the engine holds on behalf of a client that is gone (or was reset).
+    pub fn forget_client(&mut self, id: ClientId) {
+        self.watches.forget(id);
+        self.monitors.retain(|&monitor| monitor != id);
+    }
+
+    /// True where the dataset is over `maxmemory`.
+    pub fn is_out_of_memory(&self) -> bool {
+        let limit = self.config.maxmemory_bytes;
+        limit != 0 && self.environment.used_memory_bytes.max(self.keyspace.memory_bytes() as u64) > limit
+    }
+
+    pub fn is_lfu(&self) -> bool {
+        matches!(self.config.maxmemory_policy, EvictionPolicy::AllKeysLfu | EvictionPolicy::VolatileLfu)
+    }
+}
+
+/// Forty hexadecimal digits: the form of run ids and replication ids.
+pub fn random_hex(rng: &mut impl Rng) -> String {
+    let mut bytes = [0; 20];
+    rng.fill_bytes(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

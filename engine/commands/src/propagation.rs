@@ -1,0 +1,132 @@
+//! What a command's effect looks like to replicas and to the append-only file: a stream of commands in
+//! RESP, with SELECT where the database changes and MULTI/EXEC around what must be applied as one.
+//!
+//! A write that made `dirty` grow is propagated as it was sent, unless it said otherwise: [`Propagation::replace`]
+//! names other commands, [`Propagation::suppress`] none. What happens beside it (an expired key's DEL) is
+//! [`Propagation::also`]. All that one request of a client did leaves as one: EXEC is one request.
+
+use bytes::{Bytes, BytesMut};
+use squall_resp::{Args, encode_command};
+
+/// The effects of the commands executed since the node last took them.
+#[derive(Default)]
+pub struct Propagation {
+    /// False while nobody listens (no replica, no backlog, no append-only file): nothing is encoded.
+    pub enabled: bool,
+    /// Ready to be taken.
+    stream: BytesMut,
+    /// The database that the stream's end is in.
+    stream_db: Option<usize>,
+    /// The effects of the running request, encoded one after the other: each one's database, and its end.
+    effects: Vec<(usize, usize)>,
+    encoded: BytesMut,
+    /// What becomes of the running command itself.
+    verdict: Verdict,
+    /// The database that the running command was sent to.
+    db: usize,
+}
+
+/// What is propagated for a command that changed something.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Verdict {
+    /// The command as it was sent.
+    #[default]
+    Verbatim,
+    /// Nothing, or what it has recorded by itself.
+    Settled,
+}
+
+impl Propagation {
+    /// Propagates `command` instead of the running command; several calls, several commands.
+    pub fn replace(&mut self, command: &[&[u8]]) {
+        self.verdict = Verdict::Settled;
+        self.also(self.db, command);
+    }
+
+    /// Propagates nothing for the running command.
+    pub fn suppress(&mut self) {
+        self.verdict = Verdict::Settled;
+    }
+
+    /// Propagates `command`, in database `db`, beside the running command and before it.
+    pub fn also(&mut self, db: usize, command: &[&[u8]]) {
+        if self.enabled {
+            encode_command(&mut self.encoded, command.iter().copied());
+            self.effects.push((db, self.encoded.len()));
+        }
+    }
+
+    /// The stream goes on elsewhere, or has a new reader: the next command is preceded by SELECT.
+    pub fn forget_database(&mut self) {
+        self.stream_db = None;
+    }
+
+    /// The bytes that were recorded since the last call, if any.
+    pub fn take(&mut self) -> Option<Bytes> {
+        (!self.stream.is_empty()).then(|| self.stream.split().freeze())
+    }
+
+    /// How many bytes are waiting to be taken.
+    pub fn len(&self) -> usize {
+        self.stream.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.stream.is_empty()
+    }
+
+    /// A command begins, perhaps inside another (EXEC). Gives back what [`Propagation::end`] restores.
+    #[inline]
+    pub(crate) fn begin(&mut self, db: usize) -> (Verdict, usize) {
+        let outer = (self.verdict, self.db);
+        self.verdict = Verdict::Verbatim;
+        self.db = db;
+        outer
+    }
+
+    /// The command is done; `changed` where it made `dirty` grow.
+    #[inline]
+    pub(crate) fn end(&mut self, outer: (Verdict, usize), changed: bool, args: Args<'_>) {
+        if changed && self.enabled && self.verdict == Verdict::Verbatim {
+            encode_command(&mut self.encoded, args.iter());
+            self.effects.push((self.db, self.encoded.len()));
+        }
+        (self.verdict, self.db) = outer;
+    }
+
+    /// The client's request is done: its effects join the stream, as one.
+    #[inline]
+    pub(crate) fn end_of_command(&mut self) {
+        if !self.effects.is_empty() {
+            self.join_stream();
+        }
+    }
+
+    fn join_stream(&mut self) {
+        let as_one = self.effects.len() > 1;
+        let effects = std::mem::take(&mut self.effects);
+        let mut start = 0;
+        for (index, &(db, end)) in effects.iter().enumerate() {
+            self.select(db);
+            if as_one && index == 0 {
+                encode_command(&mut self.stream, [b"MULTI".as_slice()].into_iter());
+            }
+            self.stream.extend_from_slice(&self.encoded[start..end]);
+            start = end;
+        }
+        if as_one {
+            encode_command(&mut self.stream, [b"EXEC".as_slice()].into_iter());
+        }
+        self.encoded.clear();
+        self.effects = effects;
+        self.effects.clear();
+    }
+
+    fn select(&mut self, db: usize) {
+        if self.stream_db != Some(db) {
+            let number = db.to_string();
+            encode_command(&mut self.stream, [b"SELECT".as_slice(), number.as_bytes()].into_iter());
+            self.stream_db = Some(db);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What commands ask of the node around them: replication, persistence and the process's life. The node
+//! implements [`Server`]; commands never know which machine is behind it.
+
+use squall_clock::{Mono, Nanos};
+use squall_resp::{Args, Reply};
+
+use crate::{ClientId, CommandResult, Engine, Session};
+
+/// Facts that only the shell knows, shown by INFO and CONFIG. Plain values: no decision depends on them.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    pub process_id: u32,
+    pub executable: String,
+    pub os: String,
+    pub multiplexing_api: String,
+    /// From the allocator and the kernel, refreshed by the shell; zero in a simulated world.
+    pub used_memory_bytes: u64,
+    pub used_memory_peak_bytes: u64,
+    pub resident_bytes: u64,
+    pub allocator_allocated_bytes: u64,
+    pub allocator_active_bytes: u64,
+    pub allocator_resident_bytes: u64,
+    pub total_system_memory_bytes: u64,
+    pub allocator: String,
+    /// CPU time in microseconds: system, user.
+    pub cpu_system_us: u64,
+    pub cpu_user_us: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ShutdownOptions {
+    /// `SAVE` / `NOSAVE`; none: save where save points are set.
+    pub save: Option<bool>,
+    pub now: bool,
+    pub force: bool,
+    pub abort: bool,
+}
+
+/// `CLIENT PAUSE`: until when, and whether reads wait too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pause {
+    pub until: Mono,
+    pub all: bool,
+}
+
+/// The node, as commands see it. A method that cannot answer at once sets `session.blocked` and lets the
+/// node write the reply later.
+pub trait Server {
+    /// `REPLICAOF`: follow `primary` (host, port), or be a primary (`None`).
+    fn replica_of(
+        &mut self,
+        engine: &mut Engine,
+        primary: Option<(String, u16)>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    fn role(&mut self, engine: &Engine, reply: &mut Reply<'_>);
+    /// `REPLCONF`, sent by replicas and by `redis-cli --rdb`. Some forms have no reply.
+    fn replconf(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    /// `PSYNC` and `SYNC`: from here on the session is a replica's.
+    fn psync(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    /// `WAIT`: `timeout` none waits for ever.
+    fn wait(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        replicas: u64,
+        timeout: Option<Nanos>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    /// `SAVE` and `BGSAVE [SCHEDULE]`.
+    fn save(&mut self, engine: &mut Engine, session: &mut Session, reply: &mut Reply<'_>) -> CommandResult;
+    fn background_save(
+        &mut self,
+        engine: &mut Engine,
+        schedule: bool,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    /// `LASTSAVE`, in Unix seconds.
+    fn last_save(&self) -> u64;
+    /// Appends `field:value\r\n` lines of the `replication` and `persistence` sections of INFO.
+    fn info(&self, engine: &Engine, section: &str, text: &mut String);
+    /// `SHUTDOWN`. Where it succeeds nothing is replied; the session is blocked until the end.
+    fn shutdown(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        options: ShutdownOptions,
+    ) -> CommandResult;
+    /// Called once per parameter after `CONFIG SET` has changed it (its canonical name).
+    fn config_changed(&mut self, engine: &mut Engine, parameter: &str);
+    /// `CONFIG REWRITE`: blocks the session until the file is replaced.
+    fn config_rewrite(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult;
+    /// `CLIENT KILL` of another client; its session is closed after the current command.
+    fn close_client(&mut self, engine: &mut Engine, client: ClientId);
+    /// `CLIENT UNBLOCK` of a client that waits: it is answered as after its timeout, or with an error. False
+    /// where it does not wait.
+    fn unblock_client(&mut self, engine: &mut Engine, client: ClientId, with_error: bool) -> bool;
+    /// `BGREWRITEAOF`.
+    fn background_rewrite(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult;
+    /// `DEBUG SLEEP`: nothing is served for that long.
+    fn stall(&mut self, duration: Nanos);
+    /// `DEBUG RELOAD`: save the dataset, forget it, read it back. `DEBUG CHANGE-REPL-ID` and the like.
+    fn debug_reload(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult;
+    fn debug_change_replication_id(&mut self, engine: &mut Engine);
+    /// A line for the log.
+    fn log(&mut self, level: LogLevel, message: String);
+}
+
+/// Redis's four levels, shown in the log as `.`, `-`, `*` and `#`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LogLevel {
+    Debug,
+    Verbose,
+    Notice,
+    Warning,
+}

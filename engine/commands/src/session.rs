@@ -1,0 +1,132 @@
+//! One client's side of a conversation: what the server knows of it between two requests.
+
+use squall_clock::{Mono, Now};
+use squall_resp::{OwnedArgs, Protocol};
+
+use crate::table::CommandId;
+
+/// Numbers given in order of arrival, never reused; what `CLIENT ID` answers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct ClientId(pub u64);
+
+/// Why the session waits; its next request is looked at only after the answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Blocked {
+    /// `WAIT`: until `replicas` have acknowledged `offset`.
+    Wait { offset: u64, replicas: u64, deadline: Option<Mono> },
+    /// `SAVE`, `SHUTDOWN`, `CONFIG REWRITE`: until the disk is done.
+    Disk,
+}
+
+/// What the server knows of a conversation. Public fields: commands of several families read them.
+pub struct Session {
+    pub id: ClientId,
+    /// `address:port` of both ends, or the socket's path and `:0`.
+    pub peer: String,
+    pub local: String,
+    pub db: usize,
+    pub protocol: Protocol,
+    pub name: Vec<u8>,
+    pub library_name: Vec<u8>,
+    pub library_version: Vec<u8>,
+    pub authenticated: bool,
+    pub transaction: Option<Transaction>,
+    /// Keys under WATCH: [`crate::transactions::Watches`] knows which, and whether one has changed.
+    pub watching: bool,
+    pub blocked: Option<Blocked>,
+    /// True while EXEC runs its commands: those that would wait answer at once.
+    pub deny_blocking: bool,
+    /// The connection to this server's own primary, or the reader of the append-only file: commands are
+    /// applied without question, see expired keys as they are, are not propagated, and get no reply.
+    pub is_primary_link: bool,
+    /// A replica of this server (after PSYNC or SYNC).
+    pub is_replica: bool,
+    pub is_monitor: bool,
+    pub reply_mode: ReplyMode,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    pub read_only: bool,
+    pub close_after_reply: bool,
+    /// The offset of the replication stream after this session's last write: what WAIT waits for.
+    pub last_write_offset: u64,
+    pub created: Now,
+    pub last_interaction: Mono,
+    /// The row of the last command, for `CLIENT LIST`.
+    pub last_command: Option<CommandId>,
+    pub commands_processed: u64,
+    pub input_bytes: u64,
+    pub output_bytes: u64,
+}
+
+impl Session {
+    /// A conversation that has just begun. `authenticated`: no password is asked for.
+    pub fn new(id: ClientId, peer: String, local: String, authenticated: bool, now: Now) -> Session {
+        Session {
+            id,
+            peer,
+            local,
+            db: 0,
+            protocol: Protocol::Resp2,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            authenticated,
+            transaction: None,
+            watching: false,
+            blocked: None,
+            deny_blocking: false,
+            is_primary_link: false,
+            is_replica: false,
+            is_monitor: false,
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            no_touch: false,
+            read_only: false,
+            close_after_reply: false,
+            last_write_offset: 0,
+            created: now,
+            last_interaction: now.mono,
+            last_command: None,
+            commands_processed: 0,
+            input_bytes: 0,
+            output_bytes: 0,
+        }
+    }
+
+    /// The session of the link to this server's primary, or of the reader of the append-only file.
+    pub fn primary_link(id: ClientId, peer: String, now: Now) -> Session {
+        let mut session = Session::new(id, peer, String::new(), true, now);
+        session.is_primary_link = true;
+        session
+    }
+
+    /// True where no reply reaches the client.
+    pub fn is_silent(&self) -> bool {
+        self.is_primary_link || self.reply_mode != ReplyMode::On
+    }
+}
+
+/// `CLIENT REPLY`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplyMode {
+    On,
+    Off,
+    /// `SKIP` was the last command: the next one's reply is dropped.
+    SkipNext,
+    /// While that next one runs.
+    Skipping,
+}
+
+/// Commands collected since MULTI.
+#[derive(Default)]
+pub struct Transaction {
+    pub queued: Vec<OwnedArgs>,
+    /// A command was refused while queueing: EXEC will answer EXECABORT.
+    pub refused: bool,
+}
+
+impl Transaction {
+    pub fn queued_bytes(&self) -> usize {
+        self.queued.iter().map(OwnedArgs::bytes_len).sum()
+    }
+}
