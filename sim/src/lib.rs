@@ -1,1 +1,42 @@
-//! To be written.
+//! A seeded world for Squall: machines with links, disks and clocks of their own on one thread, faults that
+//! can be printed and replayed, clients that keep a history, and checkers that judge it.
+//!
+//! madsim is the executor alone: its tasks, its seeded scheduling, the life and death of a node's tasks. Its
+//! network, its files and its clock are not used; [`World`] has its own, and [`SimHost`] offers them to the
+//! server's shell through `squall_net::Host`. One scenario and one seed give one trace, byte for byte.
+//!
+//! Read in this order: [`world`] (the loop that moves time), [`machine`], [`transport`] and [`connection`]
+//! (the network), [`disk`], then [`fault`], [`history`], [`workload`] and [`checkers`].
+#![forbid(unsafe_code)]
+
+#[cfg(not(madsim))]
+compile_error!(
+    "squall-sim needs `--cfg madsim`: .cargo/config.toml sets it, unless RUSTFLAGS is exported, which replaces it"
+);
+
+mod agenda;
+mod clock;
+mod connection;
+mod disk;
+mod entropy;
+mod handshake;
+mod host;
+mod link;
+mod machine;
+mod paths;
+mod quantity;
+mod stream;
+mod topology;
+mod trace;
+mod transport;
+mod world;
+
+pub use connection::ConnId;
+pub use disk::{DiskFault, DiskOp, SimDisk, SimFile, TornTail};
+pub use host::SimHost;
+pub use link::{Bursts, Latency, LinkChange, LinkSettings, LogNormal, Uniform};
+pub use machine::{MachineId, MachineStatus, Process, Program};
+pub use quantity::{Rate, Size, Span};
+pub use stream::{SimListener, SimStream};
+pub use trace::{TraceSink, TraceSummary};
+pub use world::{Run, RunFailure, World, WorldOptions, run};

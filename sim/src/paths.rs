@@ -1,0 +1,181 @@
+//! The directed paths between machines: which are cut, what each is like, and when a segment sent now arrives.
+//! Cuts are counted, so that two faults may cut one path and each heals only its own cut.
+
+use rand_chacha::ChaCha8Rng;
+use squall_clock::{Mono, Nanos};
+
+use crate::clock::round_up;
+use crate::entropy::{below, chance, stream};
+use crate::link::{LinkChange, LinkSettings};
+use crate::machine::MachineId;
+
+/// How long a byte takes to reach the machine that sent it.
+const LOOPBACK_LATENCY: Nanos = Nanos::from_micros(10);
+
+pub(crate) struct Paths {
+    seed: u64,
+    usual: LinkSettings,
+    /// By sender, then by receiver.
+    rows: Vec<Vec<Path>>,
+}
+
+struct Path {
+    settings: LinkSettings,
+    cuts: u32,
+    /// When the sender's interface has sent all that was given to it.
+    idle_from: Mono,
+    rng: ChaCha8Rng,
+}
+
+impl Paths {
+    pub(crate) fn with(seed: u64, usual: LinkSettings) -> Paths {
+        Paths { seed, usual, rows: Vec::new() }
+    }
+
+    /// Adds the paths from and to one more machine.
+    pub(crate) fn add_machine(&mut self) {
+        let count = self.rows.len() + 1;
+        self.rows.push(Vec::new());
+        for from in 0..count {
+            for to in self.rows[from].len()..count {
+                let path = Path {
+                    settings: self.usual.clone(),
+                    cuts: 0,
+                    idle_from: Mono(0),
+                    rng: stream(self.seed, "path", ((from as u64) << 32) | to as u64),
+                };
+                self.rows[from].push(path);
+            }
+        }
+    }
+
+    pub(crate) fn cut(&mut self, from: MachineId, to: MachineId) {
+        self.path(from, to).cuts += 1;
+    }
+
+    pub(crate) fn heal(&mut self, from: MachineId, to: MachineId) {
+        let path = self.path(from, to);
+        path.cuts = path.cuts.checked_sub(1).expect("a path is healed that was not cut");
+    }
+
+    pub(crate) fn change(&mut self, from: MachineId, to: MachineId, change: &LinkChange) {
+        self.path(from, to).settings.change(change);
+    }
+
+    pub(crate) fn settings(&self, from: MachineId, to: MachineId) -> &LinkSettings {
+        &self.rows[from.index()][to.index()].settings
+    }
+
+    pub(crate) fn set(&mut self, from: MachineId, to: MachineId, settings: LinkSettings) {
+        self.path(from, to).settings = settings;
+    }
+
+    pub(crate) fn is_open(&self, from: MachineId, to: MachineId) -> bool {
+        self.rows[from.index()][to.index()].cuts == 0
+    }
+
+    /// When `bytes` sent at `now` arrive; nothing where the path is cut or the segment is lost.
+    pub(crate) fn transit(
+        &mut self,
+        now: Mono,
+        from: MachineId,
+        to: MachineId,
+        bytes: usize,
+    ) -> Option<Mono> {
+        if from == to {
+            return Some(now + LOOPBACK_LATENCY);
+        }
+        let path = self.path(from, to);
+        if path.cuts > 0 || chance(&mut path.rng, path.settings.loss) {
+            return None;
+        }
+        let mut departs = now;
+        if let Some(rate) = path.settings.bandwidth {
+            let sending = Nanos(bytes as u64 * 1_000_000_000 / rate.bytes_per_second);
+            departs = path.idle_from.max(now) + sending;
+            path.idle_from = departs;
+        }
+        let latency = path.settings.latency.draw(&mut path.rng, now);
+        Some(round_up(departs + latency.max(Nanos::from_micros(1))))
+    }
+
+    /// When an acknowledgement sent at `now` arrives; it takes no bandwidth and no draw.
+    pub(crate) fn acknowledgement(&mut self, now: Mono, from: MachineId, to: MachineId) -> Option<Mono> {
+        if from == to {
+            return Some(now + LOOPBACK_LATENCY);
+        }
+        let path = self.path(from, to);
+        let latency = path.settings.latency.typical(now);
+        (path.cuts == 0).then(|| round_up(now + latency.max(Nanos::from_micros(1))))
+    }
+
+    /// How many of `len` bytes a read or write moves: fewer than all where the path's settings ask for short ones.
+    pub(crate) fn moved(&mut self, from: MachineId, to: MachineId, len: usize) -> usize {
+        let path = self.path(from, to);
+        if len > 1 && chance(&mut path.rng, path.settings.short) {
+            1 + below(&mut path.rng, len as u64 - 1) as usize
+        } else {
+            len
+        }
+    }
+
+    fn path(&mut self, from: MachineId, to: MachineId) -> &mut Path {
+        &mut self.rows[from.index()][to.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Latency;
+    use crate::quantity::{Rate, Span};
+
+    fn two_machines(change: LinkChange) -> Paths {
+        let mut settings = LinkSettings::default();
+        settings.change(&change);
+        let mut paths = Paths::with(1, settings);
+        paths.add_machine();
+        paths.add_machine();
+        paths
+    }
+
+    const A: MachineId = MachineId(0);
+    const B: MachineId = MachineId(1);
+
+    #[test]
+    fn bandwidth_is_shared_by_all_that_is_sent() {
+        let mut paths = two_machines(LinkChange {
+            latency: Some(Latency::Fixed(Span::from_micros(100))),
+            bandwidth: Some(Rate { bytes_per_second: 1_000_000 }),
+            ..Default::default()
+        });
+        assert_eq!(paths.transit(Mono(0), A, B, 1_000), Some(Mono(1_100_000)));
+        assert_eq!(paths.transit(Mono(0), A, B, 1_000), Some(Mono(2_100_000)));
+        assert_eq!(paths.transit(Mono(0), B, A, 1_000), Some(Mono(1_100_000)), "the other way is free");
+        let later = Mono(5_000_000_000);
+        assert_eq!(paths.transit(later, A, B, 0), Some(later + Nanos::from_micros(100)));
+    }
+
+    #[test]
+    fn cuts_are_one_way_and_counted() {
+        let mut paths = two_machines(LinkChange::default());
+        paths.cut(A, B);
+        paths.cut(A, B);
+        assert!(!paths.is_open(A, B) && paths.is_open(B, A));
+        assert_eq!(paths.transit(Mono(0), A, B, 1), None);
+        paths.heal(A, B);
+        assert!(!paths.is_open(A, B));
+        paths.heal(A, B);
+        assert!(paths.is_open(A, B));
+    }
+
+    #[test]
+    fn the_share_of_lost_and_short_is_the_one_asked_for() {
+        let mut paths = two_machines(LinkChange { loss: Some(0.25), short: Some(0.5), ..Default::default() });
+        let lost = (0..4_000).filter(|_| paths.transit(Mono(0), A, B, 1).is_none()).count();
+        assert!((900..1_100).contains(&lost), "{lost}");
+        let short = (0..4_000).filter(|_| paths.moved(A, B, 100) < 100).count();
+        assert!((1_850..2_150).contains(&short), "{short}");
+        assert_eq!(paths.moved(A, B, 1), 1);
+    }
+}
