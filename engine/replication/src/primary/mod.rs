@@ -155,12 +155,13 @@ impl Primary {
         self.backlog.as_ref().map(|_| self.history.position())
     }
 
-    /// The dataset read at the start is that of `position`. The history goes on under the id `own` from
-    /// there, because bytes that this server lost in its crash may live on elsewhere under the old one.
-    pub fn restore(&mut self, position: Position, own: ReplId) {
+    /// The dataset read at the start is that of `position`, so this server can go on from there as a
+    /// replica. As a primary it must be promoted before it writes anything: what it lost in a crash may
+    /// live on elsewhere under the old id.
+    pub fn restore(&mut self, position: Position) {
         assert!(self.backlog.is_none(), "a history is restored before it is used");
         self.history = History { id: position.id, offset: position.offset, earlier: None };
-        self.history.rename(own);
+        self.following = true;
         self.start_backlog();
     }
 
@@ -287,11 +288,13 @@ impl Primary {
         result.map(|()| answer)
     }
 
+    /// What it says about itself counts until it asks for a synchronisation, which is decided by it.
     fn introduce(&mut self, key: ReplicaKey, host: &str, setting: Setting, now: Mono) {
-        let replica = self
-            .replicas
-            .entry(key)
-            .or_insert_with(|| Attached::announcing(Address { host: host.to_owned(), port: 0 }, now));
+        let address = Address { host: host.to_owned(), port: 0 };
+        let replica = self.replicas.entry(key).or_insert_with(|| Attached::announcing(address, now));
+        if replica.is_attached() {
+            return;
+        }
         match setting {
             Setting::ListeningPort(port) => replica.address.port = port,
             Setting::IpAddress(host) => replica.address.host = host,
