@@ -105,3 +105,53 @@ impl Transfer {
         Some(Found::End)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ReplId, ReplOffset};
+
+    /// Reads `wire` in pieces of `piece` bytes: the dataset, and what was left for the stream.
+    fn read_in_pieces(wire: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>), String> {
+        let position = Position { id: ReplId::from_random([1; 20]), offset: ReplOffset(5) };
+        let (mut transfer, mut input) = (Transfer::of(position), BytesMut::new());
+        let (mut dataset, mut ended) = (Vec::new(), false);
+        for bytes in wire.chunks(piece) {
+            input.extend_from_slice(bytes);
+            while let Some(found) = transfer.read(&mut input)? {
+                match found {
+                    Found::Header { .. } => {}
+                    Found::Bytes(bytes) => dataset.extend_from_slice(&bytes),
+                    Found::End => ended = true,
+                }
+            }
+        }
+        assert!(ended, "the dataset is complete");
+        assert_eq!(transfer.progress().0, dataset.len() as u64);
+        Ok((dataset, input.to_vec()))
+    }
+
+    #[test]
+    fn both_frames_are_read_in_pieces_of_any_size() {
+        let mark = "fedcba9876543210".repeat(3)[..40].to_owned();
+        // The dataset holds parts of its own mark, also right before it.
+        let dataset = format!("{}-{mark_part}{}", &mark[..39], "data\r\n", mark_part = &mark[..16]);
+        let marked = format!("\n\n$EOF:{mark}\r\n{dataset}{mark}");
+        let counted = format!("\n${}\r\n{dataset}*1\r\n", dataset.len());
+        for piece in 1..marked.len() {
+            assert_eq!(read_in_pieces(marked.as_bytes(), piece), Ok((dataset.clone().into(), vec![])));
+            assert_eq!(
+                read_in_pieces(counted.as_bytes(), piece),
+                Ok((dataset.clone().into(), b"*1\r\n".to_vec()))
+            );
+        }
+        assert_eq!(read_in_pieces(b"$0\r\n", 1), Ok((vec![], vec![])));
+    }
+
+    #[test]
+    fn other_headers_are_refused() {
+        for header in ["+OK\r\n", "$x\r\n", "$-1\r\n", "$EOF:short\r\n", "-LOADING\r\n"] {
+            assert!(read_in_pieces(header.as_bytes(), 3).is_err(), "{header}");
+        }
+    }
+}
