@@ -1,12 +1,19 @@
-//! The numbered databases as one: swapping and flushing them.
+//! The numbered databases as one: swapping and flushing them, and snapshots of all.
 
 use crate::db::Db;
+use crate::discarded::Discarded;
 use crate::place::{Partitioning, Placement};
+use crate::rdb::Aux;
+use crate::snapshot::{Snapshot, SnapshotOptions, SnapshotRunning, SnapshotState};
+use bytes::Bytes;
 
 /// All databases of a server.
 pub struct Keyspace {
     placement: Placement,
     dbs: Vec<Db>,
+    snapshot: Option<Snapshot>,
+    /// How many snapshots have begun.
+    snapshot_epoch: u32,
 }
 
 impl Keyspace {
@@ -14,7 +21,7 @@ impl Keyspace {
     pub fn new(databases: usize, seed: u64, partitioning: Partitioning) -> Keyspace {
         let placement = Placement::seeded(partitioning, seed);
         let dbs = (0..databases).map(|_| Db::empty(placement.clone())).collect();
-        Keyspace { placement, dbs }
+        Keyspace { placement, dbs, snapshot: None, snapshot_epoch: 0 }
     }
 
     /// How many databases there are.
@@ -49,52 +56,80 @@ impl Keyspace {
         self.dbs.swap(one, other);
     }
 
-    /// Empties a database. What it held is given back, to be freed at leisure or by dropping it.
+    /// Empties a database. What it held is given back, to be freed at leisure or by dropping it; unless a running
+    /// snapshot still has to write it and frees it then.
     pub fn flush(&mut self, number: usize) -> Discarded {
         let old = std::mem::replace(&mut self.dbs[number], Db::empty(self.placement.clone()));
-        Discarded::of([old])
+        let mut discarded = Discarded::default();
+        self.discard(old, &mut discarded);
+        discarded
     }
 
-    /// Empties all databases.
+    /// Empties all databases, as [`Keyspace::flush`] does one.
     pub fn flush_all(&mut self) -> Discarded {
-        let empty = (0..self.dbs.len()).map(|_| Db::empty(self.placement.clone())).collect();
-        Discarded::of(std::mem::replace(&mut self.dbs, empty))
-    }
-}
-
-/// The content of flushed databases, waiting to be freed.
-#[must_use = "dropping it frees everything at once"]
-pub struct Discarded {
-    segments: Vec<crate::dict::Segment>,
-    entries: usize,
-}
-
-impl Discarded {
-    fn of(dbs: impl IntoIterator<Item = Db>) -> Discarded {
-        let (mut segments, mut entries) = (Vec::new(), 0);
-        for db in dbs {
-            entries += db.len();
-            segments.extend(db.into_segments());
+        let mut discarded = Discarded::default();
+        for number in 0..self.dbs.len() {
+            let old = std::mem::replace(&mut self.dbs[number], Db::empty(self.placement.clone()));
+            self.discard(old, &mut discarded);
         }
-        Discarded { segments, entries }
+        discarded
     }
 
-    /// How many entries were flushed and are not freed yet.
-    pub fn len(&self) -> usize {
-        self.entries
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.segments.is_empty()
-    }
-
-    /// Frees about `budget` entries; true when nothing is left.
-    pub fn free_step(&mut self, mut budget: usize) -> bool {
-        while budget > 0 {
-            let Some(segment) = self.segments.pop() else { return true };
-            self.entries -= segment.len();
-            budget = budget.saturating_sub(segment.len() + 1);
+    /// Begins a snapshot of the content as it is now.
+    pub fn begin_snapshot(&mut self, options: SnapshotOptions, aux: &Aux) -> Result<(), SnapshotRunning> {
+        if self.snapshot.is_some() {
+            return Err(SnapshotRunning);
         }
-        self.segments.is_empty()
+        self.snapshot_epoch = self.snapshot_epoch.wrapping_add(1);
+        self.snapshot = Some(Snapshot::begin(options, self.dbs.len(), aux));
+        for (number, db) in self.dbs.iter_mut().enumerate() {
+            db.begin_capture(number, self.snapshot_epoch, options);
+        }
+        Ok(())
+    }
+
+    /// Goes on with the snapshot by about `budget_bytes` of output.
+    pub fn snapshot_step(&mut self, budget_bytes: usize) -> SnapshotState {
+        match &mut self.snapshot {
+            Some(snapshot) => snapshot.step(&mut self.dbs, budget_bytes),
+            None => SnapshotState::Done,
+        }
+    }
+
+    /// The next piece of the snapshot's bytes. Empty when there is none yet; after [`SnapshotState::Done`] the
+    /// first empty piece ends the snapshot, and another can begin.
+    pub fn take_snapshot_bytes(&mut self) -> Bytes {
+        let Some(snapshot) = &mut self.snapshot else { return Bytes::new() };
+        let bytes = snapshot.take();
+        if bytes.is_empty() && snapshot.is_done() {
+            self.snapshot = None;
+        }
+        bytes
+    }
+
+    /// Whether a snapshot has begun and its last byte has not been taken.
+    pub fn snapshot_running(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Gives up a running snapshot. What it kept of flushed databases is given back to be freed.
+    pub fn abort_snapshot(&mut self) -> Discarded {
+        for db in &mut self.dbs {
+            db.take_capture();
+        }
+        let mut discarded = Discarded::default();
+        if let Some(snapshot) = self.snapshot.take() {
+            snapshot.into_flushed().for_each(|flushed| discarded.append(flushed));
+        }
+        discarded
+    }
+
+    fn discard(&mut self, db: Db, discarded: &mut Discarded) {
+        let (capture, content) = db.into_parts();
+        match (capture, &mut self.snapshot) {
+            (Some(capture), Some(snapshot)) => snapshot.keep_flushed(*capture, content),
+            (Some(_), None) => unreachable!("only a running snapshot captures"),
+            (None, _) => discarded.append(content),
+        }
     }
 }

@@ -12,17 +12,24 @@
 
 mod db;
 mod dict;
+mod digest;
+mod discarded;
 mod entry;
 mod glob;
 mod keyspace;
 mod number;
 mod place;
+pub mod rdb;
 mod slot;
+mod snapshot;
 
 pub use db::{Cursor, Db, EntryMut, Inserted, Sweep};
+pub use digest::Digest;
+pub use discarded::Discarded;
 pub use entry::{Entry, INLINE_BYTES_MAX, Kind, Removed, StringRef, StringValue, Value};
 pub use glob::glob_match;
-pub use keyspace::{Discarded, Keyspace};
+pub use keyspace::Keyspace;
 pub use number::parse_i64;
 pub use place::Partitioning;
 pub use slot::{SLOT_COUNT, Slot, slot_of};
+pub use snapshot::{SnapshotOptions, SnapshotRunning, SnapshotState};

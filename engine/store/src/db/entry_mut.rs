@@ -15,6 +15,7 @@ pub struct EntryMut<'a> {
 
 impl<'a> EntryMut<'a> {
     pub(super) fn of(db: &'a mut Db, at: At) -> EntryMut<'a> {
+        at.before_write(db);
         let bytes_before = db.segment_at(at).entries()[at.index].memory_bytes();
         EntryMut { db, at, bytes_before }
     }

@@ -7,6 +7,7 @@
 mod entry_mut;
 mod expire;
 mod scan;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ pub use scan::Cursor;
 use crate::dict::{Dict, Segment};
 use crate::entry::{Content, Entry, Removed, Value, string_content, with_content};
 use crate::place::{Place, Placement};
+use crate::snapshot::Capture;
 use squall_clock::UnixMs;
 
 /// One of the databases that SELECT chooses from.
@@ -28,6 +30,8 @@ pub struct Db {
     partition_lens: Vec<u32>,
     totals: Totals,
     expiry_sweep: expire::SweepState,
+    /// What is owed to a running snapshot.
+    capture: Option<Box<Capture>>,
 }
 
 /// What is counted over all entries.
@@ -66,6 +70,7 @@ impl Db {
             partition_lens: Vec::new(),
             totals: Totals::default(),
             expiry_sweep: expire::SweepState::default(),
+            capture: None,
         }
     }
 
@@ -139,10 +144,6 @@ impl Db {
         self.totals.bytes
     }
 
-    pub(crate) fn into_segments(self) -> impl Iterator<Item = Segment> {
-        self.partitions.into_iter().flat_map(Dict::into_segments)
-    }
-
     fn store(&mut self, key: &[u8], content: Content<'_>, expire_at: Option<UnixMs>) -> Inserted {
         let place = self.placement.place(key);
         match self.find(place, key) {
@@ -177,8 +178,10 @@ impl Db {
         if let Some(at) = entry.expire_at() {
             self.expiry_sweep.note(at);
         }
+        let epoch = self.epoch();
+        self.partitions[place.partition].ensure_segment(epoch);
+        self.before_write(place.partition, self.partitions[place.partition].segment_number(place.hash));
         let dict = &mut self.partitions[place.partition];
-        dict.ensure_segment(0);
         let number = dict.make_room(place.hash, |key| self.placement.place(key).hash);
         if let Some(at) = entry.expire_at() {
             dict.earliest_expiry = dict.earliest_expiry.min(at);
@@ -187,15 +190,16 @@ impl Db {
     }
 
     fn remove_at(&mut self, at: At) -> Removed {
-        let dict = &mut self.partitions[at.partition];
-        let entry = dict.segment_mut(at.segment).swap_remove(at.index);
+        at.before_write(self);
+        let entry = self.segment_at_mut(at).swap_remove(at.index);
         self.totals.subtract(&entry);
         self.partition_lens[at.partition] -= 1;
         let mut number = at.segment;
-        while let Some(neighbour) = dict.merge_candidate(number) {
-            number = dict.merge(number, neighbour);
+        while let Some(neighbour) = self.partitions[at.partition].merge_candidate(number) {
+            self.before_write(at.partition, neighbour);
+            number = self.partitions[at.partition].merge(number, neighbour);
         }
-        dict.release_if_empty();
+        self.partitions[at.partition].release_if_empty();
         Removed(entry)
     }
 

@@ -74,6 +74,14 @@ impl Segment {
         self.depth
     }
 
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    pub fn set_epoch(&mut self, epoch: u32) {
+        self.epoch = epoch;
+    }
+
     pub fn earliest_expiry(&self) -> UnixMs {
         self.earliest_expiry
     }
@@ -167,7 +175,8 @@ impl Segment {
     /// Takes over the entries and the hash range of the neighbour that was split off last.
     pub fn absorb(&mut self, neighbour: Segment) {
         assert_eq!(self.depth, neighbour.depth, "only the halves of one segment can be merged");
-        assert_eq!(self.epoch, neighbour.epoch, "a snapshot must have captured both halves or none");
+        // While a snapshot runs, both have been captured for it before; otherwise epochs mean nothing.
+        self.epoch = self.epoch.max(neighbour.epoch);
         self.start = self.start.min(neighbour.start);
         self.depth -= 1;
         for (tag, entry) in neighbour.tags.into_iter().zip(neighbour.entries) {
