@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use squall_clock::{Mono, Now, UnixMs};
 use squall_resp::Output;
-use squall_store::{Entry, EntryMut, Keyspace, Partitioning, Removed};
+use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 
 use crate::administration::slowlog::Slowlog;
 use crate::clients::Clients;
@@ -27,6 +27,8 @@ pub enum Role {
 /// Everything that a command may read or change, apart from its own session and the node around it.
 pub struct Engine {
     pub keyspace: Keyspace,
+    /// What was flushed and waits to be freed.
+    pub(crate) discarded: Vec<Discarded>,
     pub config: Config,
     pub stats: Stats,
     pub clients: Clients,
@@ -89,6 +91,7 @@ impl Engine {
         let databases = if config.cluster_enabled { 1 } else { config.databases as usize };
         Engine {
             keyspace: Keyspace::new(databases, rng.next_u64(), partitioning),
+            discarded: Vec::new(),
             config,
             stats: Stats::new(),
             clients: Clients::default(),
@@ -135,9 +138,15 @@ impl Engine {
         Some(entry)
     }
 
-    /// The live entry under `key`, looked at without a trace in statistics or access words (`TYPE`, `OBJECT`).
-    pub fn lookup_unseen(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
-        if self.deal_with_expired(db, key) { None } else { self.keyspace.db(db).lookup(key) }
+    /// The live entry under `key`, counted as [`Engine::lookup_read`] counts it, but not as an access (`TYPE`, `TTL`).
+    pub fn lookup_untouched(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
+        let expired = self.deal_with_expired(db, key);
+        let entry = if expired { None } else { self.keyspace.db(db).lookup(key) };
+        match entry {
+            Some(_) => self.stats.keyspace_hits += 1,
+            None => self.stats.keyspace_misses += 1,
+        }
+        entry
     }
 
     /// The live entry under `key`, to be changed in place.

@@ -16,6 +16,7 @@ pub mod context;
 pub mod dispatch;
 pub mod engine;
 pub mod error;
+mod expiration;
 pub mod generic;
 pub mod propagation;
 pub mod recency;
@@ -25,6 +26,7 @@ pub mod stats;
 pub mod strings;
 pub mod table;
 pub mod transactions;
+mod writes;
 
 pub use clients::{Client, Clients};
 pub use config::{Config, ConfigError};

@@ -20,7 +20,7 @@ pub fn touch(entry: &Entry, config: &Config, now: Now, rng: &mut impl Rng) {
     match config.maxmemory_policy {
         EvictionPolicy::AllKeysLfu | EvictionPolicy::VolatileLfu => {
             let counter = counted(frequency(entry.access(), config, now), config.lfu_log_factor, rng);
-            entry.touch(u32::from(minutes(now)) << 8 | u32::from(counter));
+            entry.touch(lfu_access(counter, now));
         }
         _ => entry.touch(lru_clock(now)),
     }
@@ -29,6 +29,11 @@ pub fn touch(entry: &Entry, config: &Config, now: Now, rng: &mut impl Rng) {
 /// The access word that LRU gives an entry used now.
 pub fn lru_clock(now: Now) -> u32 {
     now.unix_seconds() as u32
+}
+
+/// The access word that LFU gives an entry whose counter is known.
+pub fn lfu_access(counter: u8, now: Now) -> u32 {
+    u32::from(minutes(now)) << 8 | u32::from(counter)
 }
 
 /// How long the entry has not been used, under an LRU policy.

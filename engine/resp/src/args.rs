@@ -55,6 +55,11 @@ impl<'a> Args<'a> {
         Args { buffer: self.buffer, ranges: self.ranges.get(count..).unwrap_or(&[]) }
     }
 
+    /// The first `count` arguments; all when there are fewer.
+    pub fn first(self, count: usize) -> Args<'a> {
+        Args { buffer: self.buffer, ranges: &self.ranges[..count.min(self.ranges.len())] }
+    }
+
     pub fn iter(self) -> ArgsIter<'a> {
         ArgsIter { buffer: self.buffer, ranges: self.ranges.iter() }
     }

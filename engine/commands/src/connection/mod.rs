@@ -17,12 +17,6 @@ pub const ROWS: &[Command] = &[
         .acl(&[Category::Connection])
         .summary("Answers the given message.")
         .arguments(&[Argument::string("message")]),
-    Command::new("select", 2, select)
-        .group(Group::Connection)
-        .flags(&[Flag::Loading, Flag::Stale, Flag::Fast])
-        .acl(&[Category::Connection])
-        .summary("Chooses the database that this connection works on.")
-        .arguments(&[Argument::integer("index")]),
 ];
 
 fn ping(context: &mut Context<'_>) -> CommandResult {
@@ -37,20 +31,4 @@ fn ping(context: &mut Context<'_>) -> CommandResult {
 fn echo(context: &mut Context<'_>) -> CommandResult {
     context.reply.bulk(context.arg(1));
     Ok(())
-}
-
-fn select(context: &mut Context<'_>) -> CommandResult {
-    let db = database(context, 1)?;
-    context.session.db = db;
-    context.reply.ok();
-    Ok(())
-}
-
-/// The argument at `index` as the number of a database.
-pub(crate) fn database(context: &Context<'_>, index: usize) -> Result<usize, CommandError> {
-    let number = context.integer(index)?;
-    usize::try_from(number)
-        .ok()
-        .filter(|&db| db < context.engine.keyspace.databases())
-        .ok_or(CommandError::line("ERR DB index is out of range"))
 }

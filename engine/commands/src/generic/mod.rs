@@ -1,5 +1,12 @@
-//! The generic family: what works on keys whatever they hold.
+//! The generic family: keys and databases, whatever they hold. The rows are in `rows.rs`.
 
-use crate::table::Command;
+mod databases;
+mod dump;
+mod expire;
+mod keys;
+mod object;
+mod relocate;
+mod rows;
+pub(crate) mod scan;
 
-pub const ROWS: &[Command] = &[];
+pub use rows::ROWS;

@@ -1,0 +1,209 @@
+//! SET and what preceded it: SETNX, SETEX, PSETEX, GETSET.
+
+use squall_clock::UnixMs;
+use squall_resp::Args;
+use squall_store::Entry;
+
+use super::{reply_value, text_of};
+use crate::expiration::{Deadline, Expiration, Unit};
+use crate::{CommandError, CommandResult, Context};
+
+/// What SET's words beyond key and value ask for.
+#[derive(Clone, Copy, Default)]
+struct SetOptions<'a> {
+    condition: Option<Condition<'a>>,
+    expiration: Expiration<'a>,
+    /// Reply with the old value.
+    get: bool,
+}
+
+/// When SET is to do anything.
+#[derive(Clone, Copy)]
+pub(super) enum Condition<'a> {
+    Missing,
+    Exists,
+    Equals(&'a [u8]),
+    Differs(&'a [u8]),
+}
+
+pub(super) fn set(context: &mut Context<'_>) -> CommandResult {
+    if context.args.len() == 3 {
+        store(context, None);
+        context.reply.ok();
+        return Ok(());
+    }
+    let options = SetOptions::parse(context.args)?;
+    let expire_at = match options.expiration {
+        Expiration::At(deadline) => Some(deadline.resolve(context.engine.now.unix_ms(), "set")?),
+        Expiration::Clear | Expiration::Keep => None,
+    };
+    let (db, key) = (context.session.db, context.arg(1));
+    let (holds, kept) = if options.get {
+        let entry = context.engine.lookup_read(db, key);
+        let holds = options.holds(entry)?;
+        let kept = options.kept(entry);
+        reply_value(&mut context.reply, entry)?;
+        (holds, kept)
+    } else {
+        let entry = context.engine.lookup_write(db, key);
+        (options.holds(entry.as_deref())?, options.kept(entry.as_deref()))
+    };
+    if holds {
+        store(context, expire_at.or(kept));
+        options.propagate(context, expire_at);
+    }
+    match (options.get, holds) {
+        (true, _) => {}
+        (false, true) => context.reply.ok(),
+        (false, false) => context.reply.null(),
+    }
+    Ok(())
+}
+
+pub(super) fn setnx(context: &mut Context<'_>) -> CommandResult {
+    let missing = context.engine.lookup_write(context.session.db, context.args.at(1)).is_none();
+    if missing {
+        store(context, None);
+    }
+    context.reply.integer(i64::from(missing));
+    Ok(())
+}
+
+pub(super) fn setex(context: &mut Context<'_>) -> CommandResult {
+    set_until(context, Unit::Seconds, "setex")
+}
+
+pub(super) fn psetex(context: &mut Context<'_>) -> CommandResult {
+    set_until(context, Unit::Milliseconds, "psetex")
+}
+
+pub(super) fn getset(context: &mut Context<'_>) -> CommandResult {
+    let (key, value) = (context.arg(1), context.arg(2));
+    let entry = context.engine.lookup_read(context.session.db, key);
+    reply_value(&mut context.reply, entry)?;
+    store(context, None);
+    context.engine.propagation.replace(&[b"SET", key, value]);
+    Ok(())
+}
+
+fn set_until(context: &mut Context<'_>, unit: Unit, command: &'static str) -> CommandResult {
+    let (db, key, value) = (context.session.db, context.arg(1), context.arg(3));
+    let deadline = Deadline { text: context.arg(2), unit, absolute: false };
+    let expire_at = deadline.resolve(context.engine.now.unix_ms(), command)?;
+    context.engine.set_string(db, key, value, Some(expire_at));
+    propagate_set(context, value, expire_at);
+    context.reply.ok();
+    Ok(())
+}
+
+/// Stores the command's second argument under its first.
+fn store(context: &mut Context<'_>, expire_at: Option<UnixMs>) {
+    let (key, value) = (context.arg(1), context.arg(2));
+    context.engine.set_string(context.session.db, key, value, expire_at);
+}
+
+/// Replicas receive the point in time, not the time to live: they read it later, by another clock.
+fn propagate_set(context: &mut Context<'_>, value: &[u8], expire_at: UnixMs) {
+    let mut digits = itoa::Buffer::new();
+    let at = digits.format(expire_at.0).as_bytes();
+    let key = context.arg(1);
+    context.engine.propagation.replace(&[b"SET", key, value, b"PXAT", at]);
+}
+
+impl<'a> SetOptions<'a> {
+    fn parse(args: Args<'a>) -> Result<SetOptions<'a>, CommandError> {
+        let mut options = SetOptions::default();
+        let mut index = 3;
+        while index < args.len() {
+            index += options.take(args, index).ok_or(CommandError::Syntax)?;
+        }
+        Ok(options)
+    }
+
+    /// Reads the option at `index`, and returns how many words it took.
+    fn take(&mut self, args: Args<'a>, index: usize) -> Option<usize> {
+        let word = args.at(index);
+        if word.eq_ignore_ascii_case(b"GET") {
+            self.get = true;
+            return Some(1);
+        }
+        if word.eq_ignore_ascii_case(b"KEEPTTL") {
+            let alone = !matches!(self.expiration, Expiration::At(_));
+            self.expiration = Expiration::Keep;
+            return alone.then_some(1);
+        }
+        if let Some(deadline) = Deadline::at(args, index) {
+            let alone = match self.expiration {
+                Expiration::Clear => true,
+                Expiration::Keep => false,
+                Expiration::At(other) => deadline.is_alike(other),
+            };
+            self.expiration = Expiration::At(deadline);
+            return alone.then_some(2);
+        }
+        let (condition, words) = Condition::at(args, index)?;
+        let alone = match (self.condition.replace(condition), condition) {
+            (None, _) => true,
+            (Some(Condition::Missing), Condition::Missing) | (Some(Condition::Exists), Condition::Exists) => {
+                true
+            }
+            (Some(_), _) => false,
+        };
+        alone.then_some(words)
+    }
+
+    fn holds(&self, entry: Option<&Entry>) -> Result<bool, CommandError> {
+        self.condition.map_or(Ok(true), |condition| condition.holds(entry))
+    }
+
+    /// The expiry time that KEEPTTL keeps.
+    fn kept(&self, entry: Option<&Entry>) -> Option<UnixMs> {
+        matches!(self.expiration, Expiration::Keep).then(|| entry?.expire_at()).flatten()
+    }
+
+    fn propagate(&self, context: &mut Context<'_>, expire_at: Option<UnixMs>) {
+        let (key, value) = (context.arg(1), context.arg(2));
+        if let Some(at) = expire_at {
+            return propagate_set(context, value, at);
+        }
+        // Conditions were judged here; a replica must not judge them again, and old ones do not know them all.
+        if self.get || matches!(self.condition, Some(Condition::Equals(_) | Condition::Differs(_))) {
+            match self.expiration {
+                Expiration::Keep => context.engine.propagation.replace(&[b"SET", key, value, b"KEEPTTL"]),
+                _ => context.engine.propagation.replace(&[b"SET", key, value]),
+            }
+        }
+    }
+}
+
+impl<'a> Condition<'a> {
+    /// The condition at `index`, and how many words it takes.
+    fn at(args: Args<'a>, index: usize) -> Option<(Condition<'a>, usize)> {
+        let word = args.at(index);
+        if word.eq_ignore_ascii_case(b"NX") {
+            return Some((Condition::Missing, 1));
+        }
+        if word.eq_ignore_ascii_case(b"XX") {
+            return Some((Condition::Exists, 1));
+        }
+        let operand = args.get(index + 1)?;
+        if word.eq_ignore_ascii_case(b"IFEQ") {
+            return Some((Condition::Equals(operand), 2));
+        }
+        word.eq_ignore_ascii_case(b"IFNE").then_some((Condition::Differs(operand), 2))
+    }
+
+    /// A missing key equals nothing. Comparing with something other than a string is a mistake.
+    fn holds(self, entry: Option<&Entry>) -> Result<bool, CommandError> {
+        let equals = |operand: &[u8]| match entry {
+            None => Ok(false),
+            Some(entry) => Ok(text_of(entry)?.as_bytes(&mut itoa::Buffer::new()) == operand),
+        };
+        match self {
+            Condition::Missing => Ok(entry.is_none()),
+            Condition::Exists => Ok(entry.is_some()),
+            Condition::Equals(operand) => equals(operand),
+            Condition::Differs(operand) => Ok(!equals(operand)?),
+        }
+    }
+}

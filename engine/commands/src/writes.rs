@@ -1,0 +1,59 @@
+//! Writing to the keyspace as commands do: each of these counts a change and breaks the transactions that
+//! watch the key. What replicas hear of it is the command's own business (see `propagation.rs`).
+
+use squall_clock::UnixMs;
+use squall_store::{Removed, Value};
+
+use crate::Engine;
+
+impl Engine {
+    /// Stores a string under `key`, whatever was there before.
+    #[inline]
+    pub fn set_string(&mut self, db: usize, key: &[u8], bytes: &[u8], expire_at: Option<UnixMs>) {
+        self.keyspace.db_mut(db).set_string(key, bytes, expire_at);
+        self.changed(db, key);
+    }
+
+    /// Stores a value under `key`, whatever was there before.
+    pub fn insert(&mut self, db: usize, key: &[u8], value: Value, expire_at: Option<UnixMs>) {
+        self.keyspace.db_mut(db).insert(key, value, expire_at);
+        self.changed(db, key);
+    }
+
+    /// Removes the live entry under `key`.
+    pub fn delete(&mut self, db: usize, key: &[u8]) -> Option<Removed> {
+        let removed = self.take(db, key)?;
+        self.changed(db, key);
+        Some(removed)
+    }
+
+    /// Sets or clears the expiry time of a key that exists.
+    pub fn set_expire(&mut self, db: usize, key: &[u8], expire_at: Option<UnixMs>) {
+        let exists = self.keyspace.db_mut(db).set_expire(key, expire_at);
+        assert!(exists, "the caller has looked the key up");
+        self.changed(db, key);
+    }
+
+    /// Gives an entry the access word of another, or of an earlier time.
+    pub fn restore_access(&mut self, db: usize, key: &[u8], access: u32) {
+        if let Some(entry) = self.keyspace.db(db).lookup(key) {
+            entry.touch(access);
+        }
+    }
+
+    /// Empties a database. Its content is freed later, by [`Engine::free_step`].
+    pub fn discard(&mut self, db: usize) {
+        let discarded = self.keyspace.flush(db);
+        if !discarded.is_empty() {
+            self.discarded.push(discarded);
+        }
+    }
+
+    /// Frees about `budget` discarded entries; true when nothing is left. The node calls it in slices.
+    pub fn free_step(&mut self, budget: usize) -> bool {
+        if self.discarded.last_mut().is_some_and(|discarded| discarded.free_step(budget)) {
+            self.discarded.pop();
+        }
+        self.discarded.is_empty()
+    }
+}
