@@ -243,6 +243,22 @@ impl Engine {
         complete
     }
 
+    /// A keyspace of this server's shape, to read another dataset into.
+    pub fn empty_keyspace(&mut self) -> Keyspace {
+        let partitioning =
+            if self.config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
+        Keyspace::new(self.keyspace.databases(), self.rng.next_u64(), partitioning)
+    }
+
+    /// Puts another dataset in place of this one. Whoever watches a key has seen it change.
+    pub fn replace_keyspace(&mut self, keyspace: Keyspace) {
+        assert_eq!(keyspace.databases(), self.keyspace.databases(), "both datasets have the same shape");
+        self.keyspace = keyspace;
+        for db in 0..self.keyspace.databases() {
+            self.watches.touch_where(db, |_| true);
+        }
+    }
+
     /// A new conversation. The session still has to be inserted into `clients`.
     pub fn open_session(&mut self, peer: String, local: String) -> Session {
         self.stats.connections_received += 1;

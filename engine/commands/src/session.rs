@@ -56,6 +56,8 @@ pub struct Session {
     pub commands_processed: u64,
     pub input_bytes: u64,
     pub output_bytes: u64,
+    /// Since when more output waits than the soft limit allows.
+    pub over_soft_limit_since: Option<Mono>,
 }
 
 impl Session {
@@ -90,6 +92,7 @@ impl Session {
             commands_processed: 0,
             input_bytes: 0,
             output_bytes: 0,
+            over_soft_limit_since: None,
         }
     }
 

@@ -1,0 +1,161 @@
+//! Connections: opening, requests in, replies out, and the limit on replies that a client does not read.
+//! What a request means is the engine's business.
+
+use std::io::IoSlice;
+
+use bytes::{Buf, BytesMut};
+use squall_commands::config::OutputLimit;
+use squall_commands::{Client, ClientId, Dispatched, Engine, LogLevel, Session};
+use squall_resp::{Limits, Parsed, Reply};
+
+use crate::admission;
+use crate::effect::Effect;
+use crate::services::Services;
+
+/// A new connection, or a refusal: over `maxclients`, or a stranger in protected mode.
+pub(crate) fn opened(engine: &mut Engine, services: &mut Services, peer: String, local: String) -> ClientId {
+    let refusal = admission::refusal(engine, &peer);
+    let session = engine.open_session(peer, local);
+    let id = session.id;
+    engine.clients.insert(session);
+    if let Some(line) = refusal {
+        let client = engine.clients.get_mut(id).expect("opened a line above");
+        Reply::new(&mut client.output, client.session.protocol).error(line);
+        engine.stats.connections_rejected += 1;
+        client.session.close_after_reply = true;
+        services.effects.push(Effect::WakeClient(id));
+    }
+    id
+}
+
+/// Executes every complete request of `input`, until the client has to wait or is to be closed.
+pub(crate) fn data(engine: &mut Engine, services: &mut Services, id: ClientId, input: &mut BytesMut) {
+    let Some(mut client) = engine.clients.take(id) else {
+        input.clear();
+        return;
+    };
+    let arrived = input.len();
+    execute_requests(engine, services, &mut client, input);
+    let consumed = (arrived - input.len()) as u64;
+    engine.stats.input_bytes += consumed;
+    client.session.input_bytes += consumed;
+    client.session.last_interaction = engine.now.mono;
+    services.settle(engine, Some(&mut client.session));
+    close_if_over_limit(engine, services, &mut client);
+    if client.session.close_after_reply && client.output.is_empty() {
+        services.effects.push(Effect::CloseClient(id));
+    }
+    engine.clients.put_back(client);
+}
+
+pub(crate) fn closed(engine: &mut Engine, services: &mut Services, id: ClientId) {
+    services.postponed.remove(&id);
+    services.replication.client_closed(engine, &mut services.effects, id);
+    engine.forget_client(id);
+    engine.clients.remove(id);
+}
+
+pub(crate) fn wants_input(engine: &Engine, services: &Services, id: ClientId) -> bool {
+    engine.clients.get(id).is_some_and(|client| may_execute(services, &client.session))
+}
+
+pub(crate) fn output_slices<'a>(
+    engine: &'a Engine,
+    services: &'a Services,
+    id: ClientId,
+    slices: &mut [IoSlice<'a>],
+) -> usize {
+    let Some(client) = engine.clients.get(id) else { return 0 };
+    let filled = client.output.slices(slices);
+    if filled == 0 && client.session.is_replica {
+        return services.replication.output_slices(id, slices);
+    }
+    filled
+}
+
+pub(crate) fn output_written(engine: &mut Engine, services: &mut Services, id: ClientId, count: usize) {
+    engine.stats.output_bytes += count as u64;
+    let Some(client) = engine.clients.get_mut(id) else { return };
+    client.session.output_bytes += count as u64;
+    if client.output.is_empty() && client.session.is_replica {
+        services.replication.output_written(engine, &mut services.effects, id, count);
+        return;
+    }
+    client.output.advance(count);
+    if client.session.close_after_reply && client.output.is_empty() {
+        services.effects.push(Effect::CloseClient(id));
+    }
+}
+
+/// `client-output-buffer-limit normal`: a client that asks and does not read is dropped.
+pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, client: &mut Client) {
+    let limit = engine.config.client_output_buffer_limit.normal;
+    let OutputLimit {
+        hard_bytes_max: hard_bytes,
+        soft_bytes_max: soft_bytes,
+        soft_seconds_max: soft_seconds,
+    } = limit;
+    let pending = client.output.len() as u64;
+    let session = &mut client.session;
+    let over_soft = soft_bytes > 0 && pending > soft_bytes;
+    if !over_soft {
+        session.over_soft_limit_since = None;
+    }
+    let since = *session.over_soft_limit_since.get_or_insert(engine.now.mono);
+    let soft_expired = over_soft && engine.now.mono.since(since).as_secs() >= soft_seconds;
+    if !over_soft {
+        session.over_soft_limit_since = None;
+    }
+    if (hard_bytes > 0 && pending > hard_bytes) || soft_expired {
+        services.effects.warning(format!(
+            "Client id={} addr={} closed for overcoming of output buffer limits ({pending} bytes).",
+            session.id.0, session.peer
+        ));
+        session.close_after_reply = true;
+        services.effects.push(Effect::CloseClient(session.id));
+    }
+}
+
+fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut Client, input: &mut BytesMut) {
+    let limits = if client.session.authenticated {
+        Limits { bulk_bytes_max: engine.config.proto_bulk_bytes_max, ..Limits::default() }
+    } else {
+        Limits::unauthenticated()
+    };
+    let mut consumed_total = 0;
+    while may_execute(services, &client.session) {
+        let rest = &input[consumed_total..];
+        match client.parser.parse(rest, &limits) {
+            Ok(Parsed::Incomplete) => break,
+            Ok(Parsed::Empty { consumed }) => consumed_total += consumed,
+            Ok(Parsed::Command { consumed }) => {
+                let Client { session, parser, output } = client;
+                match engine.dispatch(session, output, parser.args(rest), services) {
+                    Dispatched::Done => consumed_total += consumed,
+                    Dispatched::Postponed => {
+                        services.postponed.insert(client.session.id);
+                    }
+                }
+            }
+            Err(error) => {
+                let text = format!("ERR Protocol error: {error}");
+                Reply::new(&mut client.output, client.session.protocol).error(&text);
+                services.effects.log(
+                    LogLevel::Verbose,
+                    format!("Protocol error ({error}) from client: addr={}", client.session.peer),
+                );
+                client.session.close_after_reply = true;
+                consumed_total = input.len();
+            }
+        }
+    }
+    input.advance(consumed_total);
+}
+
+/// Whether the session's next request may be looked at now.
+fn may_execute(services: &Services, session: &Session) -> bool {
+    session.blocked.is_none()
+        && !session.close_after_reply
+        && (services.shutdown.is_none() || session.is_replica)
+        && !services.postponed.contains(&session.id)
+}

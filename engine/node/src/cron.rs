@@ -1,0 +1,65 @@
+//! What recurs `hz` times a second: expired keys, idle clients, save points, statistics.
+
+use squall_clock::{Mono, Nanos};
+use squall_commands::Engine;
+
+use crate::clients;
+use crate::effect::Effect;
+use crate::services::Services;
+
+/// Entries looked at for expiry in one round: about a millisecond of work.
+const EXPIRE_ENTRIES_PER_ROUND: usize = 20_000;
+
+pub(crate) struct Cron {
+    next: Mono,
+}
+
+impl Cron {
+    pub fn new(engine: &Engine) -> Cron {
+        Cron { next: engine.now.mono + period(engine) }
+    }
+
+    pub fn next(&self) -> Mono {
+        self.next
+    }
+
+    pub fn is_due(&self, now: Mono) -> bool {
+        now >= self.next
+    }
+}
+
+impl Services {
+    /// One round. The next is due a period from now, not from when this one was: a stalled node does not
+    /// catch up on missed rounds.
+    pub fn cron(&mut self, engine: &mut Engine) {
+        self.cron.next = engine.now.mono + period(engine);
+        engine.stats.sample_rates(engine.now.mono);
+        engine.expire_step(EXPIRE_ENTRIES_PER_ROUND);
+        self.settle(engine, None);
+        self.close_idle_clients(engine);
+        self.persistence.start_due_saves(engine, &mut self.effects);
+    }
+
+    /// `timeout`: clients that have said nothing for too long. Replicas, subscribers and waiting clients
+    /// are spared. Also applies the soft output limit to clients that send nothing either.
+    fn close_idle_clients(&mut self, engine: &mut Engine) {
+        let idle_max = Nanos::from_secs(engine.config.timeout_seconds);
+        let ids: Vec<_> = engine.clients.ids().collect();
+        for id in ids {
+            let Some(mut client) = engine.clients.take(id) else { continue };
+            let session = &client.session;
+            let idle = engine.now.mono.since(session.last_interaction);
+            let spared = session.is_replica || session.is_primary_link || session.blocked.is_some();
+            if idle_max > Nanos::ZERO && idle > idle_max && !spared {
+                self.effects.push(Effect::CloseClient(id));
+            } else {
+                clients::close_if_over_limit(engine, self, &mut client);
+            }
+            engine.clients.put_back(client);
+        }
+    }
+}
+
+fn period(engine: &Engine) -> Nanos {
+    Nanos(1_000_000_000 / u64::from(engine.config.hz.clamp(1, 500)))
+}

@@ -1,0 +1,50 @@
+//! The persistence section of INFO.
+
+use std::fmt::Write;
+
+use squall_commands::Engine;
+
+use super::Persistence;
+use super::save::SaveFor;
+
+impl Persistence {
+    pub fn info(&self, engine: &Engine, text: &mut String) {
+        let background = self.saving.as_ref().filter(|save| save.purpose == SaveFor::Background);
+        let seconds = |value: Option<u64>| value.map_or("-1".to_string(), |seconds| seconds.to_string());
+        let running = background.map(|save| engine.now.mono.since(save.started).as_secs());
+        let (read, size) = self.loading.as_ref().map_or((0, 0), |load| load.progress());
+        let status = if self.last_save_ok { "ok" } else { "err" };
+        let lines: [(&str, String); 22] = [
+            ("loading", u8::from(engine.loading).to_string()),
+            ("async_loading", "0".to_string()),
+            ("current_cow_peak", "0".to_string()),
+            ("current_cow_size", "0".to_string()),
+            ("current_cow_size_age", "0".to_string()),
+            ("current_fork_perc", "0.00".to_string()),
+            ("current_save_keys_processed", "0".to_string()),
+            ("current_save_keys_total", "0".to_string()),
+            ("rdb_changes_since_last_save", engine.dirty.to_string()),
+            ("rdb_bgsave_in_progress", u8::from(background.is_some()).to_string()),
+            ("rdb_last_save_time", (self.last_save.0 / 1_000).to_string()),
+            ("rdb_last_bgsave_status", status.to_string()),
+            ("rdb_last_bgsave_time_sec", seconds(self.last_save_seconds)),
+            ("rdb_current_bgsave_time_sec", seconds(running)),
+            ("rdb_saves", self.saves.to_string()),
+            ("rdb_last_cow_size", "0".to_string()),
+            ("rdb_last_load_keys_expired", self.last_load.1.to_string()),
+            ("rdb_last_load_keys_loaded", self.last_load.0.to_string()),
+            ("aof_enabled", "0".to_string()),
+            ("aof_rewrite_in_progress", "0".to_string()),
+            ("aof_rewrite_scheduled", "0".to_string()),
+            ("aof_last_write_status", "ok".to_string()),
+        ];
+        for (field, value) in lines {
+            let _ = write!(text, "{field}:{value}\r\n");
+        }
+        if engine.loading {
+            let percent = if size == 0 { 0.0 } else { read as f64 * 100.0 / size as f64 };
+            let _ = write!(text, "loading_total_bytes:{size}\r\nloading_loaded_bytes:{read}\r\n");
+            let _ = write!(text, "loading_loaded_perc:{percent:.2}\r\n");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One snapshot on its way to disk: `temp-N.rdb` is written in slices, synced, renamed over `dbfilename`,
+//! and the directory synced. Each step waits for the one before, so a failed write never replaces the old
+//! file, which is whole until the rename.
+
+use squall_clock::Mono;
+use squall_commands::{ClientId, Engine};
+use squall_store::{SnapshotOptions, SnapshotState};
+
+use crate::effect::{DiskDone, DiskOp, Effects, FileId, Lane, OpenFor};
+
+/// Who asked for the save.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SaveFor {
+    /// BGSAVE, a save point.
+    Background,
+    /// SAVE: the session waits.
+    Client(ClientId),
+    /// SHUTDOWN: the node waits.
+    Shutdown,
+}
+
+pub(crate) struct Save {
+    pub purpose: SaveFor,
+    pub started: Mono,
+    file: FileId,
+    temporary: String,
+    target: String,
+    stage: Stage,
+    /// Tickets of requests under way, with the bytes that each one writes.
+    in_flight: Vec<(u64, usize)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Stage {
+    Writing,
+    /// The cursor has reached the end; the last appends are under way.
+    Draining,
+    Syncing,
+    Renaming,
+    SyncingDirectory,
+    /// What is left of a failed save is being removed.
+    Failed(String),
+}
+
+/// Encoded by one slice: about a millisecond of work.
+const SLICE_BYTES: usize = 256 * 1024;
+/// Handed to the disk and not yet written; the cursor waits above it.
+const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+impl Save {
+    pub fn begin(engine: &mut Engine, effects: &mut Effects, purpose: SaveFor) -> Result<Save, String> {
+        let aux = crate::replication::snapshot_aux(engine);
+        let options =
+            SnapshotOptions { compress: engine.config.rdbcompression, checksum: engine.config.rdbchecksum };
+        engine
+            .keyspace
+            .begin_snapshot(options, &aux)
+            .map_err(|_| "A snapshot for a replica is in progress".to_string())?;
+        let file = effects.next_file();
+        let mut save = Save {
+            purpose,
+            started: engine.now.mono,
+            file,
+            temporary: format!("temp-{}.rdb", file.0),
+            target: engine.config.dbfilename.clone(),
+            stage: Stage::Writing,
+            in_flight: Vec::new(),
+        };
+        let open = DiskOp::Open { file, path: save.temporary.clone(), mode: OpenFor::Replacing };
+        save.request(effects, open, 0);
+        Ok(save)
+    }
+
+    pub fn owns(&self, ticket: u64) -> bool {
+        self.in_flight.iter().any(|(own, _)| *own == ticket)
+    }
+
+    pub fn wants_slice(&self) -> bool {
+        self.stage == Stage::Writing && self.unwritten_bytes() < UNWRITTEN_BYTES_MAX
+    }
+
+    /// Encodes a little more of the dataset and hands it to the disk.
+    pub fn write_slice(&mut self, engine: &mut Engine, effects: &mut Effects) {
+        if !self.wants_slice() {
+            return;
+        }
+        let state = engine.keyspace.snapshot_step(SLICE_BYTES);
+        loop {
+            let data = engine.keyspace.take_snapshot_bytes();
+            if data.is_empty() {
+                break;
+            }
+            let bytes = data.len();
+            self.request(effects, DiskOp::Append { file: self.file, data }, bytes);
+        }
+        if state == SnapshotState::Done {
+            self.stage = Stage::Draining;
+            self.step(effects);
+        }
+    }
+
+    /// One request is done. The save is over when this gives its result.
+    pub fn advance(
+        &mut self,
+        engine: &mut Engine,
+        effects: &mut Effects,
+        done: DiskDone,
+    ) -> Option<Result<(), String>> {
+        self.in_flight.retain(|(ticket, _)| *ticket != done.ticket);
+        if let Err(error) = done.result
+            && !matches!(self.stage, Stage::Failed(_))
+        {
+            if self.stage == Stage::Writing {
+                drop(engine.keyspace.abort_snapshot());
+            }
+            self.stage = Stage::Failed(error.message);
+            self.request(effects, DiskOp::Close { file: self.file }, 0);
+            self.request(effects, DiskOp::Remove { path: self.temporary.clone() }, 0);
+        }
+        if !self.in_flight.is_empty() {
+            return None;
+        }
+        self.step(effects)
+    }
+
+    /// Forgets the save; what was written of it is removed.
+    pub fn abort(self, engine: &mut Engine, effects: &mut Effects) {
+        if self.stage == Stage::Writing {
+            drop(engine.keyspace.abort_snapshot());
+        }
+        effects.disk(Lane::Snapshot, DiskOp::Close { file: self.file });
+        effects.disk(Lane::Snapshot, DiskOp::Remove { path: self.temporary });
+    }
+
+    /// All requests so far are done: asks for the next one, or ends.
+    fn step(&mut self, effects: &mut Effects) -> Option<Result<(), String>> {
+        if !self.in_flight.is_empty() {
+            return None;
+        }
+        let (stage, op) = match &self.stage {
+            Stage::Writing => return None,
+            Stage::Draining => (Stage::Syncing, DiskOp::Sync { file: self.file }),
+            Stage::Syncing => {
+                let (from, to) = (self.temporary.clone(), self.target.clone());
+                (Stage::Renaming, DiskOp::Rename { from, to })
+            }
+            Stage::Renaming => (Stage::SyncingDirectory, DiskOp::SyncDir { path: ".".to_string() }),
+            Stage::SyncingDirectory => {
+                effects.disk(Lane::Snapshot, DiskOp::Close { file: self.file });
+                return Some(Ok(()));
+            }
+            Stage::Failed(reason) => return Some(Err(reason.clone())),
+        };
+        self.stage = stage;
+        self.request(effects, op, 0);
+        None
+    }
+
+    fn request(&mut self, effects: &mut Effects, op: DiskOp, bytes: usize) {
+        let ticket = effects.disk(Lane::Snapshot, op);
+        self.in_flight.push((ticket, bytes));
+    }
+
+    fn unwritten_bytes(&self) -> usize {
+        self.in_flight.iter().map(|(_, bytes)| bytes).sum()
+    }
+}

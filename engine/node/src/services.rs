@@ -1,0 +1,330 @@
+//! What stands around the engine, and what commands may ask of it. Each request is passed to the concern
+//! that owns it; the only thing decided here is the order of things within a turn.
+
+use std::collections::BTreeSet;
+
+use bytes::BytesMut;
+use squall_clock::{Mono, Nanos};
+use squall_commands::server::LogLevel;
+use squall_commands::{
+    Blocked, ClientId, CommandError, CommandResult, Engine, Server, Session, ShutdownOptions,
+};
+use squall_resp::{Args, Reply};
+
+use crate::config_file::ConfigRewrite;
+use crate::cron::Cron;
+use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
+use crate::persistence::{self, Outcome, Persistence, SaveFor};
+use crate::replication::Replication;
+use crate::shutdown::Shutdown;
+use crate::{admission, config_file, listening, shutdown};
+
+pub(crate) struct Services {
+    pub effects: Effects,
+    pub persistence: Persistence,
+    pub replication: Replication,
+    pub cron: Cron,
+    pub shutdown: Option<Shutdown>,
+    pub config_rewrite: Option<ConfigRewrite>,
+    /// Clients whose next request `CLIENT PAUSE` holds back.
+    pub postponed: BTreeSet<ClientId>,
+}
+
+impl Services {
+    pub fn new(engine: &mut Engine) -> Services {
+        Services {
+            effects: Effects::default(),
+            persistence: Persistence::new(engine),
+            replication: Replication::new(engine),
+            cron: Cron::new(engine),
+            shutdown: None,
+            config_rewrite: None,
+            postponed: BTreeSet::new(),
+        }
+    }
+
+    /// The first effects of a node's life.
+    pub fn start(&mut self, engine: &mut Engine) {
+        self.effects.role = 'M';
+        if let Some(reason) = admission::unmet_promise(&engine.config) {
+            self.effects.warning(reason);
+            self.effects.push(Effect::Exit { status: 1 });
+            return;
+        }
+        self.effects.push(Effect::Listen(listening::requests(&engine.config)));
+        self.persistence.start_loading(engine, &mut self.effects);
+    }
+
+    /// The dataset is in memory: the node's ordinary life begins.
+    pub fn loaded(&mut self, engine: &mut Engine) {
+        engine.loading = false;
+        self.replication.start(engine, &mut self.effects);
+        self.effects.notice("Ready to accept connections");
+    }
+
+    pub fn next_timeout(&self, engine: &Engine) -> Option<Mono> {
+        let cron = Some(self.cron.next());
+        let pause = engine.pause.map(|pause| pause.until);
+        [
+            cron,
+            pause,
+            self.replication.next_timeout(),
+            self.persistence.next_timeout(),
+            self.shutdown_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub fn timeout(&mut self, engine: &mut Engine) {
+        if engine.pause.is_some_and(|pause| engine.now.mono >= pause.until) {
+            engine.pause = None;
+        }
+        if self.cron.is_due(engine.now.mono) {
+            self.cron(engine);
+        }
+        self.replication.timeout(engine, &mut self.persistence, &mut self.effects);
+        self.persistence.background_slice(engine, &mut self.effects);
+        self.settle(engine, None);
+        shutdown::advance(engine, self);
+    }
+
+    /// Ends a batch: what it changed goes to the replicas, and `session`, if it wrote, learns the offset
+    /// that WAIT has to wait for.
+    pub fn settle(&mut self, engine: &mut Engine, session: Option<&mut Session>) {
+        for id in engine.clients.take_written() {
+            self.effects.push(Effect::WakeClient(id));
+        }
+        if !self.postponed.is_empty() && engine.pause.is_none() {
+            let postponed = std::mem::take(&mut self.postponed);
+            self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
+        }
+        if let Some(stream) = engine.propagation.take() {
+            self.replication.feed(engine, &mut self.effects, stream);
+            if let Some(session) = session {
+                session.last_write_offset = self.replication.offset();
+            }
+        }
+    }
+
+    pub fn disk_done(&mut self, engine: &mut Engine, done: DiskDone) {
+        if self.config_rewrite.as_ref().is_some_and(|rewrite| rewrite.owns(done.ticket)) {
+            config_file::advance(engine, self, done);
+        } else if let Some(outcome) = self.persistence.disk_done(engine, &mut self.effects, done) {
+            self.persistence_outcome(engine, outcome);
+        }
+        shutdown::advance(engine, self);
+    }
+
+    pub fn listen_failed(&mut self, request: &ListenRequest, reason: &str) {
+        if request.optional {
+            return;
+        }
+        self.effects.warning(format!("Could not listen on {}: {reason}", request.place));
+        self.effects.warning("Failed listening, aborting.");
+        self.effects.push(Effect::Exit { status: 1 });
+    }
+
+    pub fn link_opened(&mut self, engine: &mut Engine, id: LinkId, local: String) {
+        self.replication.link_opened(engine, &mut self.effects, id, local);
+    }
+
+    pub fn link_closed(&mut self, engine: &mut Engine, id: LinkId, reason: &str) {
+        self.replication.link_closed(engine, &mut self.effects, id, reason);
+    }
+
+    pub fn terminate(&mut self, engine: &mut Engine) {
+        self.effects.warning("Received a signal to terminate, scheduling shutdown...");
+        shutdown::begin(engine, self, ShutdownOptions::default(), None);
+    }
+}
+
+impl Services {
+    pub fn link_data(&mut self, engine: &mut Engine, id: LinkId, input: &mut BytesMut) {
+        crate::replication::link_data(engine, self, id, input);
+        self.settle(engine, None);
+    }
+
+    /// Writes the answer that a waiting session has been waiting for, and lets it go on.
+    pub fn answer(&mut self, engine: &mut Engine, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) {
+        let Some(client) = engine.clients.get_mut(id) else { return };
+        client.session.blocked = None;
+        write(&mut Reply::new(&mut client.output, client.session.protocol));
+        self.effects.push(Effect::WakeClient(id));
+    }
+
+    /// Input that the shell holds back may be given again.
+    pub fn wake_everyone(&mut self, engine: &Engine) {
+        for id in engine.clients.ids() {
+            self.effects.push(Effect::WakeClient(id));
+        }
+    }
+
+    fn persistence_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
+        match outcome {
+            Outcome::Loaded(loaded) => {
+                self.replication.restore(engine, loaded.as_ref());
+                self.loaded(engine);
+            }
+            Outcome::LoadFailed => {}
+            Outcome::Saved { purpose: SaveFor::Background, .. } => {}
+            Outcome::Saved { purpose: SaveFor::Client(id), result } => {
+                self.answer(engine, id, |reply| match &result {
+                    Ok(()) => reply.ok(),
+                    Err(reason) => reply.error(&format!("ERR {reason}")),
+                });
+            }
+            Outcome::Saved { purpose: SaveFor::Shutdown, result } => shutdown::saved(engine, self, result),
+        }
+    }
+}
+
+impl Server for Services {
+    fn replica_of(
+        &mut self,
+        engine: &mut Engine,
+        primary: Option<(String, u16)>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        self.settle(engine, None);
+        self.replication.replica_of(engine, &mut self.effects, primary, reply)
+    }
+
+    fn role(&mut self, engine: &Engine, reply: &mut Reply<'_>) {
+        self.replication.role(engine, reply);
+    }
+
+    fn replconf(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        crate::replication::replconf(engine, self, session, args, reply)
+    }
+
+    fn psync(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        self.settle(engine, Some(session));
+        self.replication.psync(engine, &mut self.effects, session, args, reply)
+    }
+
+    fn wait(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        replicas: u64,
+        timeout: Option<Nanos>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        self.settle(engine, Some(session));
+        self.replication.wait(engine, &mut self.effects, session, replicas, timeout, reply)
+    }
+
+    fn save(&mut self, engine: &mut Engine, session: &mut Session, _: &mut Reply<'_>) -> CommandResult {
+        self.persistence
+            .start_saving(engine, &mut self.effects, SaveFor::Client(session.id))
+            .map_err(|reason| CommandError::line(format!("ERR {reason}")))?;
+        session.blocked = Some(Blocked::Disk);
+        Ok(())
+    }
+
+    fn background_save(
+        &mut self,
+        engine: &mut Engine,
+        schedule: bool,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        if self.persistence.is_saving() {
+            return Err(CommandError::line("ERR Background save already in progress"));
+        }
+        match self.persistence.start_saving(engine, &mut self.effects, SaveFor::Background) {
+            Ok(()) => reply.simple("Background saving started"),
+            Err(_) if schedule => {
+                self.persistence.scheduled = true;
+                reply.simple("Background saving scheduled");
+            }
+            Err(reason) => return Err(CommandError::line(format!("ERR {reason}"))),
+        }
+        Ok(())
+    }
+
+    fn last_save(&self) -> u64 {
+        self.persistence.last_save.0 / 1_000
+    }
+
+    fn info(&self, engine: &Engine, section: &str, text: &mut String) {
+        match section {
+            "persistence" => self.persistence.info(engine, text),
+            "replication" => self.replication.info(engine, text),
+            _ => {}
+        }
+    }
+
+    fn shutdown(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        options: ShutdownOptions,
+    ) -> CommandResult {
+        if options.abort {
+            let aborted = shutdown::abort(engine, self);
+            return if aborted { Ok(()) } else { Err(CommandError::line("ERR No shutdown in progress.")) };
+        }
+        self.settle(engine, Some(session));
+        session.blocked = Some(Blocked::Disk);
+        shutdown::begin(engine, self, options, Some(session.id));
+        Ok(())
+    }
+
+    fn config_changed(&mut self, engine: &mut Engine, parameter: &str) {
+        match parameter {
+            "bind" | "port" | "tcp-keepalive" | "tcp-backlog" | "unixsocket" | "unixsocketperm" => {
+                self.effects.push(Effect::Listen(listening::requests(&engine.config)));
+            }
+            "hz" => self.cron = Cron::new(engine),
+            _ => self.replication.config_changed(engine, &mut self.effects, parameter),
+        }
+    }
+
+    fn config_rewrite(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult {
+        config_file::begin(engine, self, session)
+    }
+
+    fn close_client(&mut self, _: &mut Engine, client: ClientId) {
+        self.effects.push(Effect::CloseClient(client));
+    }
+
+    fn unblock_client(&mut self, engine: &mut Engine, client: ClientId, with_error: bool) -> bool {
+        self.replication.unblock(engine, &mut self.effects, client, with_error)
+    }
+
+    fn background_rewrite(&mut self, _: &mut Engine, _: &mut Reply<'_>) -> CommandResult {
+        Err(CommandError::line("ERR The append-only file is not enabled"))
+    }
+
+    fn stall(&mut self, duration: Nanos) {
+        self.effects.push(Effect::Stall(duration));
+    }
+
+    fn debug_reload(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {
+        persistence::reload(engine).map_err(|reason| CommandError::line(format!("ERR {reason}")))?;
+        reply.ok();
+        Ok(())
+    }
+
+    fn debug_change_replication_id(&mut self, engine: &mut Engine) {
+        self.replication.change_id(engine);
+    }
+
+    fn log(&mut self, level: LogLevel, message: String) {
+        self.effects.log(level, message);
+    }
+}
