@@ -28,4 +28,17 @@ impl<'a> Context<'a> {
     pub fn integer(&self, index: usize) -> Result<i64, CommandError> {
         squall_store::parse_i64(self.arg(index)).ok_or(CommandError::NotAnInteger)
     }
+
+    /// `number` as the number of a database.
+    pub fn database(&self, number: i64) -> Result<usize, CommandError> {
+        let db = usize::try_from(number).ok().filter(|&db| db < self.engine.keyspace.databases());
+        db.ok_or(CommandError::line("ERR DB index is out of range"))
+    }
+
+    /// The argument at `index` as a timeout in milliseconds.
+    pub fn timeout_ms(&self, index: usize) -> Result<u64, CommandError> {
+        let timeout = squall_store::parse_i64(self.arg(index))
+            .ok_or(CommandError::line("ERR timeout is not an integer or out of range"))?;
+        u64::try_from(timeout).map_err(|_| CommandError::line("ERR timeout is negative"))
+    }
 }
