@@ -55,7 +55,7 @@ const WRONG_PASSWORD: CommandError = CommandError::Line(std::borrow::Cow::Borrow
 ));
 
 /// What kind of server this is, as HELLO and INFO call it.
-pub(crate) fn mode_name(engine: &Engine) -> &'static str {
+fn mode_name(engine: &Engine) -> &'static str {
     if engine.config.cluster_enabled { "cluster" } else { "standalone" }
 }
 

@@ -9,8 +9,6 @@ use crate::session::{ReplyMode, Session};
 use crate::table::{Argument, Category, Command, Flag, Group};
 use crate::{CommandError, CommandResult, Context, transactions};
 
-pub(crate) use hello::mode_name;
-
 const CONNECTION: &[Category] = &[Category::Connection];
 pub const ROWS: &[Command] = &[
     Command::new("ping", -1, ping)
