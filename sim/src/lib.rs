@@ -15,11 +15,15 @@ compile_error!(
 );
 
 mod agenda;
+pub mod checkers;
+mod client;
 mod clock;
 mod connection;
 mod disk;
 mod entropy;
+mod fault;
 mod handshake;
+mod history;
 mod host;
 mod link;
 mod machine;
@@ -29,14 +33,19 @@ mod stream;
 mod topology;
 mod trace;
 mod transport;
+mod workload;
 mod world;
 
+pub use client::{CallError, Client, within};
 pub use connection::ConnId;
 pub use disk::{DiskFault, DiskOp, SimDisk, SimFile, TornTail};
+pub use fault::{Fault, FaultPlan, FaultStep, Faults, PlanShape, Remedy};
+pub use history::{Action, Answer, History, OpId, Operation, Outcome, Survivors};
 pub use host::SimHost;
 pub use link::{Bursts, Latency, LinkChange, LinkSettings, LogNormal, Uniform};
 pub use machine::{MachineId, MachineStatus, Process, Program};
 pub use quantity::{Rate, Size, Span};
 pub use stream::{SimListener, SimStream};
 pub use trace::{TraceSink, TraceSummary};
+pub use workload::{Kind, Worker, Workload, ledger_entries};
 pub use world::{Run, RunFailure, World, WorldOptions, run};

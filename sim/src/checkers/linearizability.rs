@@ -1,0 +1,327 @@
+//! Is the history of one key linearizable: could each operation have happened at one moment between its invocation
+//! and its completion, so that all answers follow?
+//!
+//! The search is that of Wing and Gong with Lowe's memory: try every operation that may come next, go back where
+//! none fits, and never try the same set of operations with the same value again. Keys are independent, so each
+//! is searched alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use squall_clock::Mono;
+
+use crate::history::{Action, Answer, OpId, Operation, Outcome};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    Linearizable,
+    /// No order explains the answers; the longest attempt ended because nothing let this operation complete.
+    Violated {
+        stuck: OpId,
+    },
+    /// The search was given up after so many steps.
+    Undecided {
+        steps: u64,
+    },
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Held {
+    Register(Option<u64>),
+    Counter(i64),
+}
+
+/// A beginning or an end of an operation, in a list from which both are taken when it has been placed.
+struct Moment {
+    operation: usize,
+    /// Where the end of it is, if this is its beginning.
+    end: Option<usize>,
+    before: usize,
+    after: usize,
+}
+
+/// The operations that have been placed: all below `all_below`, and those in `beyond`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Placed {
+    all_below: usize,
+    beyond: BTreeSet<usize>,
+}
+
+const STEPS_MAX: u64 = 20_000_000;
+
+/// The verdict on each key that has reads or counters.
+pub fn linearizable_keys(history: &[Operation]) -> BTreeMap<String, Verdict> {
+    let mut keys: BTreeMap<&str, Vec<Operation>> = BTreeMap::new();
+    for operation in history.iter().filter(|operation| operation.action != Action::Append) {
+        keys.entry(&operation.key).or_default().push(operation.clone());
+    }
+    keys.into_iter().map(|(key, operations)| (key.to_owned(), linearizable(&operations))).collect()
+}
+
+/// The verdict on the history of one key, which begins without a value.
+pub fn linearizable(history: &[Operation]) -> Verdict {
+    let operations = worth_placing(history);
+    let mut search = Search::over(&operations);
+    let counts =
+        operations.iter().any(|operation| matches!(operation.outcome, Outcome::Done(Answer::Count(_))));
+    let counts = counts || operations.iter().any(|operation| operation.action == Action::Increment);
+    search.run(&operations, if counts { Held::Counter(0) } else { Held::Register(None) })
+}
+
+/// Leaves out what cannot matter: what did not happen, reads without an answer, and writes of unknown outcome that
+/// nobody read (they may always have come last).
+fn worth_placing(history: &[Operation]) -> Vec<&Operation> {
+    let read: BTreeSet<u64> = history
+        .iter()
+        .filter_map(|operation| match operation.outcome {
+            Outcome::Done(Answer::Value(value)) => value,
+            _ => None,
+        })
+        .collect();
+    let matters = |operation: &&Operation| match operation.outcome {
+        Outcome::Done(_) => true,
+        Outcome::Refused(_) => false,
+        Outcome::Pending | Outcome::Unknown(_) => match operation.action {
+            Action::Read => false,
+            Action::Write => read.contains(&operation.id.0),
+            Action::Increment | Action::Append => true,
+        },
+    };
+    history.iter().filter(matters).collect()
+}
+
+/// What the key holds after the operation, if its answer fits what the key held before.
+fn step(held: Held, operation: &Operation) -> Option<Held> {
+    match (held, operation.action, &operation.outcome) {
+        (Held::Register(_), Action::Write, _) => Some(Held::Register(Some(operation.id.0))),
+        (Held::Register(value), Action::Read, Outcome::Done(Answer::Value(read))) => {
+            (value == *read).then_some(held)
+        }
+        (Held::Counter(count), Action::Increment, Outcome::Done(Answer::Count(told))) => {
+            (count + 1 == *told).then_some(Held::Counter(*told))
+        }
+        (Held::Counter(count), Action::Increment, _) => Some(Held::Counter(count + 1)),
+        (Held::Counter(count), Action::Read, Outcome::Done(Answer::Count(told))) => {
+            (count == *told).then_some(held)
+        }
+        _ => None,
+    }
+}
+
+struct Search {
+    /// The first one is the head of the list.
+    moments: Vec<Moment>,
+    tried: BTreeSet<(Placed, Held)>,
+    steps: u64,
+    /// The most operations that were placed at once, and the one that could not complete then.
+    deepest: (usize, Option<usize>),
+}
+
+const HEAD: usize = 0;
+
+impl Search {
+    fn over(operations: &[&Operation]) -> Search {
+        // Ends come after the beginnings of the same time: what touches in time may be in either order.
+        let mut times: Vec<(Mono, bool, usize)> = Vec::new();
+        for (number, operation) in operations.iter().enumerate() {
+            let sure = operation.is_acknowledged();
+            times.push((operation.invoked, false, number));
+            times.push((operation.completed.filter(|_| sure).unwrap_or(Mono(u64::MAX)), true, number));
+        }
+        times.sort();
+        let mut moments = vec![Moment { operation: usize::MAX, end: None, before: HEAD, after: HEAD }];
+        let mut begun = vec![0; operations.len()];
+        for (_, is_end, operation) in times {
+            let place = moments.len();
+            moments.push(Moment { operation, end: None, before: place - 1, after: HEAD });
+            moments[place - 1].after = place;
+            if is_end {
+                moments[begun[operation]].end = Some(place);
+            } else {
+                begun[operation] = place;
+            }
+        }
+        Search { moments, tried: BTreeSet::new(), steps: 0, deepest: (0, None) }
+    }
+
+    fn run(&mut self, operations: &[&Operation], initial: Held) -> Verdict {
+        let (mut held, mut placed) = (initial, Placed::default());
+        let mut path: Vec<(usize, Held)> = Vec::new();
+        let mut place = self.moments[HEAD].after;
+        while self.moments[HEAD].after != HEAD {
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                return Verdict::Undecided { steps: self.steps };
+            }
+            let operation = self.moments[place].operation;
+            if self.moments[place].end.is_none() {
+                if path.len() >= self.deepest.0 {
+                    self.deepest = (path.len(), Some(operation));
+                }
+                let Some((back, held_before)) = path.pop() else {
+                    let stuck = self.deepest.1.expect("an operation that could not complete was met");
+                    return Verdict::Violated { stuck: operations[stuck].id };
+                };
+                held = held_before;
+                placed.remove(self.moments[back].operation);
+                self.put_back(back);
+                place = self.moments[back].after;
+                continue;
+            }
+            let next = step(held, operations[operation]).filter(|next| {
+                let mut with = placed.clone();
+                with.insert(operation);
+                self.tried.insert((with, *next))
+            });
+            match next {
+                Some(next) => {
+                    path.push((place, held));
+                    held = next;
+                    placed.insert(operation);
+                    self.take_out(place);
+                    place = self.moments[HEAD].after;
+                }
+                None => place = self.moments[place].after,
+            }
+        }
+        Verdict::Linearizable
+    }
+
+    fn take_out(&mut self, begin: usize) {
+        let end = self.moments[begin].end.expect("only a beginning is taken out");
+        for place in [begin, end] {
+            let (before, after) = (self.moments[place].before, self.moments[place].after);
+            self.moments[before].after = after;
+            self.moments[after].before = before;
+        }
+    }
+
+    fn put_back(&mut self, begin: usize) {
+        let end = self.moments[begin].end.expect("only a beginning is put back");
+        for place in [end, begin] {
+            let (before, after) = (self.moments[place].before, self.moments[place].after);
+            self.moments[before].after = place;
+            self.moments[after].before = place;
+        }
+    }
+}
+
+impl Placed {
+    fn insert(&mut self, operation: usize) {
+        self.beyond.insert(operation);
+        while self.beyond.remove(&self.all_below) {
+            self.all_below += 1;
+        }
+    }
+
+    fn remove(&mut self, operation: usize) {
+        if operation < self.all_below {
+            self.beyond.extend(operation + 1..self.all_below);
+            self.all_below = operation;
+        } else {
+            self.beyond.remove(&operation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::checkers::scripted::{ACKNOWLEDGED, count, history, read, unknown};
+
+    #[test]
+    fn answers_that_some_order_explains_are_linearizable() {
+        let concurrent = history(&[
+            (0, 100, Action::Write, ACKNOWLEDGED),
+            (10, 90, Action::Write, ACKNOWLEDGED),
+            (20, 30, Action::Read, read(0)),
+            (40, 50, Action::Read, read(2)),
+            (60, 110, Action::Read, read(1)),
+        ]);
+        assert_eq!(linearizable(&concurrent), Verdict::Linearizable);
+        let late = history(&[
+            (0, 10, Action::Write, unknown()),
+            (20, 30, Action::Write, ACKNOWLEDGED),
+            (40, 50, Action::Read, read(2)),
+            (60, 70, Action::Read, read(1)),
+        ]);
+        assert_eq!(linearizable(&late), Verdict::Linearizable, "a write without an answer may happen late");
+        let counter = history(&[
+            (0, 50, Action::Increment, count(2)),
+            (10, 60, Action::Increment, count(1)),
+            (5, 70, Action::Increment, unknown()),
+            (80, 90, Action::Read, count(3)),
+        ]);
+        assert_eq!(linearizable(&counter), Verdict::Linearizable);
+    }
+
+    #[test]
+    fn a_stale_read_a_lost_write_and_a_double_increment_are_caught() {
+        let stale = history(&[
+            (0, 10, Action::Write, ACKNOWLEDGED),
+            (20, 30, Action::Write, ACKNOWLEDGED),
+            (40, 50, Action::Read, read(1)),
+        ]);
+        assert_eq!(linearizable(&stale), Verdict::Violated { stuck: OpId(3) });
+        let lost = history(&[(0, 10, Action::Write, ACKNOWLEDGED), (20, 30, Action::Read, read(0))]);
+        assert_eq!(linearizable(&lost), Verdict::Violated { stuck: OpId(2) });
+        let backwards = history(&[
+            (0, 100, Action::Write, unknown()),
+            (10, 20, Action::Read, read(1)),
+            (30, 40, Action::Read, read(0)),
+        ]);
+        assert_eq!(linearizable(&backwards), Verdict::Violated { stuck: OpId(3) });
+        let twice = history(&[(0, 10, Action::Increment, count(1)), (20, 30, Action::Read, count(2))]);
+        assert_eq!(linearizable(&twice), Verdict::Violated { stuck: OpId(2) });
+    }
+
+    #[test]
+    fn keys_are_judged_apart_and_long_histories_in_passing() {
+        let mut script = Vec::new();
+        for round in 0..5_000u64 {
+            script.push((round * 10, round * 10 + 15, Action::Write, ACKNOWLEDGED));
+            script.push((round * 10 + 16, round * 10 + 19, Action::Read, read(round * 2 + 1)));
+        }
+        let mut long = history(&script);
+        assert!(linearizable_keys(&long).into_values().all(|verdict| verdict == Verdict::Linearizable));
+        long[9_001].outcome = read(3);
+        let verdicts = linearizable_keys(&long);
+        assert_eq!(verdicts["key"], Verdict::Violated { stuck: OpId(9_002) });
+    }
+
+    /// Tries every order; only for a handful of operations.
+    fn by_trying_all(operations: &[Operation], held: Held) -> bool {
+        let sure = |operation: &&Operation| operation.is_acknowledged();
+        if !operations.iter().any(|operation| sure(&operation)) {
+            return true;
+        }
+        let first_end = operations.iter().filter(sure).filter_map(|operation| operation.completed).min();
+        (0..operations.len()).any(|place| {
+            let mut rest = operations.to_vec();
+            let operation = rest.remove(place);
+            Some(operation.invoked) <= first_end
+                && step(held, &operation).is_some_and(|next| by_trying_all(&rest, next))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_search_agrees_with_trying_all_orders(
+            script in proptest::collection::vec((0u64..20, 1u64..12, 0u8..4, 0u64..5), 1..7)
+        ) {
+            let script: Vec<_> = script
+                .into_iter()
+                .map(|(from, len, action, value)| match action {
+                    0 => (from, from + len, Action::Write, ACKNOWLEDGED),
+                    1 => (from, from + len, Action::Write, unknown()),
+                    _ => (from, from + len, Action::Read, read(value)),
+                })
+                .collect();
+            let history = history(&script);
+            let expected = by_trying_all(&history, Held::Register(None));
+            prop_assert_eq!(linearizable(&history) == Verdict::Linearizable, expected, "{:?}", history);
+        }
+    }
+}

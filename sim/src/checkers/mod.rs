@@ -1,0 +1,16 @@
+//! What a run is judged by. Each checker looks at one property, at what clients and operators could see, and
+//! gives a measurement as well as a verdict: asynchronous replication is allowed its window, and no more.
+//! Each has a test in which it catches a violation that was planted.
+
+mod linearizability;
+mod lost_writes;
+mod prefix;
+mod stale_reads;
+
+pub use linearizability::{Verdict, linearizable, linearizable_keys};
+pub use lost_writes::{LostWrites, lost_writes};
+pub use prefix::{Divergence, NodeSample, diverging};
+pub use stale_reads::{StaleReads, stale_reads};
+
+#[cfg(test)]
+mod scripted;

@@ -1,0 +1,146 @@
+//! A client as people use one: a connection to one of several nodes, one request at a time, a timeout, and the
+//! next node in its list when the present one does not serve it. It tells what surely did not happen from
+//! what it does not know.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::{Buf, BytesMut};
+use squall_clock::Nanos;
+use squall_net::{Address, Host};
+use squall_resp::{Value, decode, encode_command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::host::SimHost;
+use crate::stream::SimStream;
+
+pub struct Client {
+    host: SimHost,
+    nodes: Vec<Address>,
+    current: usize,
+    timeout: Nanos,
+    stream: Option<SimStream>,
+    input: BytesMut,
+    output: BytesMut,
+}
+
+/// Why there is no reply.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallError {
+    /// The request never left.
+    NotSent(String),
+    /// The request left, and no answer came.
+    Unanswered(String),
+}
+
+impl Client {
+    /// A client on `host` that begins with the first of `nodes`.
+    pub fn to(host: &SimHost, nodes: Vec<Address>, timeout: Nanos) -> Client {
+        assert!(!nodes.is_empty(), "a client needs a node to turn to");
+        let (input, output) = (BytesMut::new(), BytesMut::new());
+        Client { host: host.clone(), nodes, current: 0, timeout, stream: None, input, output }
+    }
+
+    /// The name of the node that it turns to now.
+    pub fn node(&self) -> &str {
+        &self.nodes[self.current].host
+    }
+
+    /// Gives the present node up for the next in the list.
+    pub fn turn_away(&mut self) {
+        self.hang_up();
+        self.current = (self.current + 1) % self.nodes.len();
+    }
+
+    /// Closes the connection; the next call opens another.
+    pub fn hang_up(&mut self) {
+        self.stream = None;
+        self.input.clear();
+    }
+
+    /// Sends one request and waits for its reply.
+    pub async fn call(&mut self, request: &[&[u8]]) -> Result<Value, CallError> {
+        let mut replies = self.pipeline(&[request]).await?;
+        Ok(replies.pop().expect("there is a reply to each request"))
+    }
+
+    /// Sends requests at once and waits for all replies; without an answer in time the connection is closed.
+    pub async fn pipeline(&mut self, requests: &[&[&[u8]]]) -> Result<Vec<Value>, CallError> {
+        self.output.clear();
+        for request in requests {
+            encode_command(&mut self.output, request.iter().copied());
+        }
+        let (timeout, host) = (self.timeout, self.host.clone());
+        let opened = match self.stream {
+            Some(_) => Ok(()),
+            None => within(&host, timeout, self.open())
+                .await
+                .unwrap_or_else(|| Err("no connection in time".into())),
+        };
+        if let Err(reason) = opened {
+            self.hang_up();
+            return Err(CallError::NotSent(reason));
+        }
+        let exchanged = within(&host, timeout, self.exchange(requests.len())).await;
+        match exchanged {
+            Some(Ok(replies)) => Ok(replies),
+            Some(Err(reason)) => {
+                self.hang_up();
+                Err(CallError::Unanswered(reason))
+            }
+            None => {
+                self.hang_up();
+                Err(CallError::Unanswered("timeout".to_owned()))
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), String> {
+        let stream = self.host.connect(&self.nodes[self.current], None).await;
+        self.stream = Some(stream.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    async fn exchange(&mut self, count: usize) -> Result<Vec<Value>, String> {
+        let stream = self.stream.as_mut().expect("the connection was opened before");
+        stream.write_all(&self.output).await.map_err(|error| error.to_string())?;
+        let mut replies = Vec::with_capacity(count);
+        while replies.len() < count {
+            match decode(&self.input).map_err(|error| format!("not a reply: {error}"))? {
+                Some((value, len)) => {
+                    self.input.advance(len);
+                    replies.push(value);
+                }
+                None => {
+                    let read = stream.read_buf(&mut self.input).await.map_err(|error| error.to_string())?;
+                    if read == 0 {
+                        return Err("the connection was closed".to_owned());
+                    }
+                }
+            }
+        }
+        Ok(replies)
+    }
+}
+
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CallError::NotSent(reason) | CallError::Unanswered(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// What `future` gives, unless `timeout` passes first.
+pub async fn within<F: Future>(host: &SimHost, timeout: Nanos, future: F) -> Option<F::Output> {
+    let mut sleep = pin!(host.sleep_until(host.now().mono + timeout));
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => sleep.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}

@@ -1,0 +1,380 @@
+//! Faults as data: a plan says what goes wrong, when and for how long. It can be written by hand, drawn from a
+//! seed, printed, edited and replayed; carrying it out takes no further chance.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use squall_clock::Nanos;
+
+use crate::disk::DiskFault;
+use crate::entropy::{below, stream};
+use crate::link::{Latency, LinkChange, LinkSettings};
+use crate::machine::MachineId;
+use crate::quantity::Span;
+use crate::world::World;
+
+/// What goes wrong. Machines are named; `*` stands for all that are not named on the other side.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Fault {
+    /// Nothing gets from the one side to the other; the other way works.
+    Cut {
+        from: Vec<String>,
+        to: Vec<String>,
+    },
+    /// Nothing gets from either side to the other.
+    Partition {
+        left: Vec<String>,
+        right: Vec<String>,
+    },
+    /// Nothing gets from or to these machines, not even between them.
+    Isolate {
+        nodes: Vec<String>,
+    },
+    /// The paths from the one side to the other change.
+    Link {
+        from: Vec<String>,
+        to: Vec<String>,
+        change: LinkChange,
+    },
+    /// The connections that `from` has opened to `to` are reset.
+    Reset {
+        from: Vec<String>,
+        to: Vec<String>,
+    },
+    /// On the connections that `from` has opened to `to` by now, nothing arrives any more; others work. With
+    /// `answers`, what `to` sends is what does not arrive.
+    Mute {
+        from: Vec<String>,
+        to: Vec<String>,
+        #[serde(default)]
+        answers: bool,
+    },
+    /// The process ends at once; it starts again when the fault is over.
+    Crash {
+        node: String,
+    },
+    /// The machine goes dark with what its disk had not made durable; it starts again when the fault is over, with
+    /// an empty disk where that is wanted.
+    PowerLoss {
+        node: String,
+        #[serde(default)]
+        empty_disk: bool,
+    },
+    /// The process stands still; its kernel goes on accepting bytes.
+    Pause {
+        node: String,
+    },
+    Disk {
+        node: String,
+        state: DiskFault,
+    },
+    /// One bit of a file at rest is inverted.
+    FlipBit {
+        node: String,
+        path: String,
+        offset: u64,
+    },
+    /// The wall clock is put forward by so many milliseconds, or back where that is negative.
+    ClockJump {
+        node: String,
+        by_ms: i64,
+    },
+    /// The wall clock gains so many microseconds a second, or loses them where that is negative.
+    ClockDrift {
+        node: String,
+        ppm: i64,
+    },
+}
+
+/// A fault, when it begins, and how long it lasts; without a length it lasts until everything is healed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FaultStep {
+    pub at: Span,
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<Span>,
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultPlan {
+    #[serde(rename = "step", default)]
+    pub steps: Vec<FaultStep>,
+}
+
+/// What a drawn plan may contain.
+#[derive(Clone, Debug)]
+pub struct PlanShape {
+    pub nodes: Vec<String>,
+    /// Faults begin and end within this.
+    pub within: Span,
+    pub steps: usize,
+}
+
+/// Ends a fault.
+pub type Remedy = Box<dyn FnOnce(&World)>;
+
+/// Carries faults out in one world and remembers those that have not ended.
+#[derive(Clone)]
+pub struct Faults {
+    world: World,
+    active: Rc<RefCell<Vec<(u64, Remedy)>>>,
+    begun: Rc<Cell<u64>>,
+}
+
+impl Faults {
+    pub fn of(world: &World) -> Faults {
+        Faults { world: world.clone(), active: Rc::default(), begun: Rc::default() }
+    }
+
+    /// Enters all steps of a plan, whose times count from now.
+    pub fn schedule(&self, plan: &FaultPlan) -> Result<(), String> {
+        for step in &plan.steps {
+            step.fault.check(&self.world)?;
+        }
+        let start = self.world.now();
+        for FaultStep { at, lasting, fault } in plan.steps.clone() {
+            let faults = self.clone();
+            self.world.at(start + at.0, move |_| {
+                faults.begin(&fault, lasting.map(|span| span.0)).expect("the plan has been checked");
+            });
+        }
+        Ok(())
+    }
+
+    /// Begins a fault now, and ends it after `lasting`.
+    pub fn begin(&self, fault: &Fault, lasting: Option<Nanos>) -> Result<(), String> {
+        fault.check(&self.world)?;
+        self.world.note("*", format_args!("begin {fault:?}"));
+        let Some(remedy) = fault.inflict(&self.world)? else { return Ok(()) };
+        let number = self.begun.get();
+        self.begun.set(number + 1);
+        self.active.borrow_mut().push((number, remedy));
+        if let Some(lasting) = lasting {
+            let faults = self.clone();
+            self.world.at(self.world.now() + lasting, move |_| faults.end(number));
+        }
+        Ok(())
+    }
+
+    /// Ends all faults that have not ended, the latest first.
+    pub fn heal_all(&self) {
+        let active = std::mem::take(&mut *self.active.borrow_mut());
+        if !active.is_empty() {
+            self.world.note("*", format_args!("heal all"));
+        }
+        for (_, remedy) in active.into_iter().rev() {
+            remedy(&self.world);
+        }
+    }
+
+    fn end(&self, number: u64) {
+        let place = self.active.borrow().iter().position(|(other, _)| *other == number);
+        if let Some(place) = place {
+            let (_, remedy) = self.active.borrow_mut().remove(place);
+            remedy(&self.world);
+        }
+    }
+}
+
+impl Fault {
+    /// Says which machine it names that does not exist, or what about it is impossible.
+    pub fn check(&self, world: &World) -> Result<(), String> {
+        let (left, right) = self.names();
+        for name in left.iter().chain(&right) {
+            if *name != "*" && world.machine_named(name).is_none() {
+                return Err(format!("there is no machine called `{name}`"));
+            }
+        }
+        if left.contains(&"*") && right.contains(&"*") {
+            return Err("`*` stands for everyone else; it can be on one side only".to_owned());
+        }
+        match self {
+            Fault::Link { change, .. } => {
+                let mut settings = LinkSettings::default();
+                settings.change(change);
+                settings.check()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The machines on either side of it.
+    pub fn names(&self) -> (Vec<&str>, Vec<&str>) {
+        fn all(names: &[String]) -> Vec<&str> {
+            names.iter().map(String::as_str).collect()
+        }
+        match self {
+            Fault::Cut { from, to }
+            | Fault::Partition { left: from, right: to }
+            | Fault::Link { from, to, .. }
+            | Fault::Reset { from, to }
+            | Fault::Mute { from, to, .. } => (all(from), all(to)),
+            Fault::Isolate { nodes } => (all(nodes), Vec::new()),
+            Fault::Crash { node }
+            | Fault::PowerLoss { node, .. }
+            | Fault::Pause { node }
+            | Fault::Disk { node, .. }
+            | Fault::FlipBit { node, .. }
+            | Fault::ClockJump { node, .. }
+            | Fault::ClockDrift { node, .. } => (vec![node], Vec::new()),
+        }
+    }
+
+    /// Does it, and says how it is undone where it can be.
+    fn inflict(&self, world: &World) -> Result<Option<Remedy>, String> {
+        let (left, right) = self.names();
+        match self {
+            Fault::Cut { .. } => Ok(Some(cut_paths(world, pairs(world, &left, &right)))),
+            Fault::Partition { .. } => Ok(Some(cut_paths(world, both_ways(pairs(world, &left, &right))))),
+            Fault::Isolate { .. } => {
+                let all = world.machine_ids();
+                let of = |id: MachineId| all.iter().filter(move |other| **other != id).map(move |o| (id, *o));
+                let mut paths: Vec<_> = side(world, &left, &[]).into_iter().flat_map(of).collect();
+                paths = both_ways(paths);
+                paths.sort();
+                paths.dedup();
+                Ok(Some(cut_paths(world, paths)))
+            }
+            Fault::Link { change, .. } => {
+                let before: Vec<_> = pairs(world, &left, &right)
+                    .into_iter()
+                    .map(|(from, to)| (from, to, world.change_link(from, to, change)))
+                    .collect();
+                Ok(Some(Box::new(move |world| {
+                    before.into_iter().for_each(|(from, to, settings)| world.set_link(from, to, settings));
+                })))
+            }
+            Fault::Reset { .. } => {
+                for (from, to) in pairs(world, &left, &right) {
+                    world.connections(from, to).into_iter().for_each(|id| world.reset_connection(id));
+                }
+                Ok(None)
+            }
+            Fault::Mute { answers, .. } => {
+                for (from, to) in pairs(world, &left, &right) {
+                    world
+                        .connections(from, to)
+                        .into_iter()
+                        .for_each(|id| world.mute_connection(id, *answers));
+                }
+                Ok(None)
+            }
+            _ => self.befall(world, side(world, &left, &[])[0]),
+        }
+    }
+
+    /// What befalls one machine.
+    fn befall(&self, world: &World, id: MachineId) -> Result<Option<Remedy>, String> {
+        match self {
+            Fault::Crash { .. } => {
+                world.crash(id);
+                Ok(Some(Box::new(move |world| world.restart(id))))
+            }
+            Fault::PowerLoss { empty_disk, .. } => {
+                world.lose_power(id);
+                let empty_disk = *empty_disk;
+                Ok(Some(Box::new(move |world| {
+                    if empty_disk {
+                        world.replace_disk(id);
+                    }
+                    world.restart(id);
+                })))
+            }
+            Fault::Pause { .. } => {
+                world.pause(id);
+                Ok(Some(Box::new(move |world| world.resume(id))))
+            }
+            Fault::Disk { state, .. } => {
+                world.set_disk_fault(id, state.clone());
+                Ok(Some(Box::new(move |world| world.set_disk_fault(id, DiskFault::default()))))
+            }
+            Fault::FlipBit { path, offset, .. } => {
+                // A file that is not there has no bit to flip: a drawn plan may well ask for one.
+                if let Err(error) = world.flip_bit(id, path, *offset) {
+                    world.note("*", format_args!("no bit flipped: {error}"));
+                }
+                Ok(None)
+            }
+            Fault::ClockJump { by_ms, .. } => {
+                world.jump_clock(id, by_ms.saturating_mul(1_000));
+                Ok(None)
+            }
+            Fault::ClockDrift { ppm, .. } => {
+                world.drift_clock(id, *ppm);
+                Ok(Some(Box::new(move |world| world.drift_clock(id, 0))))
+            }
+            _ => unreachable!("faults of the network are carried out above"),
+        }
+    }
+}
+
+impl FaultPlan {
+    /// Draws a plan. The generator is the plan's own: a world of the same seed is not disturbed by it.
+    pub fn draw(seed: u64, shape: &PlanShape) -> FaultPlan {
+        assert!(!shape.nodes.is_empty(), "a plan needs machines to befall");
+        let mut rng = stream(seed, "plan", 0);
+        let mut steps: Vec<_> = (0..shape.steps).map(|_| draw_step(&mut rng, shape)).collect();
+        steps.sort_by_key(|step| step.at);
+        FaultPlan { steps }
+    }
+}
+
+fn draw_step(rng: &mut ChaCha8Rng, shape: &PlanShape) -> FaultStep {
+    let within = shape.within.0.as_millis();
+    let at = below(rng, within * 3 / 4);
+    let lasting = 1 + below(rng, (within - at).min(within / 3));
+    let first = below(rng, shape.nodes.len() as u64) as usize;
+    let node = shape.nodes[first].clone();
+    let further = 1 + below(rng, shape.nodes.len() as u64 - 1) as usize;
+    let other = shape.nodes[(first + further) % shape.nodes.len()].clone();
+    let everyone = vec!["*".to_owned()];
+    let fault = match below(rng, 10) {
+        0 | 1 => Fault::Partition { left: vec![node], right: everyone },
+        2 => Fault::Cut { from: vec![node], to: vec![other] },
+        3 => Fault::Crash { node },
+        4 => Fault::PowerLoss { node, empty_disk: false },
+        5 => Fault::Pause { node },
+        6 => {
+            let latency = Latency::Fixed(Span::from_millis(1 + below(rng, 200)));
+            let change = LinkChange { latency: Some(latency), loss: Some(0.05), ..Default::default() };
+            Fault::Link { from: vec![node], to: everyone, change }
+        }
+        7 => Fault::Reset { from: vec![node], to: vec![other] },
+        8 => {
+            let latency = Some(Span::from_millis(1 + below(rng, 500)));
+            Fault::Disk { node, state: DiskFault { latency, ..Default::default() } }
+        }
+        _ => Fault::ClockJump { node, by_ms: below(rng, 20_000) as i64 - 10_000 },
+    };
+    FaultStep { at: Span::from_millis(at), lasting: Some(Span::from_millis(lasting)), fault }
+}
+
+/// The machines that `names` stand for; `*` is everyone whom `others` does not name.
+fn side(world: &World, names: &[&str], others: &[&str]) -> Vec<MachineId> {
+    if names.contains(&"*") {
+        let named = |id: &MachineId| others.contains(&world.machine_name(*id).as_str());
+        return world.machine_ids().into_iter().filter(|id| !named(id)).collect();
+    }
+    names.iter().filter_map(|name| world.machine_named(name)).collect()
+}
+
+fn pairs(world: &World, left: &[&str], right: &[&str]) -> Vec<(MachineId, MachineId)> {
+    let targets = side(world, right, left);
+    let sources = side(world, left, right);
+    sources.into_iter().flat_map(|from| targets.iter().map(move |to| (from, *to))).collect()
+}
+
+fn both_ways(paths: Vec<(MachineId, MachineId)>) -> Vec<(MachineId, MachineId)> {
+    paths.into_iter().flat_map(|(from, to)| [(from, to), (to, from)]).collect()
+}
+
+fn cut_paths(world: &World, paths: Vec<(MachineId, MachineId)>) -> Remedy {
+    let paths: Vec<_> = paths.into_iter().filter(|(from, to)| from != to).collect();
+    paths.iter().for_each(|(from, to)| world.cut(*from, *to));
+    Box::new(move |world| paths.into_iter().for_each(|(from, to)| world.heal(from, to)))
+}

@@ -1,0 +1,130 @@
+//! What clients did and what they were told: the only evidence that the checkers use. An operation whose outcome
+//! a client never learnt may have happened at any time since, or may not have happened at all.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use squall_clock::{Mono, Nanos};
+
+/// Operations are numbered in the order in which they began; a written value is the number of its write.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct OpId(pub u64);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operation {
+    pub id: OpId,
+    /// Who did it.
+    pub client: String,
+    /// The node that was asked; the last one, where the client tried several.
+    pub node: String,
+    pub key: String,
+    pub action: Action,
+    pub invoked: Mono,
+    pub completed: Option<Mono>,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Action {
+    /// Reads a register or a counter.
+    Read,
+    /// Puts the operation's own number into a register.
+    Write,
+    /// Adds one to a counter.
+    Increment,
+    /// Adds the operation's own number to the end of a ledger.
+    Append,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Still going on.
+    Pending,
+    /// It happened, between invocation and completion.
+    Done(Answer),
+    /// It did not happen.
+    Refused(String),
+    /// It may have happened, and may still happen.
+    Unknown(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Answer {
+    /// A write is acknowledged.
+    Acknowledged,
+    /// What a register holds: the number of a write, or nothing.
+    Value(Option<u64>),
+    /// What a counter holds.
+    Count(i64),
+}
+
+/// All operations of a run, shared by the clients of a world.
+#[derive(Clone, Default)]
+pub struct History(Rc<RefCell<Vec<Operation>>>);
+
+/// What the ledgers hold at the end: the numbers of the operations that survived, in order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Survivors {
+    pub ledgers: BTreeMap<String, Vec<u64>>,
+    pub counters: BTreeMap<String, i64>,
+}
+
+impl History {
+    /// Begins an operation.
+    pub fn invoke(&self, client: &str, node: &str, key: &str, action: Action, now: Mono) -> OpId {
+        let mut operations = self.0.borrow_mut();
+        let id = OpId(operations.len() as u64 + 1);
+        operations.push(Operation {
+            id,
+            client: client.to_owned(),
+            node: node.to_owned(),
+            key: key.to_owned(),
+            action,
+            invoked: now,
+            completed: None,
+            outcome: Outcome::Pending,
+        });
+        id
+    }
+
+    /// The client turned to another node for the same operation.
+    pub fn redirect(&self, id: OpId, node: &str) {
+        node.clone_into(&mut self.0.borrow_mut()[id.0 as usize - 1].node);
+    }
+
+    pub fn complete(&self, id: OpId, outcome: Outcome, now: Mono) {
+        let operation = &mut self.0.borrow_mut()[id.0 as usize - 1];
+        assert_eq!(operation.outcome, Outcome::Pending, "an operation completes once");
+        operation.completed = Some(now);
+        operation.outcome = outcome;
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// The operations, in the order in which they began.
+    pub fn operations(&self) -> Vec<Operation> {
+        self.0.borrow().clone()
+    }
+}
+
+impl Operation {
+    pub fn is_acknowledged(&self) -> bool {
+        matches!(self.outcome, Outcome::Done(_))
+    }
+
+    /// How long the client waited for the answer.
+    pub fn latency(&self) -> Option<Nanos> {
+        self.completed.map(|completed| completed.since(self.invoked))
+    }
+
+    pub fn is_write(&self) -> bool {
+        self.action != Action::Read
+    }
+}

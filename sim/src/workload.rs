@@ -1,0 +1,283 @@
+//! Workloads: what the clients of a scenario do, again and again, and how they enter it into the history.
+//!
+//! Every written value is unique (it is the operation's number), so a history can tell which write a read saw.
+//! A *register* is a string key that is set and read; a *counter* is incremented; a *ledger* is a string to
+//! which each writer appends, so that at the end every acknowledged write is either in it or lost.
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use squall_clock::Nanos;
+use squall_net::{Address, Host};
+use squall_resp::Value;
+
+use crate::client::{CallError, Client};
+use crate::entropy::{below, chance, stream};
+use crate::history::{Action, Answer, History, Outcome};
+use crate::host::SimHost;
+use crate::quantity::{Size, Span};
+
+/// What one group of clients does. Each client sits on a machine of its own.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    pub kind: Kind,
+    /// Operations a second of each client; it begins one only when the one before is over.
+    pub rate: f64,
+    /// The nodes that writes turn to, in this order: a client goes on to the next when one does not serve it.
+    pub write_to: Vec<String>,
+    /// The nodes that reads turn to; where it is empty, reads go where writes go.
+    #[serde(default)]
+    pub read_from: Vec<String>,
+    /// The share of reads among the operations.
+    #[serde(default)]
+    pub reads: f64,
+    /// How many keys there are; ledgers have one for each client.
+    #[serde(default = "one")]
+    pub keys: u64,
+    /// How long a client waits for a connection and for an answer.
+    #[serde(default = "one_second")]
+    pub timeout: Span,
+    /// How often a write that may have happened is sent again. Sent twice, it may happen twice.
+    #[serde(default)]
+    pub retries: u32,
+    /// How long a written value is.
+    #[serde(default)]
+    pub value: Size,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Registers,
+    Counters,
+    Ledgers,
+}
+
+/// How long a client waits before it tries the next node, so that a refusing list does not make it spin.
+const TURN_AWAY_WAIT: Nanos = Nanos::from_millis(20);
+
+fn one() -> u64 {
+    1
+}
+
+fn one_second() -> Span {
+    Span::from_secs(1)
+}
+
+/// One client at work.
+pub struct Worker {
+    host: SimHost,
+    name: String,
+    number: u64,
+    workload: Workload,
+    history: History,
+    rng: ChaCha8Rng,
+    writer: Client,
+    reader: Option<Client>,
+}
+
+/// What there is to say about an operation after one attempt.
+enum Attempt {
+    Over(Outcome),
+    /// It surely did not happen, and another node may serve it.
+    Elsewhere(String),
+}
+
+impl Workload {
+    /// Says what is impossible about it.
+    pub fn check(&self) -> Result<(), String> {
+        if !(self.rate > 0.0 && self.rate <= 1_000_000.0) {
+            return Err(format!(
+                "rate is {}; a client does between 0 and a million operations a second",
+                self.rate
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.reads) {
+            return Err(format!("reads is {}; it is a share between 0 and 1", self.reads));
+        }
+        if self.write_to.is_empty() {
+            return Err("write_to names no node".to_owned());
+        }
+        if self.keys == 0 {
+            return Err("there must be at least one key".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// The client `number` of its world.
+    pub fn on(host: &SimHost, number: u64, workload: &Workload, history: &History) -> Worker {
+        let seed = host.world().seed();
+        let client = |names: &[String]| {
+            let nodes = names.iter().map(|name| Address { host: name.clone(), port: 6379 }).collect();
+            Client::to(host, nodes, workload.timeout.0)
+        };
+        let reader = (!workload.read_from.is_empty()).then(|| {
+            // Readers spread over the nodes that they may read from.
+            let mut names = workload.read_from.clone();
+            names.rotate_left(number as usize % workload.read_from.len());
+            client(&names)
+        });
+        Worker {
+            name: host.name(),
+            number,
+            workload: workload.clone(),
+            history: history.clone(),
+            rng: stream(seed, "worker", number),
+            writer: client(&workload.write_to),
+            reader,
+            host: host.clone(),
+        }
+    }
+
+    /// Works until `stop` says so.
+    pub async fn work(mut self, stop: impl Fn() -> bool) {
+        let period = Nanos((1e9 / self.workload.rate) as u64);
+        // Clients that begin together would go on in step for ever.
+        let mut due = self.host.now().mono + Nanos(below(&mut self.rng, period.0));
+        loop {
+            self.host.sleep_until(due).await;
+            if stop() {
+                return;
+            }
+            self.operate().await;
+            due = (due + period).max(self.host.now().mono);
+        }
+    }
+
+    async fn operate(&mut self) {
+        let reads = chance(&mut self.rng, self.workload.reads);
+        let action = match self.workload.kind {
+            _ if reads => Action::Read,
+            Kind::Registers => Action::Write,
+            Kind::Counters => Action::Increment,
+            Kind::Ledgers => Action::Append,
+        };
+        let key = match self.workload.kind {
+            Kind::Registers => format!("register:{}", below(&mut self.rng, self.workload.keys)),
+            Kind::Counters => format!("counter:{}", below(&mut self.rng, self.workload.keys)),
+            Kind::Ledgers => format!("ledger:{}", self.number),
+        };
+        let node = self.client(action).node().to_owned();
+        let id = self.history.invoke(&self.name, &node, &key, action, self.host.now().mono);
+        self.host.world().note(&self.name, format_args!("op {} {action:?} {key} at {node}", id.0));
+        let value = self.value(id.0);
+        let mut retries = self.workload.retries;
+        let mut turns = self.nodes(action);
+        let mut sent_before = false;
+        let outcome = loop {
+            match self.attempt(action, &key, &value).await {
+                Attempt::Over(Outcome::Unknown(_)) if retries > 0 => {
+                    retries -= 1;
+                    sent_before = true;
+                }
+                Attempt::Over(outcome) => break outcome,
+                Attempt::Elsewhere(reason) => {
+                    turns -= 1;
+                    if turns == 0 {
+                        // The last attempt did not happen; an earlier one may have.
+                        break if sent_before { Outcome::Unknown(reason) } else { Outcome::Refused(reason) };
+                    }
+                }
+            }
+            self.host.sleep_until(self.host.now().mono + TURN_AWAY_WAIT).await;
+            let node = self.client(action).node().to_owned();
+            self.history.redirect(id, &node);
+        };
+        self.host.world().note(&self.name, format_args!("op {} {outcome}", id.0));
+        self.history.complete(id, outcome, self.host.now().mono);
+    }
+
+    /// Sends it once; after a failure the client has turned to the next node.
+    async fn attempt(&mut self, action: Action, key: &str, value: &[u8]) -> Attempt {
+        let client = self.client(action);
+        let reply = match action {
+            Action::Read => client.call(&[b"GET", key.as_bytes()]).await,
+            Action::Write => client.call(&[b"SET", key.as_bytes(), value]).await,
+            Action::Increment => client.call(&[b"INCR", key.as_bytes()]).await,
+            Action::Append => client.call(&[b"APPEND", key.as_bytes(), value]).await,
+        };
+        match reply {
+            Ok(Value::Error(message)) => {
+                client.turn_away();
+                Attempt::Elsewhere(message)
+            }
+            Ok(reply) => Attempt::Over(understand(self.workload.kind, action, reply)),
+            Err(CallError::NotSent(reason)) => {
+                client.turn_away();
+                Attempt::Elsewhere(reason)
+            }
+            Err(CallError::Unanswered(reason)) => {
+                client.turn_away();
+                Attempt::Over(Outcome::Unknown(reason))
+            }
+        }
+    }
+
+    fn client(&mut self, action: Action) -> &mut Client {
+        match &mut self.reader {
+            Some(reader) if action == Action::Read => reader,
+            _ => &mut self.writer,
+        }
+    }
+
+    fn nodes(&self, action: Action) -> usize {
+        match action {
+            Action::Read if self.reader.is_some() => self.workload.read_from.len(),
+            _ => self.workload.write_to.len(),
+        }
+    }
+
+    /// The number of the operation, padded to the length of a value; a blank ends it in a ledger.
+    fn value(&self, number: u64) -> Vec<u8> {
+        let len = (self.workload.value.0 as usize).max(1);
+        let padding = if self.workload.kind == Kind::Ledgers { b' ' } else { b'.' };
+        let mut value = format!("{number}").into_bytes();
+        value.push(padding);
+        value.resize(len.max(value.len()), padding);
+        value
+    }
+}
+
+fn understand(kind: Kind, action: Action, reply: Value) -> Outcome {
+    match (kind, action, &reply) {
+        (_, Action::Write, Value::Simple(ok)) if ok == "OK" => Outcome::Done(Answer::Acknowledged),
+        (_, Action::Append, Value::Integer(_)) => Outcome::Done(Answer::Acknowledged),
+        (_, Action::Increment, Value::Integer(count)) => Outcome::Done(Answer::Count(*count)),
+        (Kind::Counters, Action::Read, Value::Null) => Outcome::Done(Answer::Count(0)),
+        (Kind::Counters, Action::Read, Value::Bulk(text)) => match number(text) {
+            Some(count) => Outcome::Done(Answer::Count(count as i64)),
+            None => Outcome::Unknown(format!("an odd count: {text:?}")),
+        },
+        (_, Action::Read, Value::Null) => Outcome::Done(Answer::Value(None)),
+        (_, Action::Read, Value::Bulk(text)) => Outcome::Done(Answer::Value(number(text))),
+        _ => Outcome::Unknown(format!("an odd reply: {reply:?}")),
+    }
+}
+
+/// The numbers of a ledger, in order; what is not a number is 0, which is no operation's.
+pub fn ledger_entries(text: &[u8]) -> Vec<u64> {
+    let entries = text.split(|byte| *byte == b' ').filter(|entry| !entry.is_empty());
+    entries.map(|entry| number(entry).unwrap_or(0)).collect()
+}
+
+/// The number at the beginning of a value.
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&text[..digits]).ok()?.parse().ok()
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::Pending => f.write_str("pending"),
+            Outcome::Done(Answer::Acknowledged) => f.write_str("ok"),
+            Outcome::Done(Answer::Value(None)) => f.write_str("ok nil"),
+            Outcome::Done(Answer::Value(Some(value))) => write!(f, "ok {value}"),
+            Outcome::Done(Answer::Count(count)) => write!(f, "ok {count}"),
+            Outcome::Refused(reason) => write!(f, "refused: {reason}"),
+            Outcome::Unknown(reason) => write!(f, "unknown: {reason}"),
+        }
+    }
+}
