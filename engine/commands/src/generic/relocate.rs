@@ -1,7 +1,5 @@
 //! Values under other keys: RENAME, RENAMENX, COPY, MOVE.
 
-use squall_resp::Args;
-
 use super::databases::{database, database_number};
 use crate::{CommandError, CommandResult, Context};
 
@@ -58,19 +56,15 @@ pub(super) fn move_key(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-#[derive(Clone, Copy, Default)]
-struct CopyOptions<'a> {
-    db: Option<&'a [u8]>,
+#[derive(Clone, Copy)]
+struct CopyOptions {
+    db: usize,
     replace: bool,
 }
 
 pub(super) fn copy(context: &mut Context<'_>) -> CommandResult {
-    let options = CopyOptions::parse(context.args)?;
-    let (from_db, from, to) = (context.session.db, context.arg(1), context.arg(2));
-    let to_db = match options.db {
-        Some(text) => database(context, database_number(text)?)?,
-        None => from_db,
-    };
+    let options = CopyOptions::parse(context)?;
+    let (from_db, from, to_db, to) = (context.session.db, context.arg(1), options.db, context.arg(2));
     if from_db == to_db && from == to {
         return Err(same_object());
     }
@@ -87,15 +81,16 @@ pub(super) fn copy(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-impl<'a> CopyOptions<'a> {
-    fn parse(args: Args<'a>) -> Result<CopyOptions<'a>, CommandError> {
-        let mut options = CopyOptions::default();
-        let mut words = args.skip(3).iter();
+impl CopyOptions {
+    fn parse(context: &Context<'_>) -> Result<CopyOptions, CommandError> {
+        let mut options = CopyOptions { db: context.session.db, replace: false };
+        let mut words = context.args.skip(3).iter();
         while let Some(word) = words.next() {
             if word.eq_ignore_ascii_case(b"REPLACE") {
                 options.replace = true;
             } else if word.eq_ignore_ascii_case(b"DB") {
-                options.db = Some(words.next().ok_or(CommandError::Syntax)?);
+                let number = database_number(words.next().ok_or(CommandError::Syntax)?)?;
+                options.db = database(context, number)?;
             } else {
                 return Err(CommandError::Syntax);
             }

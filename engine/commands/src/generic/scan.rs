@@ -18,15 +18,24 @@ pub(super) fn scan(context: &mut Context<'_>) -> CommandResult {
     let cursor = parse_cursor(context.arg(1))?;
     let options = ScanOptions::parse(context.args.skip(2), true)?;
     let (db, now) = (context.session.db, context.engine.now.unix_ms());
-    let mut found = Vec::new();
+    let (mut found, mut expired) = (Vec::new(), Vec::new());
     let next = context.engine.keyspace.db(db).scan(Cursor(cursor), options.count, |entry| {
         let key = entry.key();
-        let wanted = options.pattern.is_none_or(|pattern| glob_match(pattern, key))
-            && options.type_name.is_none_or(|name| name.eq_ignore_ascii_case(entry.kind().name().as_bytes()));
-        if wanted && !entry.is_expired(now) {
+        if !options.pattern.is_none_or(|pattern| glob_match(pattern, key)) {
+            return;
+        }
+        if entry.is_expired(now) {
+            expired.push(key.to_vec());
+        } else if options
+            .type_name
+            .is_none_or(|name| name.eq_ignore_ascii_case(entry.kind().name().as_bytes()))
+        {
             found.push(key.to_vec());
         }
     });
+    if context.engine.deletes_expired() {
+        expired.iter().for_each(|key| context.engine.expire(db, key));
+    }
     context.reply.array(2);
     context.reply.bulk(itoa::Buffer::new().format(next.0).as_bytes());
     context.reply.array(found.len());

@@ -1,0 +1,99 @@
+//! Squall in the same process, asked as one asks the oracle: words in, reply bytes and propagated commands out.
+
+use bytes::BytesMut;
+use squall_clock::{Mono, Nanos, Now};
+use squall_commands::config::Config;
+use squall_commands::server::{LogLevel, Server, ShutdownOptions};
+use squall_commands::{ClientId, CommandResult, Dispatched, Engine, Session};
+use squall_resp::{Args, Limits, Output, OwnedArgs, Parsed, Protocol, Reply, RequestParser};
+
+/// An engine with one client.
+pub struct Subject {
+    pub engine: Engine,
+    session: Session,
+    output: Output,
+}
+
+impl Subject {
+    pub fn start(protocol: Protocol) -> Subject {
+        let mut engine = Engine::new(Config::default(), [7; 32], now());
+        engine.propagation.enabled = true;
+        let mut session = engine.open_session("127.0.0.1:1".to_owned(), "127.0.0.1:6379".to_owned());
+        session.protocol = protocol;
+        Subject { engine, session, output: Output::new() }
+    }
+
+    /// Sends a request and returns its reply, byte for byte.
+    pub fn ask(&mut self, args: &[Vec<u8>]) -> Vec<u8> {
+        self.engine.now = now();
+        let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let owned = OwnedArgs::from_slices(&slices);
+        let dispatched =
+            self.engine.dispatch(&mut self.session, &mut self.output, owned.as_args(), &mut Alone);
+        assert_eq!(dispatched, Dispatched::Done, "nobody has paused this server");
+        let mut slices = [std::io::IoSlice::new(&[]); 1_024];
+        let count = self.output.slices(&mut slices);
+        let reply = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.output.clear();
+        reply
+    }
+
+    /// The commands that replicas would have received since the last call.
+    pub fn propagated(&mut self) -> Vec<Vec<Vec<u8>>> {
+        let mut stream = BytesMut::from(&self.engine.propagation.take().unwrap_or_default()[..]);
+        let (mut parser, mut commands) = (RequestParser::new(), Vec::new());
+        while let Parsed::Command { consumed } = parser.parse(&stream, &Limits::default()).expect("requests")
+        {
+            commands.push(parser.args(&stream).iter().map(<[u8]>::to_vec).collect());
+            let _ = stream.split_to(consumed);
+        }
+        commands
+    }
+}
+
+/// The wall clock: the oracle has no other.
+fn now() -> Now {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    Now { mono: Mono(since.as_nanos() as u64), unix_us: since.as_micros() as u64 }
+}
+
+/// No replication, no disk: no test of data asks for them.
+struct Alone;
+
+macro_rules! out_of_place {
+    ($($name:ident($($arg:ty),*) -> $result:ty;)*) => {
+        $(fn $name(&mut self, $(_: $arg),*) -> $result {
+            unreachable!("these tests keep to data")
+        })*
+    };
+}
+
+impl Server for Alone {
+    out_of_place! {
+        replica_of(&mut Engine, Option<(String, u16)>, &mut Reply<'_>) -> CommandResult;
+        role(&Engine, &mut Reply<'_>) -> ();
+        replconf(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
+        psync(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
+        wait(&mut Engine, &mut Session, u64, Option<Nanos>, &mut Reply<'_>) -> CommandResult;
+        save(&mut Engine, &mut Session, &mut Reply<'_>) -> CommandResult;
+        background_save(&mut Engine, bool, &mut Reply<'_>) -> CommandResult;
+        shutdown(&mut Engine, &mut Session, ShutdownOptions) -> CommandResult;
+        config_changed(&mut Engine, &str) -> ();
+        config_rewrite(&mut Engine, &mut Session) -> CommandResult;
+        close_client(&mut Engine, ClientId) -> ();
+        unblock_client(&mut Engine, ClientId, bool) -> bool;
+        background_rewrite(&mut Engine, &mut Reply<'_>) -> CommandResult;
+        stall(Nanos) -> ();
+        debug_reload(&mut Engine, &mut Reply<'_>) -> CommandResult;
+        debug_change_replication_id(&mut Engine) -> ();
+        log(LogLevel, String) -> ();
+    }
+
+    fn last_save(&self) -> u64 {
+        unreachable!("these tests keep to data")
+    }
+
+    fn info(&self, _: &Engine, _: &str, _: &mut String) {
+        unreachable!("these tests keep to data")
+    }
+}
