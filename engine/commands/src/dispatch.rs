@@ -11,7 +11,7 @@ use crate::administration::monitor;
 use crate::context::Context;
 use crate::engine::{Caller, Engine, Role};
 use crate::error::CommandError;
-use crate::server::Server;
+use crate::server::{LogLevel, Server};
 use crate::session::{ReplyMode, Session};
 use crate::table::{Command, Flag, Found, Row};
 use crate::transactions;
@@ -90,6 +90,10 @@ impl Engine {
     ) -> Dispatched {
         let row = match self.table.find(args) {
             Found::Row(row) if row.command.accepts(args.len()) => row,
+            Found::UnknownCommand if is_http(args) => {
+                self.hang_up_on_http(session, server);
+                return Dispatched::Done;
+            }
             refused => {
                 let error = self.refuse_unknown(refused, args);
                 self.reject(error, session, output);
@@ -180,8 +184,9 @@ impl Engine {
         self.propagation.end(outer, changed, args);
         session.last_command = Some(row.id);
         session.commands_processed += 1;
-        if self.config.slowlog_log_slower_than_us >= 0 && started.is_some() {
+        if started.is_some() {
             self.slowlog.consider(usec, row, args, session, &self.config, self.now);
+            self.latencies.command_took(usec, row, &self.config, self.now);
         }
     }
 
@@ -203,6 +208,20 @@ impl Engine {
             transaction.refused = true;
         }
         Reply::new(output, session.protocol).error_bytes(&text);
+    }
+
+    /// A web page can make a browser send requests here; the words of HTTP end such a connection before
+    /// the commands in its body are read.
+    #[cold]
+    fn hang_up_on_http(&mut self, session: &mut Session, server: &mut dyn Server) {
+        let message = format!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. \
+             This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis \
+             instance. Connection from {} aborted.",
+            session.peer
+        );
+        server.log(LogLevel::Warning, message);
+        session.close_after_reply = true;
     }
 
     /// The gates that the state of the server and of the session closes now.
@@ -340,6 +359,11 @@ const MISCONF_SNAPSHOT: &str = "MISCONF Redis is configured to save RDB snapshot
 Commands that may modify the data set are disabled, because this instance is configured to report errors during \
 writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about \
 the RDB error.";
+
+fn is_http(args: Args<'_>) -> bool {
+    let is = |word: &[u8]| args.get(0).is_some_and(|name| name.eq_ignore_ascii_case(word));
+    is(b"post") || is(b"host:")
+}
 
 fn unknown_command(args: Args<'_>) -> Vec<u8> {
     let name = args.get(0).unwrap_or_default();

@@ -6,6 +6,7 @@ use squall_clock::{Mono, Now, UnixMs};
 use squall_resp::Output;
 use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 
+use crate::administration::latency::Latencies;
 use crate::administration::slowlog::Slowlog;
 use crate::clients::Clients;
 use crate::config::{Config, EvictionPolicy};
@@ -58,6 +59,7 @@ pub struct Engine {
     /// Clients that see every command (MONITOR).
     pub monitors: Vec<ClientId>,
     pub slowlog: Slowlog,
+    pub latencies: Latencies,
     /// Changes to the dataset since the last snapshot was begun; the node sets it back.
     pub dirty: u64,
     /// Facts that only the shell knows, for INFO.
@@ -111,6 +113,7 @@ impl Engine {
             pause: None,
             monitors: Vec::new(),
             slowlog: Slowlog::default(),
+            latencies: Latencies::default(),
             dirty: 0,
             environment: Environment::default(),
             stopwatch: None,
@@ -270,6 +273,11 @@ impl Engine {
     pub fn forget_client(&mut self, id: ClientId) {
         self.watches.forget(id);
         self.monitors.retain(|&monitor| monitor != id);
+    }
+
+    /// Entries that were flushed and are not freed yet.
+    pub fn discarded_len(&self) -> usize {
+        self.discarded.iter().map(Discarded::len).sum()
     }
 
     /// True where the dataset is over `maxmemory`.

@@ -103,6 +103,11 @@ impl Session {
         session
     }
 
+    /// Whether the peer is on this machine: a loopback address, or a socket's path.
+    pub fn is_local(&self) -> bool {
+        self.peer.starts_with("127.") || self.peer.starts_with("[::1]") || self.peer.starts_with('/')
+    }
+
     /// True where no reply reaches the client.
     pub fn is_silent(&self) -> bool {
         self.is_primary_link || self.reply_mode != ReplyMode::On

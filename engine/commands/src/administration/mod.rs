@@ -1,8 +1,85 @@
-//! The server family: what operators and tools ask of a server.
+//! The server family: what operators, tools and other servers ask of this one.
 
+mod access;
+mod config;
+mod debug;
+mod debug_protocol;
+mod info;
+mod info_memory;
+mod info_stats;
+pub mod latency;
+mod lolwut;
+mod memory;
 pub mod monitor;
+mod persistence;
+mod replication;
 pub mod slowlog;
 
-use crate::table::Command;
+use crate::table::{Argument, Command, Flag, Group};
+use crate::{CommandResult, Context, catalog};
 
-pub const ROWS: &[Command] = &[];
+/// Subcommands that only tell.
+const PLAIN: &[Flag] = &[Flag::Loading, Flag::Stale];
+const ADMIN: &[Flag] = &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale];
+const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+const fn server(name: &'static str, arity: i32, handler: crate::Handler, flags: &[Flag]) -> Command {
+    Command::new(name, arity, handler).group(Group::Server).flags(flags)
+}
+
+pub const ROWS: &[Command] = &[
+    access::ACL,
+    config::CONFIG,
+    debug::DEBUG,
+    info::INFO,
+    latency::LATENCY,
+    lolwut::LOLWUT,
+    memory::MEMORY,
+    server("module", -2, catalog::help, &[])
+        .since("4.0.0")
+        .complexity("Depends on subcommand.")
+        .summary("Modules, of which there are none.")
+        .subcommands(&[
+            server("help", 2, catalog::help, PLAIN).since("5.0.0").summary("Tells what MODULE can do."),
+            server("list", 2, module_list, &[Flag::Admin, Flag::NoScript])
+                .since("4.0.0")
+                .complexity("O(N) where N is the number of modules.")
+                .tips(&["nondeterministic_output_order"])
+                .summary("The modules that are loaded."),
+        ]),
+    server("monitor", 1, monitor::monitor, ADMIN)
+        .summary("Shows every command that the server executes, as it does."),
+    persistence::SAVE,
+    persistence::BGSAVE,
+    persistence::BGREWRITEAOF,
+    persistence::LASTSAVE,
+    persistence::SHUTDOWN,
+    replication::REPLICAOF,
+    replication::SLAVEOF,
+    replication::ROLE,
+    replication::REPLCONF,
+    replication::PSYNC,
+    replication::SYNC,
+    replication::WAIT,
+    slowlog::SLOWLOG,
+    server("time", 1, time, &[Flag::Loading, Flag::Stale, Flag::Fast])
+        .since("2.6.0")
+        .tips(&["nondeterministic_output"])
+        .summary("The server's time: Unix seconds, and the microseconds of the second."),
+];
+
+fn module_list(context: &mut Context<'_>) -> CommandResult {
+    context.reply.array(0);
+    Ok(())
+}
+
+fn time(context: &mut Context<'_>) -> CommandResult {
+    let us = context.engine.now.unix_us;
+    context.reply.array(2);
+    context.reply.bulk_str(&(us / 1_000_000).to_string());
+    context.reply.bulk_str(&(us % 1_000_000).to_string());
+    Ok(())
+}
+
+/// A word of help for a count: `[count]`, optional.
+const COUNT: Argument = Argument::integer("count").optional();

@@ -1,4 +1,4 @@
-//! The log of slow commands. Only a shell that measures time feeds it; a simulated world has none.
+//! SLOWLOG: the log of slow commands. Only a shell that measures time feeds it; a simulated world has none.
 
 use std::collections::VecDeque;
 
@@ -6,9 +6,11 @@ use squall_clock::Now;
 use squall_resp::Args;
 
 use super::monitor::is_secret;
+use super::{ALL_NODES, COUNT, PLAIN, server};
 use crate::config::Config;
 use crate::session::Session;
-use crate::table::{Flag, Row};
+use crate::table::{Command, Flag, Group, Row};
+use crate::{CommandError, CommandResult, Context, catalog};
 
 /// How many words of a command, and how much of each, are kept.
 const ARGUMENTS_MAX: usize = 32;
@@ -98,4 +100,72 @@ fn shortened(row: &Row, args: Args<'_>) -> Vec<Vec<u8>> {
         words.push(format!("... ({} more arguments)", args.len() - kept).into_bytes());
     }
     words
+}
+
+pub(super) const SLOWLOG: Command = Command::container("slowlog", SUBCOMMANDS)
+    .group(Group::Server)
+    .since("2.2.12")
+    .summary("The commands that took long.");
+
+const LOG: &[Flag] = &[Flag::Admin, Flag::Loading, Flag::Stale];
+
+const SUBCOMMANDS: &[Command] = &[
+    server("get", -2, get, LOG)
+        .since("2.2.12")
+        .complexity("O(N) where N is the number of entries.")
+        .tips(&["request_policy:all_nodes", "nondeterministic_output"])
+        .summary("The latest entries, the newest first.")
+        .arguments(&[COUNT]),
+    server("help", 2, catalog::help, PLAIN).since("6.2.0").summary("Tells what SLOWLOG can do."),
+    server("len", 2, len, LOG)
+        .since("2.2.12")
+        .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"])
+        .summary("How many entries there are."),
+    server("reset", 2, reset, LOG)
+        .since("2.2.12")
+        .complexity("O(N) where N is the number of entries.")
+        .tips(ALL_NODES)
+        .summary("Forgets all entries."),
+];
+
+/// Entries that SLOWLOG GET gives where nobody says how many.
+const COUNT_DEFAULT: usize = 10;
+
+fn get(context: &mut Context<'_>) -> CommandResult {
+    const WRONG_COUNT: &str = "ERR count should be greater than or equal to -1";
+    let count = match context.args.len() {
+        2 => COUNT_DEFAULT,
+        3 => match squall_store::parse_i64(context.arg(2)) {
+            Some(-1) => usize::MAX,
+            Some(count) if count >= 0 => usize::try_from(count).unwrap_or(usize::MAX),
+            _ => return Err(CommandError::line(WRONG_COUNT)),
+        },
+        _ => return Err(CommandError::Arity { command: "slowlog|get".into() }),
+    };
+    let (slowlog, reply) = (&context.engine.slowlog, &mut context.reply);
+    reply.array(slowlog.len().min(count));
+    for entry in slowlog.iter().take(count) {
+        reply.array(6);
+        reply.integer(entry.id as i64);
+        reply.integer(entry.unix_seconds as i64);
+        reply.integer(entry.usec as i64);
+        reply.array(entry.arguments.len());
+        for argument in &entry.arguments {
+            reply.bulk(argument);
+        }
+        reply.bulk_str(&entry.peer);
+        reply.bulk(&entry.client_name);
+    }
+    Ok(())
+}
+
+fn len(context: &mut Context<'_>) -> CommandResult {
+    context.reply.integer(context.engine.slowlog.len() as i64);
+    Ok(())
+}
+
+fn reset(context: &mut Context<'_>) -> CommandResult {
+    context.engine.slowlog.reset();
+    context.reply.ok();
+    Ok(())
 }

@@ -5,7 +5,7 @@ mod docs;
 mod help;
 mod info;
 
-pub(crate) use help::help;
+pub(crate) use help::{help, write_lines};
 use squall_resp::Args;
 
 use crate::table::{Argument, Category, Command, Flag, Found, FoundKey, Group, Row};

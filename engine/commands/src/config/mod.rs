@@ -109,17 +109,12 @@ impl Parameter {
 }
 
 impl Config {
-    /// Whether a protected feature may be used by a client at `peer` (an address, or a socket's path).
-    pub fn permits(protection: choices::Protection, peer: &str) -> bool {
+    /// Whether a protected feature may be used by a client on this machine (`local`) or elsewhere.
+    pub fn permits(protection: choices::Protection, local: bool) -> bool {
         match protection {
             choices::Protection::Yes => true,
             choices::Protection::No => false,
-            choices::Protection::Local => {
-                peer.starts_with("127.")
-                    || peer.starts_with("[::1]")
-                    || peer.starts_with("::1")
-                    || peer.starts_with('/')
-            }
+            choices::Protection::Local => local,
         }
     }
 

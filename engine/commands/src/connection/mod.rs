@@ -1,6 +1,5 @@
 //! The connection family: what a client says about itself and its conversation.
 
-pub mod admission;
 mod client;
 mod client_filter;
 mod hello;

@@ -1,0 +1,161 @@
+//! INFO: the state of the server as lines of text, in sections. The statistics and memory sections are in
+//! `info_stats.rs` and `info_memory.rs`; persistence and replication are told by the node.
+
+use std::fmt::Write as _;
+
+use super::{info_memory, info_stats, server};
+use crate::engine::Engine;
+use crate::server::Server;
+use crate::table::{Argument, Category, Command, Flag};
+use crate::{CommandResult, Context, REDIS_VERSION, SQUALL_VERSION};
+
+pub(super) const INFO: Command = server("info", -1, info, &[Flag::Loading, Flag::Stale])
+    .acl(&[Category::Dangerous])
+    .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+    .summary("The state of the server, in sections.")
+    .history(&[("7.0.0", "Takes several sections.")])
+    .arguments(&[Argument::string("section").multiple().optional()]);
+
+/// What the sections draw from.
+pub(super) struct Source<'a> {
+    pub engine: &'a Engine,
+    pub server: &'a dyn Server,
+}
+
+/// A section: how it is asked for, its heading, whether INFO without arguments shows it, its lines.
+struct Section {
+    name: &'static str,
+    heading: &'static str,
+    by_default: bool,
+    write: fn(&Source<'_>, &mut String),
+}
+
+const fn section(
+    name: &'static str,
+    heading: &'static str,
+    by_default: bool,
+    write: fn(&Source<'_>, &mut String),
+) -> Section {
+    Section { name, heading, by_default, write }
+}
+
+const SECTIONS: &[Section] = &[
+    section("server", "Server", true, server_section),
+    section("clients", "Clients", true, clients_section),
+    section("memory", "Memory", true, info_memory::memory_section),
+    section("persistence", "Persistence", true, |source, text| {
+        source.server.info(source.engine, "persistence", text);
+    }),
+    section("threads", "Threads", true, |_, text| {
+        text.push_str("io_thread_0:clients=0,reads=0,writes=0\r\n")
+    }),
+    section("stats", "Stats", true, info_stats::stats_section),
+    section("replication", "Replication", true, |source, text| {
+        source.server.info(source.engine, "replication", text);
+    }),
+    section("cpu", "CPU", true, cpu_section),
+    section("modules", "Modules", true, |_, _| {}),
+    section("commandstats", "Commandstats", false, info_stats::command_section),
+    section("errorstats", "Errorstats", true, info_stats::error_section),
+    section("latencystats", "Latencystats", false, info_stats::latency_section),
+    section("cluster", "Cluster", true, |source, text| {
+        let enabled = u8::from(source.engine.config.cluster_enabled);
+        let _ = write!(text, "cluster_enabled:{enabled}\r\n");
+    }),
+    section("keyspace", "Keyspace", true, keyspace_section),
+];
+
+fn info(context: &mut Context<'_>) -> CommandResult {
+    let wanted: Vec<Vec<u8>> = context.args.iter().skip(1).map(<[u8]>::to_ascii_lowercase).collect();
+    let named = |name: &str| wanted.iter().any(|word| word == name.as_bytes());
+    let every = named("all") || named("everything");
+    let defaults = wanted.is_empty() || named("default");
+    let source = Source { engine: context.engine, server: context.server };
+    let mut text = String::new();
+    for section in SECTIONS {
+        if every || named(section.name) || defaults && section.by_default {
+            if !text.is_empty() {
+                text.push_str("\r\n");
+            }
+            let _ = write!(text, "# {}\r\n", section.heading);
+            (section.write)(&source, &mut text);
+        }
+    }
+    context.reply.verbatim("txt", &text);
+    Ok(())
+}
+
+fn server_section(source: &Source<'_>, text: &mut String) {
+    let engine = source.engine;
+    let (config, environment) = (&engine.config, &engine.environment);
+    let uptime = engine.now.mono.since(engine.started.mono).as_secs();
+    let mode = if config.cluster_enabled { "cluster" } else { "standalone" };
+    let _ = write!(
+        text,
+        "redis_version:{REDIS_VERSION}\r\nsquall_version:{SQUALL_VERSION}\r\nredis_git_sha1:00000000\r\n\
+         redis_git_dirty:0\r\nredis_build_id:0\r\nredis_mode:{mode}\r\nos:{}\r\narch_bits:{}\r\n\
+         monotonic_clock:POSIX clock_gettime\r\nmultiplexing_api:{}\r\natomicvar_api:c11-builtin\r\n\
+         gcc_version:0.0.0\r\nprocess_id:{}\r\nprocess_supervised:no\r\nrun_id:{}\r\ntcp_port:{}\r\n\
+         server_time_usec:{}\r\nuptime_in_seconds:{uptime}\r\nuptime_in_days:{}\r\nhz:{}\r\nconfigured_hz:{}\r\n\
+         lru_clock:{}\r\nexecutable:{}\r\nconfig_file:{}\r\nio_threads_active:0\r\n",
+        environment.os,
+        usize::BITS,
+        environment.multiplexing_api,
+        environment.process_id,
+        engine.run_id,
+        config.port,
+        engine.now.unix_us,
+        uptime / 86_400,
+        config.hz,
+        config.hz,
+        crate::recency::lru_clock(engine.now) & 0xff_ffff,
+        environment.executable,
+        config.config_file,
+    );
+    for (index, address) in config.bind.iter().enumerate().take(1) {
+        let _ = write!(text, "listener{index}:name=tcp,bind={address},port={}\r\n", config.port);
+    }
+}
+
+fn clients_section(source: &Source<'_>, text: &mut String) {
+    let engine = source.engine;
+    let sessions = || engine.clients.iter().map(|client| &client.session);
+    let replicas = sessions().filter(|session| session.is_replica && !session.is_monitor).count();
+    let blocked = sessions().filter(|session| session.blocked.is_some()).count();
+    let (watching, watched_keys) = engine.watches.counts();
+    let _ = write!(
+        text,
+        "connected_clients:{}\r\ncluster_connections:0\r\nmaxclients:{}\r\nclient_recent_max_input_buffer:{}\r\n\
+         client_recent_max_output_buffer:{}\r\nblocked_clients:{blocked}\r\ntracking_clients:0\r\n\
+         pubsub_clients:0\r\nwatching_clients:{watching}\r\nclients_in_timeout_table:0\r\n\
+         total_watched_keys:{watched_keys}\r\ntotal_blocking_keys:0\r\ntotal_blocking_keys_on_nokey:0\r\n",
+        engine.clients.len().saturating_sub(replicas),
+        engine.config.maxclients,
+        engine.stats.clients_recent_input_bytes_max,
+        engine.stats.clients_recent_output_bytes_max,
+    );
+}
+
+fn cpu_section(source: &Source<'_>, text: &mut String) {
+    let environment = &source.engine.environment;
+    let seconds = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+    let (system, user) = (seconds(environment.cpu_system_us), seconds(environment.cpu_user_us));
+    let _ = write!(
+        text,
+        "used_cpu_sys:{system}\r\nused_cpu_user:{user}\r\nused_cpu_sys_children:0.000000\r\n\
+         used_cpu_user_children:0.000000\r\nused_cpu_sys_main_thread:{system}\r\n\
+         used_cpu_user_main_thread:{user}\r\n",
+    );
+}
+
+fn keyspace_section(source: &Source<'_>, text: &mut String) {
+    let keyspace = &source.engine.keyspace;
+    let now = source.engine.now.unix_ms();
+    for number in 0..keyspace.databases() {
+        let db = keyspace.db(number);
+        if !db.is_empty() {
+            let (keys, expires, ttl) = (db.len(), db.volatile_len(), db.average_ttl_ms(now));
+            let _ = write!(text, "db{number}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0\r\n");
+        }
+    }
+}

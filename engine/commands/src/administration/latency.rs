@@ -1,0 +1,221 @@
+//! LATENCY: how long commands take, as histograms, and what took longer than the monitor's threshold. Only
+//! a shell that measures time feeds this; a simulated world shows nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use squall_clock::Now;
+
+use super::{ADMIN, PLAIN, server};
+use crate::table::{Argument, Command, CommandId, Flag, Group, Row};
+use crate::{CommandResult, Config, Context, catalog};
+
+const SPECIAL: &[&str] = &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
+
+pub(super) const LATENCY: Command = Command::container("latency", SUBCOMMANDS)
+    .group(Group::Server)
+    .since("2.8.13")
+    .summary("How long things take.");
+
+const SUBCOMMANDS: &[Command] = &[
+    server("doctor", 2, doctor, ADMIN)
+        .since("2.8.13")
+        .tips(SPECIAL)
+        .summary("What the recorded delays may mean."),
+    server("help", 2, catalog::help, PLAIN).since("2.8.13").summary("Tells what LATENCY can do."),
+    server("histogram", -2, histogram, ADMIN)
+        .since("7.0.0")
+        .complexity("O(N) where N is the number of commands.")
+        .tips(SPECIAL)
+        .summary("How often commands took how long.")
+        .arguments(&[Argument::string("command").optional().multiple()]),
+    server("history", 3, history, ADMIN)
+        .since("2.8.13")
+        .tips(SPECIAL)
+        .summary("The delays of one kind.")
+        .arguments(&[Argument::string("event")]),
+    server("latest", 2, latest, ADMIN)
+        .since("2.8.13")
+        .tips(SPECIAL)
+        .summary("The latest delay of each kind."),
+    server("reset", -2, reset, ADMIN)
+        .since("2.8.13")
+        .tips(&["request_policy:all_nodes", "response_policy:agg_sum"])
+        .summary("Forgets delays, of some kinds or of all.")
+        .arguments(&[Argument::string("event").optional().multiple()]),
+];
+
+/// Samples that are kept of each kind of delay.
+const SAMPLES_MAX: usize = 160;
+/// Powers of two of microseconds: up to about an hour.
+const BUCKETS: usize = 32;
+
+/// How often something took how long: bucket `i` counts what took less than 2^i microseconds.
+#[derive(Clone, Default)]
+pub struct Histogram {
+    buckets: [u64; BUCKETS],
+    count: u64,
+}
+
+impl Histogram {
+    fn record(&mut self, usec: u64) {
+        let bucket = (u64::BITS - usec.leading_zeros()) as usize;
+        self.buckets[bucket.min(BUCKETS - 1)] += 1;
+        self.count += 1;
+    }
+
+    /// An upper bound, in microseconds, of what `percent` of all calls took.
+    pub fn percentile(&self, percent: f64) -> u64 {
+        let wanted = (self.count as f64 * percent / 100.0).ceil() as u64;
+        let mut seen = 0;
+        let bucket = self.buckets.iter().position(|count| {
+            seen += count;
+            seen >= wanted.max(1)
+        });
+        1 << bucket.unwrap_or(0)
+    }
+}
+
+/// The delays of one kind: when each was (in Unix seconds), and how many milliseconds it took.
+#[derive(Clone, Default)]
+struct Event {
+    samples: VecDeque<(u64, u64)>,
+    max_ms: u64,
+}
+
+/// Everything that was measured.
+#[derive(Default)]
+pub struct Latencies {
+    histograms: BTreeMap<CommandId, Histogram>,
+    events: BTreeMap<&'static str, Event>,
+}
+
+impl Latencies {
+    /// A command took so long.
+    pub(crate) fn command_took(&mut self, usec: u64, row: &Row, config: &Config, now: Now) {
+        if config.latency_tracking {
+            self.histograms.entry(row.id).or_default().record(usec);
+        }
+        let threshold = config.latency_monitor_threshold_ms;
+        if threshold != 0 && usec / 1000 >= threshold {
+            let fast = row.command.flags.has(Flag::Fast);
+            self.event(if fast { "fast-command" } else { "command" }, usec / 1000, now);
+        }
+    }
+
+    /// Something took so long. Delays within one second count as one, the longest.
+    pub fn event(&mut self, name: &'static str, ms: u64, now: Now) {
+        let event = self.events.entry(name).or_default();
+        event.max_ms = event.max_ms.max(ms);
+        let second = now.unix_seconds();
+        match event.samples.back_mut() {
+            Some((last, longest)) if *last == second => *longest = ms.max(*longest),
+            _ => event.samples.push_back((second, ms)),
+        }
+        if event.samples.len() > SAMPLES_MAX {
+            event.samples.pop_front();
+        }
+    }
+
+    pub fn histograms(&self) -> impl Iterator<Item = (CommandId, &Histogram)> {
+        self.histograms.iter().map(|(&id, histogram)| (id, histogram))
+    }
+
+    /// `CONFIG RESETSTAT`.
+    pub fn reset_histograms(&mut self) {
+        self.histograms.clear();
+    }
+}
+
+fn histogram(context: &mut Context<'_>) -> CommandResult {
+    let engine = &*context.engine;
+    let asked = context.args.skip(2);
+    let wanted = |id: CommandId| {
+        let row = engine.table.row(id);
+        let container = row.parent.map(|parent| engine.table.row(parent).full_name.as_bytes());
+        asked.is_empty()
+            || asked.iter().any(|name| {
+                name.eq_ignore_ascii_case(row.full_name.as_bytes())
+                    || container.is_some_and(|container| name.eq_ignore_ascii_case(container))
+            })
+    };
+    let shown: Vec<_> = engine.latencies.histograms().filter(|(id, _)| wanted(*id)).collect();
+    let reply = &mut context.reply;
+    reply.map(shown.len());
+    for (id, histogram) in shown {
+        reply.bulk_str(&engine.table.row(id).full_name);
+        reply.map(2);
+        reply.bulk_str("calls");
+        reply.integer(histogram.count as i64);
+        reply.bulk_str("histogram_usec");
+        let filled = histogram.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        reply.map(filled.clone().count());
+        let mut total = 0;
+        for (bucket, count) in filled {
+            total += count;
+            reply.integer(1 << bucket);
+            reply.integer(total as i64);
+        }
+    }
+    Ok(())
+}
+
+fn latest(context: &mut Context<'_>) -> CommandResult {
+    let (events, reply) = (&context.engine.latencies.events, &mut context.reply);
+    reply.array(events.len());
+    for (name, event) in events {
+        let (second, ms) = event.samples.back().copied().unwrap_or_default();
+        reply.array(4);
+        reply.bulk_str(name);
+        reply.integer(second as i64);
+        reply.integer(ms as i64);
+        reply.integer(event.max_ms as i64);
+    }
+    Ok(())
+}
+
+fn history(context: &mut Context<'_>) -> CommandResult {
+    let name = context.arg(2).to_ascii_lowercase();
+    let event = context.engine.latencies.events.iter().find(|(known, _)| known.as_bytes() == name);
+    let samples = event.map(|(_, event)| event.samples.clone()).unwrap_or_default();
+    context.reply.array(samples.len());
+    for (second, ms) in samples {
+        context.reply.array(2);
+        context.reply.integer(second as i64);
+        context.reply.integer(ms as i64);
+    }
+    Ok(())
+}
+
+fn reset(context: &mut Context<'_>) -> CommandResult {
+    let names = context.args.skip(2);
+    let events = &mut context.engine.latencies.events;
+    let before = events.len();
+    events.retain(|known, _| {
+        !names.is_empty() && !names.iter().any(|name| name.eq_ignore_ascii_case(known.as_bytes()))
+    });
+    let forgotten = before - events.len();
+    context.reply.integer(forgotten as i64);
+    Ok(())
+}
+
+fn doctor(context: &mut Context<'_>) -> CommandResult {
+    let engine = &*context.engine;
+    let mut text = String::new();
+    if engine.config.latency_monitor_threshold_ms == 0 {
+        text.push_str(
+            "Delays are not recorded. 'CONFIG SET latency-monitor-threshold <milliseconds>' starts it.\n",
+        );
+    } else if engine.latencies.events.is_empty() {
+        text.push_str("Nothing has taken longer than latency-monitor-threshold.\n");
+    }
+    for (name, event) in &engine.latencies.events {
+        let count = event.samples.len().max(1) as u64;
+        let average = event.samples.iter().map(|(_, ms)| ms).sum::<u64>() / count;
+        text.push_str(&format!(
+            "{name}: {count} delays, {average} ms on average, {} ms at most.\n",
+            event.max_ms
+        ));
+    }
+    context.reply.verbatim("txt", &text);
+    Ok(())
+}
