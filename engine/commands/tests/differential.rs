@@ -197,9 +197,11 @@ impl Pair {
     fn run(&mut self, commands: &[Command]) -> Result<(), TestCaseError> {
         for start in ["SELECT 0", "FLUSHALL"] {
             let start: Command = start.split(' ').map(|word| word.as_bytes().to_vec()).collect();
-            (self.redis.ask(&start), self.squall.ask(&start));
+            self.redis.ask(&start);
+            self.squall.ask(&start);
         }
-        (self.received(), self.squall.propagated());
+        self.received();
+        self.squall.propagated();
         for command in commands {
             let (theirs, ours) = (self.redis.ask(command), self.squall.ask(command));
             let same = match command[0].eq_ignore_ascii_case(b"DUMP") {
@@ -214,7 +216,7 @@ impl Pair {
         let (theirs, ours) = (normal(self.received()), normal(self.squall.propagated()));
         for (theirs, ours) in theirs.iter().zip(&ours) {
             if !same_effect(theirs, ours) {
-                let [theirs, ours] = [theirs, ours].map(|effect| shown(effect));
+                let [theirs, ours] = [theirs, ours].map(shown);
                 return Err(TestCaseError::fail(format!(
                     "replicas of Redis get {theirs}\n  of Squall: {ours}"
                 )));
@@ -238,7 +240,8 @@ impl Pair {
         let restore = |payload: &[u8]| {
             vec![b"RESTORE".to_vec(), probe.clone(), zero.clone(), payload.to_vec(), replace.clone()]
         };
-        (self.redis.ask(&restore(&ours)), self.squall.ask(&restore(&theirs)));
+        self.redis.ask(&restore(&ours));
+        self.squall.ask(&restore(&theirs));
         let [get, del] = [b"GET", b"DEL"].map(|name| vec![name.to_vec(), probe.clone()]);
         let same = self.redis.ask(&get) == self.squall.ask(&get);
         same && self.redis.ask(&del) == self.squall.ask(&del)
