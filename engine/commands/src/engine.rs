@@ -253,13 +253,16 @@ impl Engine {
         Keyspace::new(self.keyspace.databases(), self.rng.next_u64(), partitioning)
     }
 
-    /// Puts another dataset in place of this one. Whoever watches a key has seen it change.
-    pub fn replace_keyspace(&mut self, keyspace: Keyspace) {
+    /// Puts another dataset in place of this one, and gives this one back. Whoever watches a key has seen it
+    /// change.
+    #[must_use = "dropping a large dataset takes long: it can be freed in slices"]
+    pub fn replace_keyspace(&mut self, keyspace: Keyspace) -> Keyspace {
         assert_eq!(keyspace.databases(), self.keyspace.databases(), "both datasets have the same shape");
-        self.keyspace = keyspace;
+        let old = std::mem::replace(&mut self.keyspace, keyspace);
         for db in 0..self.keyspace.databases() {
             self.watches.touch_where(db, |_| true);
         }
+        old
     }
 
     /// A new conversation. The session still has to be inserted into `clients`.

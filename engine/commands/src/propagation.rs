@@ -66,6 +66,17 @@ impl Propagation {
         (!self.stream.is_empty()).then(|| self.stream.split().freeze())
     }
 
+    /// The database that the end of the stream is in; none where the next command will say.
+    pub fn database(&self) -> Option<usize> {
+        self.stream_db
+    }
+
+    /// True while a request has changed something that is not stream yet: the dataset is ahead of what
+    /// the stream says, by a part of what must be applied as one.
+    pub fn is_within_request(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
     /// How many bytes are waiting to be taken.
     pub fn len(&self) -> usize {
         self.stream.len()

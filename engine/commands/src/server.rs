@@ -46,7 +46,8 @@ pub struct Pause {
 /// The node, as commands see it. A method that cannot answer at once sets `session.blocked` and lets the
 /// node write the reply later.
 pub trait Server {
-    /// `REPLICAOF`: follow `primary` (host, port), or be a primary (`None`).
+    /// `REPLICAOF`: follow `primary` (host, port), or be a primary (`None`). The role changes when the
+    /// request is done, a transaction as a whole.
     fn replica_of(
         &mut self,
         engine: &mut Engine,

@@ -31,6 +31,11 @@ pub struct Stats {
     pub output_bytes: u64,
     pub replication_input_bytes: u64,
     pub replication_output_bytes: u64,
+    /// Synchronisations of replicas: with a dataset, from where they were, and those that asked for the
+    /// second and had to have the first.
+    pub sync_full: u64,
+    pub sync_partial_ok: u64,
+    pub sync_partial_err: u64,
     pub reads_processed: u64,
     pub writes_processed: u64,
     pub keyspace_hits: u64,
@@ -60,6 +65,9 @@ impl Stats {
             output_bytes: 0,
             replication_input_bytes: 0,
             replication_output_bytes: 0,
+            sync_full: 0,
+            sync_partial_ok: 0,
+            sync_partial_err: 0,
             reads_processed: 0,
             writes_processed: 0,
             keyspace_hits: 0,

@@ -77,9 +77,11 @@ pub(crate) fn output_written(engine: &mut Engine, services: &mut Services, id: C
     engine.stats.output_bytes += count as u64;
     let Some(client) = engine.clients.get_mut(id) else { return };
     client.session.output_bytes += count as u64;
-    if client.output.is_empty() && client.session.is_replica {
-        services.replication.output_written(engine, &mut services.effects, id, count);
-        return;
+    if client.session.is_replica {
+        if client.output.is_empty() {
+            return services.replication.output_written(engine, id, count);
+        }
+        services.replication.heard(engine.now.mono, id);
     }
     client.output.advance(count);
     if client.session.close_after_reply && client.output.is_empty() {
@@ -87,8 +89,12 @@ pub(crate) fn output_written(engine: &mut Engine, services: &mut Services, id: C
     }
 }
 
-/// `client-output-buffer-limit normal`: a client that asks and does not read is dropped.
+/// `client-output-buffer-limit normal`: a client that asks and does not read is dropped. What waits for
+/// replicas is limited where it is kept.
 pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, client: &mut Client) {
+    if client.session.is_replica {
+        return;
+    }
     let limit = engine.config.client_output_buffer_limit.normal;
     let OutputLimit {
         hard_bytes_max: hard_bytes,
@@ -127,15 +133,23 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
         let rest = &input[consumed_total..];
         match client.parser.parse(rest, &limits) {
             Ok(Parsed::Incomplete) => break,
-            Ok(Parsed::Empty { consumed }) => consumed_total += consumed,
+            Ok(Parsed::Empty { consumed }) => {
+                consumed_total += consumed;
+                services.replication.heard(engine.now.mono, client.session.id);
+            }
             Ok(Parsed::Command { consumed }) => {
                 let Client { session, parser, output } = client;
+                let (was_replica, unsent) = (session.is_replica, output.len());
                 match engine.dispatch(session, output, parser.args(rest), services) {
                     Dispatched::Done => consumed_total += consumed,
                     Dispatched::Postponed => {
                         services.postponed.insert(client.session.id);
                     }
                 }
+                if was_replica && client.output.len() > unsent {
+                    refuse_reply_to_replica(services, client);
+                }
+                services.change_role(engine);
             }
             Err(error) => {
                 let text = format!("ERR Protocol error: {error}");
@@ -150,6 +164,17 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
         }
     }
     input.advance(consumed_total);
+}
+
+/// A replica takes everything that it is sent for a part of the dataset or of the stream, so it cannot be
+/// answered: one that asks for something is no replica, or has lost its place.
+fn refuse_reply_to_replica(services: &mut Services, client: &mut Client) {
+    services.effects.warning(format!(
+        "Replica id={} addr={} sent a command that has a reply, disconnecting it",
+        client.session.id.0, client.session.peer
+    ));
+    client.output.clear();
+    client.session.close_after_reply = true;
 }
 
 /// Whether the session's next request may be looked at now.

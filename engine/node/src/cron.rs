@@ -37,7 +37,9 @@ impl Services {
         engine.expire_step(EXPIRE_ENTRIES_PER_ROUND);
         self.settle(engine, None);
         self.close_idle_clients(engine);
-        self.persistence.start_due_saves(engine, &mut self.effects);
+        let replication = &self.replication;
+        self.persistence
+            .start_due_saves(engine, &mut self.effects, |engine| replication.snapshot_aux(engine));
     }
 
     /// `timeout`: clients that have said nothing for too long. Replicas, subscribers and waiting clients

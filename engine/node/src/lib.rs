@@ -147,7 +147,7 @@ impl Node {
     /// An outgoing link is connected.
     pub fn link_opened(&mut self, id: LinkId, local: String, now: Now) {
         self.engine.now = now;
-        self.services.link_opened(&mut self.engine, id, local);
+        self.services.link_opened(&mut self.engine, id, &local);
     }
 
     /// An outgoing link could not be connected, or was lost.

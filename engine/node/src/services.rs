@@ -68,7 +68,7 @@ impl Services {
         [
             cron,
             pause,
-            self.replication.next_timeout(),
+            self.replication.next_timeout(engine),
             self.persistence.next_timeout(),
             self.shutdown_deadline(),
         ]
@@ -108,8 +108,18 @@ impl Services {
         }
     }
 
+    /// The change of role that a request asked for, once all that the request did is in the history.
+    pub fn change_role(&mut self, engine: &mut Engine) {
+        if self.replication.role_will_change() {
+            self.settle(engine, None);
+            self.replication.change_role(engine, &mut self.effects);
+        }
+    }
+
     pub fn disk_done(&mut self, engine: &mut Engine, done: DiskDone) {
-        if self.config_rewrite.as_ref().is_some_and(|rewrite| rewrite.owns(done.ticket)) {
+        if self.replication.disk_done(engine, &mut self.effects, &done) {
+            // A dataset on its way to replicas.
+        } else if self.config_rewrite.as_ref().is_some_and(|rewrite| rewrite.owns(done.ticket)) {
             config_file::advance(engine, self, done);
         } else if let Some(outcome) = self.persistence.disk_done(engine, &mut self.effects, done) {
             self.persistence_outcome(engine, outcome);
@@ -126,12 +136,12 @@ impl Services {
         self.effects.push(Effect::Exit { status: 1 });
     }
 
-    pub fn link_opened(&mut self, engine: &mut Engine, id: LinkId, local: String) {
-        self.replication.link_opened(engine, &mut self.effects, id, local);
+    pub fn link_opened(&mut self, engine: &mut Engine, id: LinkId, local: &str) {
+        self.replication.link_opened(engine, &mut self.persistence, &mut self.effects, id, local);
     }
 
     pub fn link_closed(&mut self, engine: &mut Engine, id: LinkId, reason: &str) {
-        self.replication.link_closed(engine, &mut self.effects, id, reason);
+        self.replication.link_closed(engine, &mut self.persistence, &mut self.effects, id, reason);
     }
 
     pub fn terminate(&mut self, engine: &mut Engine) {
@@ -164,7 +174,7 @@ impl Services {
     fn persistence_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
         match outcome {
             Outcome::Loaded(loaded) => {
-                self.replication.restore(engine, loaded.as_ref());
+                self.replication.restore(loaded.as_ref());
                 self.loaded(engine);
             }
             Outcome::LoadFailed => {}
@@ -183,12 +193,11 @@ impl Services {
 impl Server for Services {
     fn replica_of(
         &mut self,
-        engine: &mut Engine,
+        _: &mut Engine,
         primary: Option<(String, u16)>,
         reply: &mut Reply<'_>,
     ) -> CommandResult {
-        self.settle(engine, None);
-        self.replication.replica_of(engine, &mut self.effects, primary, reply)
+        self.replication.replica_of(primary, reply)
     }
 
     fn role(&mut self, engine: &Engine, reply: &mut Reply<'_>) {
@@ -202,7 +211,7 @@ impl Server for Services {
         args: Args<'_>,
         reply: &mut Reply<'_>,
     ) -> CommandResult {
-        crate::replication::replconf(engine, self, session, args, reply)
+        self.replication.replconf(engine, &mut self.effects, session, args, reply)
     }
 
     fn psync(
@@ -225,12 +234,13 @@ impl Server for Services {
         reply: &mut Reply<'_>,
     ) -> CommandResult {
         self.settle(engine, Some(session));
-        self.replication.wait(engine, &mut self.effects, session, replicas, timeout, reply)
+        self.replication.wait(engine, session, replicas, timeout, reply)
     }
 
     fn save(&mut self, engine: &mut Engine, session: &mut Session, _: &mut Reply<'_>) -> CommandResult {
+        let aux = self.replication.snapshot_aux(engine);
         self.persistence
-            .start_saving(engine, &mut self.effects, SaveFor::Client(session.id))
+            .start_saving(engine, &mut self.effects, &aux, SaveFor::Client(session.id))
             .map_err(|reason| CommandError::line(format!("ERR {reason}")))?;
         session.blocked = Some(Blocked::Disk);
         Ok(())
@@ -245,7 +255,8 @@ impl Server for Services {
         if self.persistence.is_saving() {
             return Err(CommandError::line("ERR Background save already in progress"));
         }
-        match self.persistence.start_saving(engine, &mut self.effects, SaveFor::Background) {
+        let aux = self.replication.snapshot_aux(engine);
+        match self.persistence.start_saving(engine, &mut self.effects, &aux, SaveFor::Background) {
             Ok(()) => reply.simple("Background saving started"),
             Err(_) if schedule => {
                 self.persistence.scheduled = true;
@@ -290,7 +301,7 @@ impl Server for Services {
                 self.effects.push(Effect::Listen(listening::requests(&engine.config)));
             }
             "hz" => self.cron = Cron::new(engine),
-            _ => self.replication.config_changed(engine, &mut self.effects, parameter),
+            _ => self.replication.config_changed(engine),
         }
     }
 
@@ -315,7 +326,8 @@ impl Server for Services {
     }
 
     fn debug_reload(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {
-        persistence::reload(engine).map_err(|reason| CommandError::line(format!("ERR {reason}")))?;
+        let aux = self.replication.snapshot_aux(engine);
+        persistence::reload(engine, &aux).map_err(|reason| CommandError::line(format!("ERR {reason}")))?;
         reply.ok();
         Ok(())
     }

@@ -43,7 +43,7 @@ pub(crate) fn begin(
 pub(crate) fn advance(engine: &mut Engine, services: &mut Services) {
     let Some(shutdown) = &services.shutdown else { return };
     let Stage::WaitingForReplicas { deadline } = shutdown.stage else { return };
-    if engine.now.mono < deadline && !services.replication.replicas_are_in_step() {
+    if engine.now.mono < deadline && !services.replication.replicas_are_in_step(engine) {
         return;
     }
     let save = shutdown.options.save.unwrap_or(!engine.config.save.is_empty());
@@ -54,7 +54,9 @@ pub(crate) fn advance(engine: &mut Engine, services: &mut Services) {
     services.replication.abort_transfers(engine, &mut services.effects);
     services.effects.notice("Saving the final RDB snapshot before exiting.");
     set_stage(services, Stage::Saving);
-    if let Err(reason) = services.persistence.start_saving(engine, &mut services.effects, SaveFor::Shutdown) {
+    let aux = services.replication.snapshot_aux(engine);
+    let started = services.persistence.start_saving(engine, &mut services.effects, &aux, SaveFor::Shutdown);
+    if let Err(reason) = started {
         saved(engine, services, Err(reason));
     }
 }

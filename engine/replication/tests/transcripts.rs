@@ -135,7 +135,7 @@ fn replicas_that_wait_are_kept_alive_and_share_one_dataset() {
     world.replica_of(C, A);
     world.write(A, &["SET k 2"]);
     world.run(Nanos::from_millis(2_000));
-    assert_eq!(world.nodes[A].primary.sync_counts().full, 2);
+    assert_eq!(world.nodes[A].primary.take_sync_counts().full, 2);
     assert!(world.nodes.iter().all(|node| node.dataset == world.nodes[A].dataset));
     insta::assert_snapshot!(world.transcript);
 }

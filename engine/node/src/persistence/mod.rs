@@ -11,7 +11,7 @@ mod save;
 
 use squall_clock::{Mono, UnixMs};
 use squall_commands::Engine;
-use squall_store::rdb::Loaded;
+use squall_store::rdb::{Aux, Loaded};
 
 use crate::effect::{DiskDone, Effects};
 use load::Load;
@@ -80,13 +80,14 @@ impl Persistence {
         &mut self,
         engine: &mut Engine,
         effects: &mut Effects,
+        aux: &Aux,
         purpose: SaveFor,
     ) -> Result<(), String> {
         if self.is_saving() {
             return Err("Background save already in progress".to_string());
         }
         self.last_attempt = engine.now.mono;
-        let save = Save::begin(engine, effects, purpose)?;
+        let save = Save::begin(engine, effects, aux, purpose)?;
         self.dirty_at_start = engine.dirty;
         self.saving = Some(save);
         self.scheduled = false;
@@ -101,7 +102,12 @@ impl Persistence {
     }
 
     /// Starts what the save points or an earlier `BGSAVE SCHEDULE` ask for.
-    pub fn start_due_saves(&mut self, engine: &mut Engine, effects: &mut Effects) {
+    pub fn start_due_saves(
+        &mut self,
+        engine: &mut Engine,
+        effects: &mut Effects,
+        aux: impl FnOnce(&Engine) -> Aux,
+    ) {
         if self.is_saving() || engine.loading || engine.keyspace.snapshot_running() {
             return;
         }
@@ -119,7 +125,8 @@ impl Persistence {
         } else if !self.scheduled {
             return;
         }
-        if let Err(reason) = self.start_saving(engine, effects, SaveFor::Background) {
+        let aux = aux(engine);
+        if let Err(reason) = self.start_saving(engine, effects, &aux, SaveFor::Background) {
             effects.warning(format!("Can't save in background: {reason}"));
         }
     }

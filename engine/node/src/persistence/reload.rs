@@ -2,17 +2,16 @@
 
 use bytes::BytesMut;
 use squall_commands::Engine;
-use squall_store::rdb::{LoadOptions, Loader, Loading};
+use squall_store::rdb::{Aux, LoadOptions, Loader, Loading};
 use squall_store::{SnapshotOptions, SnapshotState};
 
 /// Encodes the whole dataset, reads it into an empty keyspace and puts that in place of the old one. On an
 /// error the old one stays.
-pub(crate) fn reload(engine: &mut Engine) -> Result<(), String> {
-    let aux = crate::replication::snapshot_aux(engine);
+pub(crate) fn reload(engine: &mut Engine, aux: &Aux) -> Result<(), String> {
     let options = SnapshotOptions { compress: engine.config.rdbcompression, checksum: true };
     engine
         .keyspace
-        .begin_snapshot(options, &aux)
+        .begin_snapshot(options, aux)
         .map_err(|_| "A snapshot is in progress, try again later".to_string())?;
     let mut input = BytesMut::new();
     loop {
@@ -26,7 +25,7 @@ pub(crate) fn reload(engine: &mut Engine) -> Result<(), String> {
     let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: true });
     match loader.feed(&mut input, &mut fresh) {
         Ok(Loading::Done(_)) => {
-            engine.replace_keyspace(fresh);
+            drop(engine.replace_keyspace(fresh));
             Ok(())
         }
         Ok(Loading::NeedMore) => Err("Error trying to load the RDB dump: it ends early".to_string()),

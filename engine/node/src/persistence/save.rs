@@ -4,6 +4,7 @@
 
 use squall_clock::Mono;
 use squall_commands::{ClientId, Engine};
+use squall_store::rdb::Aux;
 use squall_store::{SnapshotOptions, SnapshotState};
 
 use crate::effect::{DiskDone, DiskOp, Effects, FileId, Lane, OpenFor};
@@ -48,13 +49,17 @@ const SLICE_BYTES: usize = 256 * 1024;
 const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Save {
-    pub fn begin(engine: &mut Engine, effects: &mut Effects, purpose: SaveFor) -> Result<Save, String> {
-        let aux = crate::replication::snapshot_aux(engine);
+    pub fn begin(
+        engine: &mut Engine,
+        effects: &mut Effects,
+        aux: &Aux,
+        purpose: SaveFor,
+    ) -> Result<Save, String> {
         let options =
             SnapshotOptions { compress: engine.config.rdbcompression, checksum: engine.config.rdbchecksum };
         engine
             .keyspace
-            .begin_snapshot(options, &aux)
+            .begin_snapshot(options, aux)
             .map_err(|_| "A snapshot for a replica is in progress".to_string())?;
         let file = effects.next_file();
         let mut save = Save {

@@ -1,117 +1,279 @@
 //! Replication, mediated: the protocol machines of `squall-replication` decide, the engine executes, and
 //! this folder carries bytes and facts between them. It also answers the commands about replication.
+//!
+//! - `serving`: what replicas of this server ask for, and what they are sent;
+//! - `full_sync` and `spool`: the dataset on its way to them, never all of it in memory;
+//! - `following` and `stream`: the link to this server's own primary, and the commands that come over it;
+//! - `staging`: a dataset on its way in. It is built beside the old one, which stays in place, and is
+//!   served, until the other is complete: a broken transfer loses nothing, at the price of room for both;
+//! - `waiting`: WAIT; `facts`: ROLE and INFO; `settings`: redis.conf in the machines' terms.
+//!
+//! The engine's own effects become stream in `feed`; while this server follows another they do not exist,
+//! and the stream is what the primary sent, byte for byte.
 
-use std::io::IoSlice;
+mod facts;
+mod following;
+mod full_sync;
+mod serving;
+mod settings;
+mod spool;
+mod staging;
+mod stream;
+mod waiting;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use rand_core::Rng;
 use squall_clock::{Mono, Nanos};
-use squall_commands::{ClientId, CommandError, CommandResult, Engine, Session};
-use squall_resp::{Args, Reply};
-use squall_store::rdb::{Aux, Loaded};
+use squall_commands::engine::Role;
+use squall_commands::{CommandError, CommandResult, Engine, REDIS_VERSION};
+use squall_replication::{Position, Primary, ReplId, ReplOffset};
+use squall_resp::Reply;
+use squall_store::Discarded;
+use squall_store::rdb::{Aux, Loaded, ReplicationAux};
 
-use crate::effect::{Effects, LinkId};
+use self::following::Following;
+use self::full_sync::FullSync;
+use self::waiting::Waiting;
+use crate::effect::{DiskDone, Effects};
 use crate::persistence::Persistence;
-use crate::services::Services;
+pub(crate) use stream::link_data;
 
 pub(crate) struct Replication {
-    offset: u64,
+    primary: Primary,
+    following: Option<Following>,
+    full_sync: Option<FullSync>,
+    waiting: Waiting,
+    /// The database that the followed stream has selected at the end of the history. It belongs to the
+    /// position, so it outlives the link.
+    stream_db: usize,
+    /// A change of role that the running request asked for. It happens when all that the request did has
+    /// become stream: a transaction that changes the role half-way is history of the old role, whole.
+    role_change: Option<RoleChange>,
+    /// Datasets that others took the place of, freed in slices.
+    discarded: Discarded,
+    next_beat: Mono,
 }
 
-/// What a snapshot's header says of the history that it belongs to.
-pub(crate) fn snapshot_aux(engine: &Engine) -> Aux {
-    let _ = engine;
-    Aux::default()
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum RoleChange {
+    Follow { host: String, port: u16 },
+    Promote,
 }
 
-pub(crate) fn link_data(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut BytesMut) {
-    let _ = (engine, services, id);
-    input.clear();
-}
-
-pub(crate) fn replconf(
-    engine: &mut Engine,
-    services: &mut Services,
-    session: &mut Session,
-    args: Args<'_>,
-    reply: &mut Reply<'_>,
-) -> CommandResult {
-    let _ = (engine, services, session, args);
-    reply.ok();
-    Ok(())
-}
+/// How often the number of good replicas is looked at, which ages without an event.
+const BEAT_PERIOD: Nanos = Nanos::from_millis(500);
+/// Entries of an old dataset freed in one slice: well below a millisecond.
+const FREED_ENTRIES_PER_SLICE: usize = 5_000;
 
 impl Replication {
-    pub fn new(_: &Engine) -> Replication {
-        Replication { offset: 0 }
+    pub fn new(engine: &mut Engine) -> Replication {
+        let id = fresh_id(engine);
+        Replication {
+            primary: Primary::new(settings::primary_options(&engine.config), id, engine.now.mono),
+            following: None,
+            full_sync: None,
+            waiting: Waiting::default(),
+            stream_db: 0,
+            role_change: None,
+            discarded: Discarded::default(),
+            next_beat: engine.now.mono,
+        }
     }
-    /// The dataset is loaded: clients may come, and a configured primary is followed.
-    pub fn start(&mut self, _: &mut Engine, _: &mut Effects) {}
-    /// Takes up the history that the loaded file belongs to.
-    pub fn restore(&mut self, _: &mut Engine, _: Option<&Loaded>) {}
+
+    // --- The life of a node ---
+
+    /// Takes up the history that the loaded file belongs to. A file from which expired keys were left out
+    /// is no longer the dataset of its position.
+    pub fn restore(&mut self, loaded: Option<&Loaded>) {
+        let Some(loaded) = loaded.filter(|loaded| loaded.expired_keys == 0) else { return };
+        let Some(aux) = &loaded.aux.replication else { return };
+        if let Some(id) = ReplId::parse(aux.id.as_bytes()) {
+            self.primary.restore(Position { id, offset: ReplOffset(aux.offset) });
+            self.stream_db = aux.stream_db.unwrap_or(0) as usize;
+        }
+    }
+
+    /// The dataset is loaded: a configured primary is followed, and anybody else is one.
+    pub fn start(&mut self, engine: &mut Engine, effects: &mut Effects) {
+        match engine.config.replicaof.clone() {
+            Some((host, port)) => self.follow(engine, effects, host, port),
+            None if self.primary.is_following() => self.promote(engine, effects),
+            None => {}
+        }
+    }
+
+    pub fn next_timeout(&self, engine: &Engine) -> Option<Mono> {
+        let now = engine.now.mono;
+        let link = self.following.as_ref().and_then(Following::next_timeout);
+        let slice = (self.wants_full_sync_slice(engine) || !self.discarded.is_empty()).then_some(now);
+        let beat = (engine.config.min_replicas_to_write > 0).then_some(self.next_beat);
+        let deadlines = [self.primary.poll_timeout(), link, slice, beat, self.waiting.next_timeout(now)];
+        deadlines.into_iter().flatten().min()
+    }
+
+    pub fn timeout(&mut self, engine: &mut Engine, persistence: &mut Persistence, effects: &mut Effects) {
+        let now = engine.now.mono;
+        if self.waiting.take_question() && self.following.is_none() {
+            self.primary.request_acknowledgements(now);
+        }
+        if self.primary.poll_timeout().is_some_and(|due| due <= now) {
+            let own = fresh_id(engine);
+            self.primary.timeout(own, now);
+        }
+        self.link_timeout(engine, persistence, effects);
+        self.advance_full_sync(engine, effects);
+        self.serve(engine, effects);
+        self.answer_overdue(engine, effects);
+        let _complete = self.discarded.free_step(FREED_ENTRIES_PER_SLICE);
+        if self.next_beat <= now {
+            self.next_beat = now + BEAT_PERIOD;
+        }
+    }
+
+    /// A request to the disk is done; true where it was one of this folder's.
+    pub fn disk_done(&mut self, engine: &mut Engine, effects: &mut Effects, done: &DiskDone) -> bool {
+        let owned = self.full_sync.as_ref().is_some_and(|sync| sync.owns(done.ticket));
+        if owned {
+            self.full_sync_disk_done(engine, effects, done);
+            self.serve(engine, effects);
+        }
+        owned
+    }
+
+    pub fn config_changed(&mut self, engine: &Engine) {
+        self.primary.set_options(settings::primary_options(&engine.config));
+        if let Some(following) = &mut self.following {
+            following.set_options(&engine.config);
+        }
+    }
+
+    // --- The stream ---
+
     /// The offset of the stream after everything that was fed.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.primary.history().offset.0
     }
-    pub fn feed(&mut self, _: &mut Engine, _: &mut Effects, stream: Bytes) {
-        self.offset += stream.len() as u64;
+
+    /// What clients changed becomes stream.
+    pub fn feed(&mut self, engine: &mut Engine, effects: &mut Effects, stream: Bytes) {
+        assert!(self.following.is_none(), "a replica's stream is its primary's");
+        self.primary.feed(stream, engine.now.mono);
+        self.serve(engine, effects);
     }
-    pub fn next_timeout(&self) -> Option<Mono> {
-        None
+
+    /// What a snapshot's header says of the history that it belongs to. Nothing, where the dataset holds
+    /// the first half of what a running transaction will have done: no position of the stream is that.
+    pub fn snapshot_aux(&self, engine: &Engine) -> Aux {
+        let propagation = &engine.propagation;
+        let position = self.primary.position().filter(|_| !propagation.is_within_request());
+        let stream_db = match self.following {
+            Some(_) => Some(self.stream_db as u64),
+            None => propagation.database().map(|db| db as u64),
+        };
+        Aux {
+            server_version: REDIS_VERSION.to_owned(),
+            created_s: engine.now.unix_seconds(),
+            used_memory_bytes: engine.environment.used_memory_bytes,
+            replication: position.map(|position| ReplicationAux {
+                stream_db: stream_db.or(Some(0)),
+                id: position.id.to_string(),
+                // What waits to be taken follows the history's end, and the dataset has it.
+                offset: position.offset.0 + propagation.len() as u64,
+            }),
+            ..Aux::default()
+        }
     }
-    pub fn timeout(&mut self, _: &mut Engine, _: &mut Persistence, _: &mut Effects) {}
-    pub fn client_closed(&mut self, _: &mut Engine, _: &mut Effects, _: ClientId) {}
-    pub fn output_slices<'a>(&'a self, _: ClientId, _: &mut [IoSlice<'a>]) -> usize {
-        0
-    }
-    pub fn output_written(&mut self, _: &mut Engine, _: &mut Effects, _: ClientId, _: usize) {}
-    pub fn link_opened(&mut self, _: &mut Engine, _: &mut Effects, _: LinkId, _: String) {}
-    pub fn link_closed(&mut self, _: &mut Engine, _: &mut Effects, _: LinkId, _: &str) {}
-    pub fn link_output_slices<'a>(&'a self, _: LinkId, _: &mut [IoSlice<'a>]) -> usize {
-        0
-    }
-    pub fn link_output_written(&mut self, _: LinkId, _: usize) {}
-    pub fn replica_of(
-        &mut self,
-        _: &mut Engine,
-        _: &mut Effects,
-        _: Option<(String, u16)>,
-        _: &mut Reply<'_>,
-    ) -> CommandResult {
-        Err(CommandError::line("ERR replication is not wired yet"))
-    }
-    pub fn psync(
-        &mut self,
-        _: &mut Engine,
-        _: &mut Effects,
-        _: &mut Session,
-        _: Args<'_>,
-        _: &mut Reply<'_>,
-    ) -> CommandResult {
-        Err(CommandError::line("ERR replication is not wired yet"))
-    }
-    pub fn wait(
-        &mut self,
-        _: &mut Engine,
-        _: &mut Effects,
-        _: &mut Session,
-        _: u64,
-        _: Option<Nanos>,
-        reply: &mut Reply<'_>,
-    ) -> CommandResult {
-        reply.integer(0);
+
+    // --- Roles ---
+
+    /// `REPLICAOF`: the role changes at the end of the request.
+    pub fn replica_of(&mut self, primary: Option<(String, u16)>, reply: &mut Reply<'_>) -> CommandResult {
+        if self.following.as_ref().is_some_and(Following::is_executing) {
+            return Err(CommandError::line(
+                "ERR a primary cannot change the role of its replica by its stream",
+            ));
+        }
+        let change = match primary {
+            Some((host, port)) if self.follows(&host, port) => {
+                reply.simple("OK Already connected to specified master");
+                return Ok(());
+            }
+            Some((host, port)) => RoleChange::Follow { host, port },
+            None => RoleChange::Promote,
+        };
+        self.role_change = Some(change);
+        reply.ok();
         Ok(())
     }
-    pub fn unblock(&mut self, _: &mut Engine, _: &mut Effects, _: ClientId, _: bool) -> bool {
-        false
+
+    pub fn role_will_change(&self) -> bool {
+        self.role_change.is_some()
     }
-    pub fn role(&self, _: &Engine, _: &mut Reply<'_>) {}
-    pub fn info(&self, _: &Engine, _: &mut String) {}
-    pub fn config_changed(&mut self, _: &mut Engine, _: &mut Effects, _: &str) {}
-    pub fn change_id(&mut self, _: &mut Engine) {}
-    /// True when every replica has acknowledged everything.
-    pub fn replicas_are_in_step(&self) -> bool {
-        true
+
+    /// The change of role that the last request asked for, if it did.
+    pub fn change_role(&mut self, engine: &mut Engine, effects: &mut Effects) {
+        match self.role_change.take() {
+            None => return,
+            Some(RoleChange::Follow { host, port }) => {
+                engine.config.replicaof = Some((host.clone(), port));
+                self.follow(engine, effects, host, port);
+            }
+            Some(RoleChange::Promote) => {
+                engine.config.replicaof = None;
+                if self.following.is_some() {
+                    self.promote(engine, effects);
+                    effects.notice("MASTER MODE enabled (user request)");
+                }
+            }
+        }
+        self.serve(engine, effects);
     }
-    /// Ends full synchronisations under way: the snapshot cursor is needed.
-    pub fn abort_transfers(&mut self, _: &mut Engine, _: &mut Effects) {}
+
+    /// `DEBUG CHANGE-REPL-ID`.
+    pub fn change_id(&mut self, engine: &mut Engine) {
+        let own = fresh_id(engine);
+        self.primary.forget_past(own);
+    }
+
+    fn follow(&mut self, engine: &mut Engine, effects: &mut Effects, host: String, port: u16) {
+        assert!(engine.propagation.is_empty(), "what this server did as a primary is in its history");
+        self.leave_primary(effects);
+        self.primary.follow();
+        self.unblock_everyone(engine, effects);
+        engine.role = Role::Replica;
+        engine.propagation.enabled = false;
+        effects.role = 'S';
+        let position = self.primary.position();
+        self.following = Some(Following::begin(engine, host, port, position, self.stream_db));
+        engine.primary_link_down = true;
+    }
+
+    fn promote(&mut self, engine: &mut Engine, effects: &mut Effects) {
+        self.leave_primary(effects);
+        let own = fresh_id(engine);
+        self.primary.promote(own, engine.now.mono);
+        engine.role = Role::Primary;
+        engine.primary_link_down = false;
+        engine.propagation.forget_database();
+        effects.role = 'M';
+        self.serve(engine, effects);
+    }
+
+    /// Whether the primary that is followed, or will be, is this one already.
+    fn follows(&self, host: &str, port: u16) -> bool {
+        match &self.role_change {
+            Some(RoleChange::Follow { host: next_host, port: next_port }) => {
+                next_host == host && *next_port == port
+            }
+            Some(RoleChange::Promote) => false,
+            None => self.following.as_ref().is_some_and(|following| following.is_link_to(host, port)),
+        }
+    }
+}
+
+/// A replication id that nobody has used.
+fn fresh_id(engine: &mut Engine) -> ReplId {
+    let mut bytes = [0; 20];
+    engine.rng.fill_bytes(&mut bytes);
+    ReplId::from_random(bytes)
 }

@@ -385,8 +385,14 @@ impl Primary {
         self.replicas.values().filter(|replica| replica.is_online() && replica.lag(now) <= lag_max).count()
     }
 
-    pub fn sync_counts(&self) -> SyncCounts {
-        self.counts
+    /// Synchronisations since the last call.
+    pub fn take_sync_counts(&mut self) -> SyncCounts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// Whether the history comes from somebody else, and nothing may be added to it here.
+    pub fn is_following(&self) -> bool {
+        self.following
     }
 
     // --- Leaves ---

@@ -1,0 +1,147 @@
+//! The serving side: PSYNC and REPLCONF, and carrying out what the primary machine decides about replicas.
+//! A replica's connection is a client's: what it is sent first (answers, the dataset) is that client's
+//! output, and the stream follows it straight from the backlog.
+
+use std::io::IoSlice;
+
+use squall_clock::{Mono, Nanos};
+use squall_commands::{ClientId, CommandError, CommandResult, Engine, LogLevel, Session};
+use squall_replication::{PrimaryEvent, Psync, Replconf, ReplicaKey, Request};
+use squall_resp::{Args, Reply};
+
+use super::{Replication, fresh_id};
+use crate::effect::{Effect, Effects};
+
+impl Replication {
+    /// `PSYNC` and `SYNC`.
+    pub fn psync(
+        &mut self,
+        engine: &mut Engine,
+        effects: &mut Effects,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        if session.is_primary_link {
+            return Err(CommandError::line("ERR a primary cannot become a replica by its stream"));
+        }
+        if args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
+            return Err(CommandError::line("ERR PSYNC FAILOVER can't be sent to a master."));
+        }
+        if self.following.as_ref().is_some_and(|following| !following.is_streaming()) {
+            return Err(CommandError::line("NOMASTERLINK Can't SYNC while not connected with my master"));
+        }
+        let request = Request::parse(args).map_err(|error| CommandError::line(error.to_string()))?;
+        let own = fresh_id(engine);
+        let (key, host) = (ReplicaKey(session.id.0), host_of(&session.peer));
+        let answer = self.primary.synchronise(key, host, request, own, engine.now.mono);
+        match answer.map_err(|error| CommandError::line(error.to_string()))? {
+            Psync::Continue(text) => reply.simple(&text),
+            Psync::Wait => {}
+        }
+        session.is_replica = true;
+        // Nobody counted bytes before the first replica came; from now on they are recorded.
+        engine.propagation.enabled = self.following.is_none();
+        self.serve(engine, effects);
+        Ok(())
+    }
+
+    pub fn replconf(
+        &mut self,
+        engine: &mut Engine,
+        effects: &mut Effects,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        if session.is_primary_link {
+            self.note_primary_question(args);
+            return Ok(());
+        }
+        let (key, host) = (ReplicaKey(session.id.0), host_of(&session.peer));
+        let answer = self.primary.replconf(key, host, args, engine.now.mono);
+        match answer.map_err(|error| CommandError::line(error.to_string()))? {
+            Replconf::Ok => reply.ok(),
+            Replconf::Silent => self.answer_satisfied(engine, effects),
+            Replconf::AcknowledgementWanted => {}
+        }
+        self.serve(engine, effects);
+        Ok(())
+    }
+
+    /// A replica took some of the dataset, or said something that was no command: the newlines of one that
+    /// loads.
+    pub fn heard(&mut self, now: Mono, id: ClientId) {
+        self.primary.heard(ReplicaKey(id.0), now);
+    }
+
+    pub fn client_closed(&mut self, engine: &mut Engine, effects: &mut Effects, id: ClientId) {
+        self.waiting.forget(id);
+        self.primary.closed(ReplicaKey(id.0), engine.now.mono);
+        self.serve(engine, effects);
+    }
+
+    /// The stream that waits for a replica.
+    pub fn output_slices<'a>(&'a self, id: ClientId, slices: &mut [IoSlice<'a>]) -> usize {
+        self.primary.stream_slices(ReplicaKey(id.0), slices)
+    }
+
+    /// A replica took `count` bytes of the stream.
+    pub fn output_written(&mut self, engine: &mut Engine, id: ClientId, count: usize) {
+        engine.stats.replication_output_bytes += count as u64;
+        self.primary.stream_written(ReplicaKey(id.0), count);
+    }
+
+    /// True when every replica has acknowledged everything.
+    pub fn replicas_are_in_step(&self, engine: &Engine) -> bool {
+        let offset = self.primary.history().offset;
+        self.following.is_some()
+            || self.primary.replicas(engine.now.mono).all(|(_, facts)| {
+                let reads_stream = facts.state == "online";
+                !reads_stream || facts.acknowledged >= offset
+            })
+    }
+
+    /// Carries out what the primary machine decided, and wakes the replicas for which there is stream.
+    pub(super) fn serve(&mut self, engine: &mut Engine, effects: &mut Effects) {
+        while let Some(event) = self.primary.poll_event() {
+            match event {
+                PrimaryEvent::Send { replica, bytes } => {
+                    let id = ClientId(replica.0);
+                    if let Some(client) = engine.clients.get_mut(id) {
+                        client.output.push_bytes(bytes);
+                        effects.push(Effect::WakeClient(id));
+                    }
+                }
+                PrimaryEvent::Close { replica, .. } => effects.push(Effect::CloseClient(ClientId(replica.0))),
+                PrimaryEvent::Log { warning, message } => {
+                    effects.log(if warning { LogLevel::Warning } else { LogLevel::Notice }, message);
+                }
+            }
+        }
+        for key in self.primary.online() {
+            if self.primary.stream_pending(key) > 0 {
+                effects.push(Effect::WakeClient(ClientId(key.0)));
+            }
+        }
+        self.publish_facts(engine);
+    }
+
+    /// What the engine's own decisions and statistics take from here.
+    fn publish_facts(&mut self, engine: &mut Engine) {
+        let counts = self.primary.take_sync_counts();
+        engine.stats.sync_full += counts.full;
+        engine.stats.sync_partial_ok += counts.partial_accepted;
+        engine.stats.sync_partial_err += counts.partial_refused;
+        engine.propagation.enabled = self.following.is_none() && self.primary.wants_stream();
+        if engine.config.min_replicas_to_write > 0 {
+            let lag_max = Nanos::from_secs(engine.config.min_replicas_max_lag_seconds);
+            engine.good_replicas = self.primary.good_replicas(lag_max, engine.now.mono) as u32;
+        }
+    }
+}
+
+/// The host of an `address:port`.
+fn host_of(peer: &str) -> &str {
+    peer.rsplit_once(':').map_or(peer, |(host, _)| host).trim_matches(['[', ']'])
+}

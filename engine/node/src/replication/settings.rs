@@ -1,0 +1,42 @@
+//! redis.conf's parameters in the terms of the protocol machines.
+
+use squall_clock::Nanos;
+use squall_commands::REDIS_VERSION;
+use squall_commands::config::Config;
+use squall_replication::{OutputLimit, PrimaryOptions, ReplicaOptions};
+
+pub(super) fn primary_options(config: &Config) -> PrimaryOptions {
+    let limit = config.client_output_buffer_limit.replica;
+    PrimaryOptions {
+        backlog_bytes: config.repl_backlog_bytes_max,
+        backlog_ttl: Nanos::from_secs(config.repl_backlog_ttl_seconds),
+        ping_period: Nanos::from_secs(config.repl_ping_replica_period_seconds),
+        replica_timeout: Nanos::from_secs(config.repl_timeout_seconds),
+        output_limit: OutputLimit {
+            hard_bytes: limit.hard_bytes_max,
+            soft_bytes: limit.soft_bytes_max,
+            soft_duration: Nanos::from_secs(limit.soft_seconds_max),
+        },
+        diskless: config.repl_diskless_sync,
+        diskless_delay: Nanos::from_secs(config.repl_diskless_sync_delay_seconds),
+        diskless_replicas_max: config.repl_diskless_sync_max_replicas as usize,
+    }
+}
+
+pub(super) fn replica_options(config: &Config, host: String, port: u16) -> ReplicaOptions {
+    let announced_port = config.replica_announce_port;
+    ReplicaOptions {
+        host,
+        port,
+        user: non_empty(&config.masteruser),
+        password: non_empty(&config.masterauth),
+        listening_port: if announced_port == 0 { config.port } else { announced_port },
+        announced_host: non_empty(&config.replica_announce_ip),
+        version: REDIS_VERSION.to_owned(),
+        timeout: Nanos::from_secs(config.repl_timeout_seconds),
+    }
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}

@@ -1,0 +1,175 @@
+//! The stream from this server's primary: its commands are executed as they come, and what has been
+//! executed, in whole units (a command, or MULTI to EXEC), becomes this server's history.
+//!
+//! ```text
+//!   input:  [ applied, taken off ][ MULTI, commands read and queued ][ half a command ]
+//!                                 0                                  read
+//! ```
+//! Bytes that are not applied stay in the link's input and die with the link; the primary sends them again.
+
+use bytes::BytesMut;
+use squall_commands::{Dispatched, Engine, Session};
+use squall_resp::{Args, Limits, Output, Parsed, RequestParser};
+
+use super::Replication;
+use crate::effect::LinkId;
+use crate::services::Services;
+
+/// Errors of a primary's commands that are logged one by one; after that, one in so many.
+const ERRORS_LOGGED: u64 = 10;
+const ERRORS_LOGGED_EVERY: u64 = 1_000;
+
+/// Executes the stream's commands.
+pub(super) struct Applier {
+    session: Session,
+    parser: RequestParser,
+    /// Of the input, how much belongs to a transaction that is not complete.
+    read: usize,
+    /// Replies that nobody wants.
+    unwanted: Output,
+    errors: u64,
+}
+
+/// What was found in the input.
+enum Progress {
+    /// This many bytes from the front have been applied.
+    Applied(usize),
+    Broken {
+        applied: usize,
+        reason: String,
+    },
+}
+
+/// Bytes from the primary.
+pub(crate) fn link_data(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut BytesMut) {
+    let now = engine.now.mono;
+    let arrived = input.len();
+    let replication = &mut services.replication;
+    let Some(following) = replication.following_over(id) else {
+        input.clear();
+        return;
+    };
+    following.machine.data(input, now);
+    replication.tend_link(engine, &mut services.persistence, &mut services.effects);
+    apply(engine, services, id, input);
+    engine.stats.replication_input_bytes += (arrived - input.len()) as u64;
+    if services.replication.following_over(id).is_none() {
+        input.clear();
+    }
+}
+
+/// Executes the whole units of the stream in `input`, if that is what the link carries by now.
+fn apply(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut BytesMut) {
+    let following = services.replication.following_over(id).filter(|following| following.is_streaming());
+    let Some(mut applier) = following.and_then(|following| following.applier.take()) else { return };
+    let progress = applier.execute(engine, services, input);
+    let (applied, broken) = match progress {
+        Progress::Applied(applied) => (applied, None),
+        Progress::Broken { applied, reason } => (applied, Some(reason)),
+    };
+    let (now, replication) = (engine.now.mono, &mut services.replication);
+    replication.stream_db = applier.db();
+    let following = replication.following_over(id).expect("no command of the stream ends its link");
+    following.applier = Some(applier);
+    if applied > 0 {
+        let unit = following.machine.applied(input, applied);
+        let position = following.machine.position();
+        replication.primary.feed(unit, now);
+        assert_eq!(position, replication.primary.position(), "what was applied is the history");
+    }
+    let following = replication.following_over(id).expect("feeding replicas does not end the link");
+    if let Some(reason) = broken {
+        following.machine.stream_broken(&reason, now);
+    } else if std::mem::take(&mut following.acknowledgement_wanted) {
+        following.machine.acknowledge(now);
+    }
+    replication.tend_link(engine, &mut services.persistence, &mut services.effects);
+    replication.serve(engine, &mut services.effects);
+}
+
+impl Replication {
+    /// `REPLCONF` from the primary, in its stream.
+    pub(super) fn note_primary_question(&mut self, args: Args<'_>) {
+        let asks = args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
+        if let Some(following) = self.following.as_mut().filter(|_| asks) {
+            following.acknowledgement_wanted = true;
+        }
+    }
+}
+
+impl Applier {
+    pub fn new(engine: &mut Engine, primary: String, db: usize) -> Applier {
+        let mut session = Session::primary_link(engine.clients.next_id(), primary, engine.now);
+        session.db = db;
+        Applier { session, parser: RequestParser::new(), read: 0, unwanted: Output::new(), errors: 0 }
+    }
+
+    /// The database that the stream has selected.
+    pub fn db(&self) -> usize {
+        self.session.db
+    }
+
+    /// Another dataset: its stream begins in `db`.
+    pub fn start_at(&mut self, db: usize) {
+        self.forget_unapplied();
+        self.session.db = db;
+    }
+
+    /// The link is gone, and what was read of a transaction with it.
+    pub fn forget_unapplied(&mut self) {
+        self.parser.reset();
+        self.read = 0;
+        self.session.transaction = None;
+    }
+
+    fn execute(&mut self, engine: &mut Engine, services: &mut Services, input: &[u8]) -> Progress {
+        let limits = Limits { bulk_bytes_max: engine.config.proto_bulk_bytes_max, ..Limits::default() };
+        let mut applied = 0;
+        loop {
+            let rest = &input[self.read..];
+            // A primary speaks in commands; anything else means that the two disagree about the position.
+            if rest.first().is_some_and(|byte| !b"*\r\n".contains(byte)) {
+                let reason = "its stream does not go on with a command".to_owned();
+                return Progress::Broken { applied, reason };
+            }
+            let consumed = match self.parser.parse(rest, &limits) {
+                Ok(Parsed::Incomplete) => break,
+                Ok(Parsed::Empty { consumed }) => consumed,
+                Ok(Parsed::Command { consumed }) => {
+                    self.execute_one(engine, services, rest);
+                    consumed
+                }
+                Err(error) => {
+                    let reason = format!("its stream is no sequence of commands: {error}");
+                    return Progress::Broken { applied, reason };
+                }
+            };
+            self.read += consumed;
+            if self.session.transaction.is_none() {
+                applied = self.read;
+            }
+        }
+        self.read -= applied;
+        Progress::Applied(applied)
+    }
+
+    fn execute_one(&mut self, engine: &mut Engine, services: &mut Services, rest: &[u8]) {
+        let args = self.parser.args(rest);
+        let errors_before = engine.stats.total_errors;
+        let dispatched = engine.dispatch(&mut self.session, &mut self.unwanted, args, services);
+        assert_eq!(dispatched, Dispatched::Done, "nobody holds back a primary's command");
+        self.unwanted.clear();
+        self.session.blocked = None;
+        if engine.stats.total_errors > errors_before {
+            engine.stats.unexpected_errors += 1;
+            self.errors += 1;
+            if self.errors <= ERRORS_LOGGED || self.errors.is_multiple_of(ERRORS_LOGGED_EVERY) {
+                let name = args.at(0).escape_ascii();
+                services.effects.warning(format!(
+                    "the primary's command '{name}' fails here: the datasets differ from now on (error {})",
+                    self.errors
+                ));
+            }
+        }
+    }
+}
