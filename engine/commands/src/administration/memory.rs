@@ -1,7 +1,7 @@
 //! MEMORY: what keys and the server as a whole weigh.
 
 use super::info_memory::{Figures, fraction};
-use super::{ALL_NODES, PLAIN, server};
+use super::{PLAIN, server};
 use crate::table::{Argument, Category, Command, Flag, Group, KeyFlag, KeySpec};
 use crate::{CommandError, CommandResult, Context, catalog};
 
@@ -21,7 +21,7 @@ const SUBCOMMANDS: &[Command] = &[
         .summary("The allocator's own figures."),
     server("purge", 2, purge, &[])
         .since("4.0.0")
-        .tips(ALL_NODES)
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .summary("Asks the allocator to give memory back."),
     server("stats", 2, stats, &[]).since("4.0.0").tips(SPECIAL).summary("What memory is used for."),
     server("usage", -3, usage, &[Flag::ReadOnly])

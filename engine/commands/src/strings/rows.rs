@@ -224,6 +224,7 @@ pub const ROWS: &[Command] = &[
         .group(Group::String)
         .flags(&[Flag::DenyOom, Flag::Write])
         .keys(&[KeySpec::one(1, &[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Update, KeyFlag::VariableFlags])])
+        .keys_found_by(keys_of_set)
         .acl(&[Category::String])
         .since("1.0.0")
         .complexity("O(1)")

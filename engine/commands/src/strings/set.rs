@@ -6,6 +6,7 @@ use squall_store::Entry;
 
 use super::{reply_value, text_of};
 use crate::expiration::{Deadline, Expiration, Unit};
+use crate::table::{FoundKey, KeyFlag, KeyFlags};
 use crate::{CommandError, CommandResult, Context};
 
 /// What SET's words beyond key and value ask for.
@@ -15,6 +16,17 @@ struct SetOptions<'a> {
     expiration: Expiration<'a>,
     /// Reply with the old value.
     get: bool,
+}
+
+/// SET reads what it overwrites only where GET is among its words.
+pub(super) fn keys_of_set(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    let reads = args.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"get"));
+    let flags: &[KeyFlag] = if reads {
+        &[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Update]
+    } else {
+        &[KeyFlag::Ow, KeyFlag::Update]
+    };
+    Some(vec![FoundKey { index: 1, flags: KeyFlags::of(flags) }])
 }
 
 /// When SET is to do anything.

@@ -21,8 +21,14 @@ use squall_resp::Args;
 use crate::dispatch::Gates;
 
 /// All families. A new family is added here and nowhere else.
-const FAMILIES: &[&[Command]] =
-    &[crate::connection::ROWS, crate::generic::ROWS, crate::strings::ROWS, crate::transactions::ROWS];
+const FAMILIES: &[&[Command]] = &[
+    crate::administration::ROWS,
+    crate::catalog::ROWS,
+    crate::connection::ROWS,
+    crate::generic::ROWS,
+    crate::strings::ROWS,
+    crate::transactions::ROWS,
+];
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::gather(FAMILIES));
 
