@@ -1,0 +1,64 @@
+//! Ctrl-C: remembered, not obeyed at once, so that every server is ended on the way out.
+//!
+//! Whatever waits does it through here and returns an error when a signal came; the servers' guards
+//! (`launch::Server`) then end their processes as the stack unwinds.
+
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// From here on SIGINT and SIGTERM only leave their mark.
+    pub fn watch() -> Result<Interrupt, Failure> {
+        let came = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&came))?;
+        }
+        Ok(Interrupt(came))
+    }
+
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.0.load(Ordering::Relaxed) {
+            Err("interrupted; the servers are stopped".into())
+        } else {
+            Ok(())
+        }
+    }
+
+    pub fn sleep(&self, duration: Duration) -> Result<(), Failure> {
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            self.check()?;
+            thread::sleep(POLL_INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// Waits for a process to end by itself; after the deadline, or a signal, it is killed.
+    pub fn wait(&self, child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            let stop = match self.check() {
+                Err(interrupted) => Some(interrupted),
+                Ok(()) if Instant::now() > deadline => Some("redis-benchmark did not end in time".into()),
+                Ok(()) => None,
+            };
+            if let Some(reason) = stop {
+                child.kill()?;
+                child.wait()?;
+                return Err(reason);
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+}
