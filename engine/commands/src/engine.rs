@@ -29,7 +29,7 @@ pub enum Role {
 pub struct Engine {
     pub keyspace: Keyspace,
     /// What was flushed and waits to be freed.
-    pub(crate) discarded: Vec<Discarded>,
+    pub(crate) discarded: Discarded,
     pub config: Config,
     pub stats: Stats,
     pub clients: Clients,
@@ -91,9 +91,11 @@ impl Engine {
         let mut rng = ChaCha8Rng::from_seed(seed);
         let partitioning = if config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
         let databases = if config.cluster_enabled { 1 } else { config.databases as usize };
+        let mut keyspace = Keyspace::new(databases, rng.next_u64(), partitioning);
+        keyspace.set_access_of_stored(recency::first_access(&config, now));
         Engine {
-            keyspace: Keyspace::new(databases, rng.next_u64(), partitioning),
-            discarded: Vec::new(),
+            keyspace,
+            discarded: Discarded::default(),
             config,
             stats: Stats::new(),
             clients: Clients::default(),
@@ -250,7 +252,9 @@ impl Engine {
     pub fn empty_keyspace(&mut self) -> Keyspace {
         let partitioning =
             if self.config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
-        Keyspace::new(self.keyspace.databases(), self.rng.next_u64(), partitioning)
+        let mut keyspace = Keyspace::new(self.keyspace.databases(), self.rng.next_u64(), partitioning);
+        keyspace.set_access_of_stored(recency::first_access(&self.config, self.now));
+        keyspace
     }
 
     /// Puts another dataset in place of this one, and gives this one back. Whoever watches a key has seen it
@@ -280,7 +284,7 @@ impl Engine {
 
     /// Entries that were flushed and are not freed yet.
     pub fn discarded_len(&self) -> usize {
-        self.discarded.iter().map(Discarded::len).sum()
+        self.discarded.len()
     }
 
     /// True where the dataset is over `maxmemory`.

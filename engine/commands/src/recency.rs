@@ -36,6 +36,14 @@ pub fn lfu_access(counter: u8, now: Now) -> u32 {
     u32::from(minutes(now)) << 8 | u32::from(counter)
 }
 
+/// The access word of an entry that has just been created.
+pub fn first_access(config: &Config, now: Now) -> u32 {
+    match config.maxmemory_policy {
+        EvictionPolicy::AllKeysLfu | EvictionPolicy::VolatileLfu => lfu_access(LFU_COUNTER_START, now),
+        _ => lru_clock(now),
+    }
+}
+
 /// How long the entry has not been used, under an LRU policy.
 pub fn idle_seconds(access: u32, now: Now) -> u64 {
     let idle = lru_clock(now).wrapping_sub(access);

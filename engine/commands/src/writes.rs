@@ -4,18 +4,20 @@
 use squall_clock::UnixMs;
 use squall_store::{Removed, Value};
 
-use crate::Engine;
+use crate::{Engine, recency};
 
 impl Engine {
     /// Stores a string under `key`, whatever was there before.
     #[inline]
     pub fn set_string(&mut self, db: usize, key: &[u8], bytes: &[u8], expire_at: Option<UnixMs>) {
+        self.note_access(db, key);
         self.keyspace.db_mut(db).set_string(key, bytes, expire_at);
         self.changed(db, key);
     }
 
     /// Stores a value under `key`, whatever was there before.
     pub fn insert(&mut self, db: usize, key: &[u8], value: Value, expire_at: Option<UnixMs>) {
+        self.note_access(db, key);
         self.keyspace.db_mut(db).insert(key, value, expire_at);
         self.changed(db, key);
     }
@@ -43,17 +45,24 @@ impl Engine {
 
     /// Empties a database. Its content is freed later, by [`Engine::free_step`].
     pub fn discard(&mut self, db: usize) {
-        let discarded = self.keyspace.flush(db);
-        if !discarded.is_empty() {
-            self.discarded.push(discarded);
-        }
+        self.discarded.append(self.keyspace.flush(db));
     }
 
     /// Frees about `budget` discarded entries; true when nothing is left. The node calls it in slices.
     pub fn free_step(&mut self, budget: usize) -> bool {
-        if self.discarded.last_mut().is_some_and(|discarded| discarded.free_step(budget)) {
-            self.discarded.pop();
+        self.discarded.free_step(budget)
+    }
+
+    /// Storing a value counts as an access; under LFU the new value inherits how often the old one was used.
+    #[inline]
+    fn note_access(&mut self, db: usize, key: &[u8]) {
+        let mut access = recency::first_access(&self.config, self.now);
+        if self.is_lfu()
+            && let Some(old) = self.keyspace.db(db).lookup(key)
+        {
+            recency::touch(old, &self.config, self.now, &mut self.rng);
+            access = old.access();
         }
-        self.discarded.is_empty()
+        self.keyspace.db_mut(db).set_access_of_stored(access);
     }
 }

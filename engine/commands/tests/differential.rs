@@ -56,6 +56,7 @@ const GRAMMAR: &[&str] = &[
     "OBJECT ENCODING k",
     "OBJECT REFCOUNT k",
     "OBJECT FREQ k",
+    "OBJECT IDLETIME k",
     "OBJECT i",
     "TOUCH k k",
     "EXPIRE k i | NX | XX | GT | LT | i",
@@ -268,7 +269,9 @@ fn alike(name: &[u8], theirs: &[u8], ours: &[u8]) -> bool {
         return true;
     }
     match (name.to_ascii_uppercase().as_slice(), value(theirs), value(ours)) {
-        (b"TTL" | b"EXPIRETIME", Value::Integer(one), Value::Integer(other)) => (one - other).abs() <= 1,
+        (b"TTL" | b"EXPIRETIME" | b"OBJECT", Value::Integer(one), Value::Integer(other)) => {
+            (one - other).abs() <= 1
+        }
         (b"PTTL" | b"PEXPIRETIME", Value::Integer(one), Value::Integer(other)) => {
             (one - other).abs() <= 1_000
         }

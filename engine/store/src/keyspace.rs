@@ -37,6 +37,11 @@ impl Keyspace {
         &mut self.dbs[number]
     }
 
+    /// Says what the access words of the entries that are stored from now on shall be, in all databases.
+    pub fn set_access_of_stored(&mut self, access: u32) {
+        self.dbs.iter_mut().for_each(|db| db.set_access_of_stored(access));
+    }
+
     /// How many keys all databases hold.
     pub fn len(&self) -> usize {
         self.dbs.iter().map(Db::len).sum()

@@ -30,6 +30,8 @@ pub struct Db {
     partition_lens: Vec<u32>,
     totals: Totals,
     expiry_sweep: expire::SweepState,
+    /// What the access word of an entry becomes when a value is stored under its key.
+    access_of_stored: u32,
     /// What is owed to a running snapshot.
     capture: Option<Box<Capture>>,
 }
@@ -70,8 +72,15 @@ impl Db {
             partition_lens: Vec::new(),
             totals: Totals::default(),
             expiry_sweep: expire::SweepState::default(),
+            access_of_stored: 0,
             capture: None,
         }
+    }
+
+    /// Says what the access words of the entries that are stored from now on shall be.
+    #[inline]
+    pub fn set_access_of_stored(&mut self, access: u32) {
+        self.access_of_stored = access;
     }
 
     pub fn lookup(&self, key: &[u8]) -> Option<&Entry> {
@@ -145,16 +154,19 @@ impl Db {
     }
 
     fn store(&mut self, key: &[u8], content: Content<'_>, expire_at: Option<UnixMs>) -> Inserted {
-        let place = self.placement.place(key);
+        let (place, access) = (self.placement.place(key), self.access_of_stored);
         match self.find(place, key) {
             Some(at) => {
                 let mut entry = EntryMut::of(self, at);
                 let old = entry.set_content(content);
                 entry.set_expire(expire_at);
+                entry.touch(access);
                 Inserted::Replaced(old)
             }
             None => {
-                self.add(place, Entry::create(key, content, expire_at));
+                let entry = Entry::create(key, content, expire_at);
+                entry.touch(access);
+                self.add(place, entry);
                 Inserted::Created
             }
         }
