@@ -33,8 +33,9 @@ use bytes::BytesMut;
 use squall_clock::{Mono, Now};
 pub use squall_commands::ClientId;
 use squall_commands::Engine;
-pub use squall_commands::config::Config;
+pub use squall_commands::config::{self, Config};
 pub use squall_commands::server::{Environment, LogLevel};
+pub use squall_commands::{REDIS_VERSION, SQUALL_VERSION};
 
 pub use effect::{
     DiskDone, DiskError, DiskOp, DiskRequest, DiskResult, Effect, FileId, Lane, LinkId, ListenPlace,
@@ -107,6 +108,11 @@ impl Node {
     /// The configuration as it is now.
     pub fn config(&self) -> &Config {
         &self.engine.config
+    }
+
+    /// Whether the dataset is still being read, from disk or from a primary.
+    pub fn is_loading(&self) -> bool {
+        self.engine.loading
     }
 
     /// A new connection. A refused one has its error as output and is closed after it.

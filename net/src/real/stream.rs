@@ -111,10 +111,9 @@ fn tcp_name(address: io::Result<SocketAddr>) -> String {
     address.map_or_else(|_| "?:0".to_owned(), |address| address.to_string())
 }
 
-/// A Unix client is known by the path of the server's socket: its own side has no name.
+/// A Unix client is known by the path of the server's socket, made absolute: its own side has no name.
 fn unix_name(stream: &UnixStream) -> String {
     let named = [stream.local_addr(), stream.peer_addr()].into_iter().flatten();
-    let path =
-        named.filter_map(|address| address.as_pathname().map(|path| path.display().to_string())).next();
-    format!("{}:0", path.unwrap_or_default())
+    let path = named.filter_map(|address| std::path::absolute(address.as_pathname()?).ok()).next();
+    format!("{}:0", path.unwrap_or_else(|| "/".into()).display())
 }

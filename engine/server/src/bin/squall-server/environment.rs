@@ -1,0 +1,59 @@
+//! What INFO shows about the process and its memory: from the allocator, the kernel and the machine.
+#![allow(clippy::disallowed_methods, reason = "the figures are read from /proc")]
+
+use squall_node::Environment;
+use tikv_jemalloc_ctl::{background_thread, epoch, stats};
+
+/// Reads the figures, and remembers what does not change.
+pub struct Observer {
+    constant: Environment,
+    used_memory_peak_bytes: u64,
+}
+
+impl Observer {
+    pub fn new() -> Observer {
+        // Memory that was freed goes back to the system even when nothing happens any more.
+        let _ = background_thread::write(true);
+        let executable = std::env::current_exe().unwrap_or_default();
+        let system = rustix::system::uname();
+        let constant = Environment {
+            process_id: std::process::id(),
+            executable: executable.to_string_lossy().into_owned(),
+            os: format!(
+                "{} {} {}",
+                system.sysname().to_string_lossy(),
+                system.release().to_string_lossy(),
+                system.machine().to_string_lossy()
+            ),
+            multiplexing_api: "epoll".to_owned(),
+            allocator: "jemalloc-5.3.1".to_owned(),
+            total_system_memory_bytes: rustix::system::sysinfo().totalram,
+            ..Environment::default()
+        };
+        Observer { constant, used_memory_peak_bytes: 0 }
+    }
+
+    pub fn observe(&mut self) -> Environment {
+        // The allocator's figures stand still until its epoch is advanced.
+        let _ = epoch::advance();
+        let figure = |read: fn() -> tikv_jemalloc_ctl::Result<usize>| read().unwrap_or(0) as u64;
+        let allocated = figure(stats::allocated::read);
+        self.used_memory_peak_bytes = self.used_memory_peak_bytes.max(allocated);
+        Environment {
+            used_memory_bytes: allocated,
+            used_memory_peak_bytes: self.used_memory_peak_bytes,
+            resident_bytes: resident_bytes(),
+            allocator_allocated_bytes: allocated,
+            allocator_active_bytes: figure(stats::active::read),
+            allocator_resident_bytes: figure(stats::resident::read),
+            ..self.constant.clone()
+        }
+    }
+}
+
+/// The second number of `/proc/self/statm`, in pages.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
+}

@@ -1,0 +1,228 @@
+//! One connection: a client's, or a link that this server dialled. In one poll it reads, gives the bytes
+//! to the node and writes the answer: two system calls for a batch of requests, and no other task is
+//! involved. Output that other turns produced is announced by the connection's doorbell.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{BufMut, BytesMut};
+use squall_clock::Now;
+use squall_net::Host;
+use squall_node::{ClientId, LinkId, Node};
+use tokio_util::io::poll_read_buf;
+
+use crate::doorbell::Doorbell;
+use crate::shell::Shell;
+
+/// The most that one read takes. A connection that fills it lets the others have their turn first.
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// How much is read ahead from a client that must wait: reading on is how its end is noticed.
+const HELD_INPUT_BYTES_MAX: usize = 64 * 1024;
+/// Slices handed to one write.
+const WRITE_SLICES_MAX: usize = 16;
+
+/// Whose connection it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Party {
+    Client(ClientId),
+    Link(LinkId),
+}
+
+/// The task of one connection.
+pub(crate) struct Connection<H: Host> {
+    shell: Rc<Shell<H>>,
+    party: Party,
+    bell: Rc<Doorbell>,
+    stream: H::Stream,
+    /// Input that the node did not take yet; without storage while there is none.
+    held: BytesMut,
+    /// Whether the node takes input, as it said last.
+    hungry: bool,
+    /// Whether output may be waiting: the stream was full, or nobody looked yet.
+    owing: bool,
+}
+
+/// Why a poll of a connection stops.
+enum Stop {
+    /// Nothing to do until the stream or the doorbell wakes the task.
+    Idle,
+    Ended(String),
+}
+
+impl<H: Host> Connection<H> {
+    pub fn new(shell: Rc<Shell<H>>, party: Party, bell: Rc<Doorbell>, stream: H::Stream) -> Connection<H> {
+        Connection { shell, party, bell, stream, held: BytesMut::new(), hungry: true, owing: true }
+    }
+
+    fn proceed(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        self.bell.attend(cx);
+        if self.shell.is_paused() {
+            self.shell.resume_with(&self.bell);
+            return Err(Stop::Idle);
+        }
+        if self.bell.answer() || self.owing {
+            self.exchange_held(cx)?;
+        }
+        while !self.read(cx)? {}
+        // The last read took all that it may: the others come first.
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Reads once and passes on what came. Tells whether the read was as large as it may be.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
+        if !self.hungry && self.held.len() >= HELD_INPUT_BYTES_MAX {
+            return Err(Stop::Idle);
+        }
+        let shell = self.shell.clone();
+        let mut scratch = shell.scratch.borrow_mut();
+        let count = receive(&mut self.stream, cx, &mut scratch)?;
+        if self.hungry && self.held.is_empty() {
+            let outcome = self.exchange(cx, &mut scratch);
+            if !scratch.is_empty() {
+                self.held = BytesMut::from(&scratch[..]);
+                scratch.clear();
+            }
+            outcome?;
+        } else {
+            self.held.extend_from_slice(&scratch);
+            scratch.clear();
+            if self.hungry {
+                self.exchange_held(cx)?;
+            }
+        }
+        Ok(count == READ_BYTES_MAX)
+    }
+
+    fn exchange_held(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let mut held = std::mem::take(&mut self.held);
+        let outcome = self.exchange(cx, &mut held);
+        if !held.is_empty() {
+            self.held = held;
+        }
+        outcome
+    }
+
+    /// Gives `input` to the node and sends its output, as often as sending makes room for more input.
+    fn exchange(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Result<(), Stop> {
+        let shell = self.shell.clone();
+        let (mut node, now) = shell.enter();
+        loop {
+            if !input.is_empty() {
+                self.party.data(&mut node, input, now);
+            }
+            shell.settle(&mut node, now);
+            if self.bell.is_closed() {
+                return Err(Stop::Ended("closed by this server".to_owned()));
+            }
+            if shell.is_paused() {
+                self.owing = true;
+                self.hungry = false;
+                shell.resume_with(&self.bell);
+                return Err(Stop::Idle);
+            }
+            let waited = !input.is_empty() && !self.party.wants_input(&node);
+            self.owing = self.send(cx, &mut node, now)?;
+            self.hungry = self.party.wants_input(&node);
+            if !(waited && self.hungry) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends output until there is none or the stream is full; tells whether some is left.
+    fn send(&mut self, cx: &mut Context<'_>, node: &mut Node, now: Now) -> Result<bool, Stop> {
+        let mut sent = false;
+        let owing = loop {
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
+            let filled = self.party.output_slices(node, &mut slices);
+            let stream = Pin::new(&mut self.stream);
+            let written = match &slices[..filled] {
+                [] => break false,
+                [one] => tokio::io::AsyncWrite::poll_write(stream, cx, one),
+                several => tokio::io::AsyncWrite::poll_write_vectored(stream, cx, several),
+            };
+            match written {
+                Poll::Ready(Ok(count)) if count > 0 => self.party.output_written(node, count, now),
+                Poll::Ready(Ok(_)) => return Err(ended(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Err(error)) => return Err(ended(error)),
+                Poll::Pending => break true,
+            }
+            sent = true;
+        };
+        if sent {
+            self.shell.settle(node, now);
+            if self.bell.is_closed() {
+                return Err(Stop::Ended("closed by this server".to_owned()));
+            }
+        }
+        Ok(owing)
+    }
+}
+
+impl<H: Host> Future for Connection<H> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let connection = self.get_mut();
+        match connection.proceed(cx) {
+            Ok(()) | Err(Stop::Idle) => Poll::Pending,
+            Err(Stop::Ended(reason)) => {
+                connection.shell.closed(connection.party, &reason);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Party {
+    fn data(self, node: &mut Node, input: &mut BytesMut, now: Now) {
+        match self {
+            Party::Client(id) => node.client_data(id, input, now),
+            Party::Link(id) => node.link_data(id, input, now),
+        }
+    }
+
+    fn wants_input(self, node: &Node) -> bool {
+        match self {
+            Party::Client(id) => node.wants_input(id),
+            Party::Link(_) => true,
+        }
+    }
+
+    fn output_slices<'a>(self, node: &'a Node, slices: &mut [IoSlice<'a>]) -> usize {
+        match self {
+            Party::Client(id) => node.output_slices(id, slices),
+            Party::Link(id) => node.link_output_slices(id, slices),
+        }
+    }
+
+    fn output_written(self, node: &mut Node, count: usize, now: Now) {
+        match self {
+            Party::Client(id) => node.output_written(id, count, now),
+            Party::Link(id) => node.link_output_written(id, count, now),
+        }
+    }
+}
+
+/// Appends what has arrived to `buffer`; the end of the stream and errors end the connection.
+fn receive(
+    stream: &mut (impl squall_net::Stream + ?Sized),
+    cx: &mut Context<'_>,
+    buffer: &mut BytesMut,
+) -> Result<usize, Stop> {
+    buffer.reserve(READ_BYTES_MAX);
+    match poll_read_buf(Pin::new(stream), cx, &mut buffer.limit(READ_BYTES_MAX)) {
+        Poll::Ready(Ok(0)) => Err(Stop::Ended("closed by the peer".to_owned())),
+        Poll::Ready(Ok(count)) => Ok(count),
+        Poll::Ready(Err(error)) => Err(ended(error)),
+        Poll::Pending => Err(Stop::Idle),
+    }
+}
+
+fn ended(error: io::Error) -> Stop {
+    Stop::Ended(error.to_string())
+}

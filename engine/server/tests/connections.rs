@@ -1,0 +1,150 @@
+//! What the shell owes to connections: order, fairness, big and broken input, pauses, ends.
+#![allow(clippy::disallowed_methods, reason = "the tests use sockets of this machine")]
+
+mod peers;
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use peers::{Server, eventually, text};
+use squall_resp::{Value, encode_command};
+
+fn pong() -> Value {
+    Value::Simple("PONG".into())
+}
+
+fn request(words: &[&[u8]]) -> BytesMut {
+    let mut out = BytesMut::new();
+    encode_command(&mut out, words.iter().copied());
+    out
+}
+
+#[test]
+fn a_deep_pipeline_is_answered_in_order() {
+    let server = Server::squall(&[]);
+    let mut client = server.client();
+    const REQUESTS: i64 = 100_000;
+    let one = request(&[b"INCR", b"counter"]);
+    let all: Vec<u8> = one.iter().copied().cycle().take(one.len() * REQUESTS as usize).collect();
+    client.send_bytes(&all);
+    for expected in 1..=REQUESTS {
+        assert_eq!(client.receive(), Some(Value::Integer(expected)));
+    }
+}
+
+#[test]
+fn requests_arrive_whole_whatever_the_network_makes_of_them() {
+    let server = Server::squall(&[]);
+    let mut client = server.client();
+    let bytes = request(&[b"ECHO", b"in pieces"]);
+    for byte in bytes.iter() {
+        client.send_bytes(std::slice::from_ref(byte));
+    }
+    assert_eq!(client.receive().map(|value| text(&value)).as_deref(), Some("in pieces"));
+}
+
+#[test]
+fn a_large_value_goes_in_and_comes_out() {
+    let server = Server::squall(&[]);
+    let mut client = server.client();
+    let value: Vec<u8> = (0..32 * 1024 * 1024_u32).map(|index| (index % 251) as u8).collect();
+    client.send_bytes(&request(&[b"SET", b"large", &value]));
+    assert_eq!(client.receive(), Some(Value::Simple("OK".into())));
+    let Value::Bulk(back) = client.call(&["GET", "large"]) else { panic!("a bulk reply") };
+    assert!(back == value, "the value came back changed");
+}
+
+#[test]
+fn one_that_asks_much_does_not_starve_the_others() {
+    let server = Server::squall(&[]);
+    let mut greedy = server.client();
+    let mut modest = server.client();
+    assert_eq!(modest.call(&["PING"]), pong());
+    // Much more than the server takes in one turn, none of it read yet by its sender.
+    let one = request(&[b"PING"]);
+    let flood: Vec<u8> = one.iter().copied().cycle().take(one.len() * 200_000).collect();
+    let sender = std::thread::spawn(move || {
+        greedy.send_bytes(&flood);
+        greedy
+    });
+    let slowest = (0..50).map(|_| {
+        let asked = Instant::now();
+        assert_eq!(modest.call(&["PING"]), pong());
+        asked.elapsed()
+    });
+    let slowest = slowest.max().expect("fifty");
+    assert!(slowest < Duration::from_secs(1), "a PING took {slowest:?}");
+    let mut greedy = sender.join().expect("it sends");
+    for _ in 0..200_000 {
+        assert_eq!(greedy.receive(), Some(pong()));
+    }
+}
+
+#[test]
+fn a_protocol_error_is_said_and_ends_the_connection() {
+    let server = Server::squall(&[]);
+    let mut client = server.client();
+    client.send_bytes(b"*1\r\nhello\r\n");
+    let Some(Value::Error(message)) = client.receive() else { panic!("an error") };
+    assert_eq!(message, "ERR Protocol error: expected '$', got 'h'");
+    assert_eq!(client.receive(), None);
+}
+
+#[test]
+fn quit_and_client_kill_end_connections() {
+    let server = Server::squall(&[]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["QUIT"]), Value::Simple("OK".into()));
+    assert_eq!(client.receive(), None);
+    let mut victim = server.client();
+    let id = text(&victim.call(&["CLIENT", "ID"]));
+    let mut killer = server.client();
+    assert_eq!(killer.call(&["CLIENT", "KILL", "ID", &id]), Value::Integer(1));
+    assert_eq!(victim.receive(), None);
+    eventually("only the killer is left", || killer.info("connected_clients") == "1");
+}
+
+#[test]
+fn nothing_is_served_while_the_server_is_told_to_sleep() {
+    let server = Server::squall(&[]);
+    let mut sleeper = server.client();
+    let mut other = server.client();
+    assert_eq!(other.call(&["PING"]), pong());
+    let asked = Instant::now();
+    sleeper.send(&["DEBUG", "SLEEP", "0.3"]);
+    assert_eq!(sleeper.receive(), Some(Value::Simple("OK".into())));
+    assert!(asked.elapsed() >= Duration::from_millis(300));
+    sleeper.send(&["DEBUG", "SLEEP", "0.3"]);
+    assert_eq!(other.call(&["PING"]), pong());
+    sleeper.receive();
+    assert!(asked.elapsed() >= Duration::from_millis(600));
+}
+
+#[test]
+fn a_refused_client_is_told_why() {
+    let server = Server::squall(&["--maxclients", "2"]);
+    let mut first = server.client();
+    let mut second = server.client();
+    eventually("there is room", || {
+        second.try_call(&["PING"]) == Some(pong()) || {
+            second = server.client();
+            false
+        }
+    });
+    assert_eq!(first.try_call(&["PING"]), Some(pong()));
+    let mut third = server.client();
+    let Some(Value::Error(message)) = third.receive() else { panic!("an error") };
+    assert_eq!(message, "ERR max number of clients reached");
+    assert_eq!(third.receive(), None);
+}
+
+#[test]
+fn the_port_moves_while_it_runs() {
+    let server = Server::squall(&[]);
+    let mut client = server.client();
+    let other = peers::free_port();
+    assert_eq!(client.call(&["CONFIG", "SET", "port", &other.to_string()]), Value::Simple("OK".into()));
+    eventually("it listens elsewhere", || peers::Client::connect(other).is_some());
+    eventually("and no longer here", || peers::Client::connect(server.port).is_none());
+    assert_eq!(client.call(&["PING"]), pong(), "who is connected stays so");
+}

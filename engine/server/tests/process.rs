@@ -1,0 +1,196 @@
+//! The binary as a process: arguments, configuration files, the log, signals, the background, sockets.
+#![allow(clippy::disallowed_methods, reason = "the tests run processes and files of this machine")]
+
+mod peers;
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::process::Command;
+
+use peers::{Client, PATIENCE, Server, eventually, free_port, run, stdout, text};
+use squall_resp::Value;
+
+const SQUALL: &str = env!("CARGO_BIN_EXE_squall-server");
+
+fn ok() -> Value {
+    Value::Simple("OK".into())
+}
+
+#[test]
+fn version_and_help_speak_and_end() {
+    let version = stdout(&run(SQUALL, &["-v"], b""));
+    assert_eq!(version.lines().count(), 1);
+    assert!(version.contains(" v=8."), "{version}");
+    assert_eq!(version, stdout(&run(SQUALL, &["--version"], b"")));
+    let help = stdout(&run(SQUALL, &["--help"], b""));
+    assert!(help.contains("--PARAMETER VALUE"), "{help}");
+    assert_eq!(help, stdout(&run(SQUALL, &["-h"], b"")));
+}
+
+#[test]
+fn a_bad_option_is_refused_with_a_hint() {
+    let output = run(SQUALL, &["--prot", "1"], b"");
+    assert!(!output.status.success());
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("'prot 1'") && complaint.contains("did you mean 'port'?"), "{complaint}");
+}
+
+#[test]
+fn a_missing_configuration_file_is_named() {
+    let output = run(SQUALL, &["/nowhere/squall.conf"], b"");
+    assert!(!output.status.success());
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("/nowhere/squall.conf"), "{complaint}");
+}
+
+#[test]
+fn the_command_line_wins_over_the_file_and_the_file_may_come_from_standard_input() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let port = free_port().to_string();
+    let mut server = Command::new("timeout")
+        .args([&PATIENCE.as_secs().to_string(), SQUALL, "-", "--port", &port, "--dir"])
+        .arg(directory.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut pipe = server.stdin.take().expect("it was asked for");
+    pipe.write_all(b"# a comment\nport 1\nmaxmemory 5mb\nsave \"\"\n").expect("written");
+    drop(pipe);
+    let port = port.parse().expect("a number");
+    eventually("it answers", || Client::connect(port).is_some());
+    let mut client = Client::connect(port).expect("it listens");
+    let value = client.call(&["CONFIG", "GET", "maxmemory"]);
+    assert!(format!("{value:?}").contains("5242880"), "{value:?}");
+    client.send(&["SHUTDOWN", "NOSAVE"]);
+    assert!(server.wait().expect("a child of ours").success());
+}
+
+#[test]
+fn log_lines_have_the_form_that_operators_know() {
+    let server = Server::squall(&["--logfile", "server.log"]);
+    let log = std::fs::read_to_string(server.path("server.log")).expect("the log");
+    let ready = log.lines().find(|line| line.ends_with("Ready to accept connections")).expect("it is ready");
+    // pid:role DD Mon YYYY HH:MM:SS.mmm level message
+    let words: Vec<&str> = ready.splitn(7, ' ').collect();
+    assert_eq!(words[0], format!("{}:M", server.process.id()));
+    assert_eq!((words[1].len(), words[2].len(), words[3].len()), (2, 3, 4), "{ready}");
+    assert_eq!((words[4].len(), &words[4][8..9]), (12, "."), "{ready}");
+    assert_eq!(words[5], "*", "{ready}");
+}
+
+#[test]
+fn sigterm_saves_where_save_points_are_set() {
+    let mut server = Server::squall(&["--save", "3600 1"]);
+    assert_eq!(server.call(&["SET", "kept", "yes"]), ok());
+    server.signal("-TERM");
+    assert!(server.wait_for_end().success());
+    assert!(server.path("dump.rdb").exists());
+    server.restart(&[]);
+    assert_eq!(text(&server.call(&["GET", "kept"])), "yes");
+}
+
+#[test]
+fn sigint_ends_without_saving_where_there_are_no_save_points() {
+    let mut server = Server::squall(&[]);
+    assert_eq!(server.call(&["SET", "lost", "yes"]), ok());
+    server.signal("-INT");
+    assert!(server.wait_for_end().success());
+    assert!(!server.path("dump.rdb").exists());
+}
+
+#[test]
+fn a_second_sigint_ends_a_server_that_is_held_up() {
+    let mut server = Server::squall(&[]);
+    let mut client = server.client();
+    client.send(&["DEBUG", "SLEEP", "1000"]);
+    let mut prober = server.client();
+    prober.send(&["PING"]);
+    server.signal("-INT");
+    // The first one is taken, but the stall keeps it from being acted upon.
+    eventually("the first signal is taken", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).expect("alive");
+        status.lines().any(|line| line == "SigPnd:\t0000000000000000")
+    });
+    server.signal("-INT");
+    assert_eq!(server.wait_for_end().code(), Some(1));
+}
+
+#[test]
+fn the_pid_file_lasts_as_long_as_the_server() {
+    let mut server = Server::squall(&["--pidfile", "server.pid"]);
+    let path = server.path("server.pid");
+    let pid = std::fs::read_to_string(&path).expect("the pid file");
+    assert_eq!(pid, format!("{}\n", server.process.id()));
+    server.signal("-TERM");
+    server.wait_for_end();
+    assert!(!path.exists());
+}
+
+#[test]
+fn daemonize_leaves_a_server_without_a_terminal() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let port = free_port();
+    let path = directory.path().to_str().expect("plain");
+    let pidfile = format!("{path}/server.pid");
+    let configuration = format!("port {port}\ndir {path}\npidfile {pidfile}\nsave \"\"\n");
+    stdout(&run(SQUALL, &["-", "--daemonize", "yes"], configuration.as_bytes()));
+    eventually("it answers", || Client::connect(port).is_some());
+    let pid = std::fs::read_to_string(&pidfile).expect("the pid file").trim().to_owned();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    // After the name in brackets: state, parent, process group, session.
+    let session = stat.rsplit(") ").next().and_then(|fields| fields.split(' ').nth(3)).map(str::to_owned);
+    Client::connect(port).expect("it listens").send(&["SHUTDOWN", "NOSAVE"]);
+    eventually("it ends", || !std::path::Path::new(&pidfile).exists());
+    assert_eq!(session, Some(pid), "it leads a session of its own");
+}
+
+#[test]
+fn the_service_manager_learns_when_it_is_ready_and_when_it_stops() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_read_timeout(Some(PATIENCE)).expect("set");
+    let mut server = Command::new(SQUALL)
+        .args(["--port", &free_port().to_string(), "--save", "", "--supervised", "systemd", "--dir"])
+        .arg(directory.path())
+        .env("NOTIFY_SOCKET", &path)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let hear = |wanted: &str| {
+        let mut heard = String::new();
+        while !heard.contains(wanted) {
+            let mut buffer = [0; 1024];
+            let count = manager.recv(&mut buffer).unwrap_or_else(|error| panic!("{error} after {heard:?}"));
+            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    };
+    hear("READY=1");
+    let status = Command::new("kill").arg(server.id().to_string()).status();
+    assert!(status.expect("kill runs").success());
+    hear("STOPPING=1");
+    assert!(server.wait().expect("a child of ours").success());
+}
+
+#[test]
+fn a_unix_socket_serves_too() {
+    let server = Server::squall(&["--unixsocket", "server.sock", "--unixsocketperm", "700"]);
+    let mut stream = UnixStream::connect(server.path("server.sock")).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    stream.write_all(b"CLIENT INFO\r\n").expect("written");
+    let mut buffer = [0; 1024];
+    let count = stream.read(&mut buffer).expect("an answer");
+    let line = String::from_utf8_lossy(&buffer[..count]);
+    assert!(line.contains("server.sock:0"), "{line}");
+}
+
+#[test]
+fn a_taken_port_is_fatal_and_said() {
+    let server = Server::squall(&[]);
+    let port = server.port.to_string();
+    let output = run(SQUALL, &["--port", &port, "--bind", "127.0.0.1", "--save", ""], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert!(log.contains(&port) && log.contains("in use"), "{log}");
+}
