@@ -64,7 +64,8 @@ fn write_parameter(out: &mut Vec<u8>, parameter: &Parameter, config: &Config) {
             }
         }
         _ if parameter.many_words && !value.is_empty() => {
-            push_line(out, format!("{} {value}", parameter.name).as_bytes());
+            let words: Vec<String> = value.split(' ').map(quoted).collect();
+            push_line(out, format!("{} {}", parameter.name, words.join(" ")).as_bytes());
         }
         _ => push_line(out, format!("{} {}", parameter.name, quoted(&value)).as_bytes()),
     }
