@@ -1,4 +1,4 @@
-//! Reading strings: GET, GETEX, GETDEL, MGET, STRLEN, GETRANGE; and DELIFEQ, which deletes by value.
+//! Reading strings: GET, GETEX, GETDEL, MGET, STRLEN, GETRANGE.
 
 use squall_resp::Args;
 
@@ -98,21 +98,6 @@ pub(super) fn getrange(context: &mut Context<'_>) -> CommandResult {
     let mut digits = itoa::Buffer::new();
     let bytes = text_of(entry)?.as_bytes(&mut digits);
     context.reply.bulk(&bytes[range_within(bytes.len(), start, end)]);
-    Ok(())
-}
-
-/// Deletes a key if it holds the given string.
-pub(super) fn delifeq(context: &mut Context<'_>) -> CommandResult {
-    let (db, key) = (context.session.db, context.arg(1));
-    let equal = match context.engine.lookup_write(db, key) {
-        Some(entry) => text_of(&entry)?.as_bytes(&mut itoa::Buffer::new()) == context.args.at(2),
-        None => false,
-    };
-    if equal {
-        context.engine.delete(db, key);
-        context.engine.propagation.replace(&[b"DEL", key]);
-    }
-    context.reply.integer(i64::from(equal));
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! The string family. The rows are in `rows.rs`; here is what its files share.
 //!
-//! `get.rs` reads, `set.rs` and `many.rs` replace, `change.rs` changes in place, `lcs.rs` compares.
+//! `get.rs` reads, `set.rs` and `many.rs` replace, `change.rs` changes in place, `condition.rs`
+//! decides by what a key holds, `lcs.rs` compares.
 
 mod alignment;
 mod change;
+mod condition;
 pub(crate) mod extended;
 mod get;
 mod lcs;

@@ -1,7 +1,7 @@
 //! The rows of the string family: each command as data. Arity, flags, key positions and tips are those that real
 //! servers report.
 
-use super::{change::*, get::*, lcs::*, many::*, set::*};
+use super::{change::*, condition::*, get::*, lcs::*, many::*, set::*};
 use crate::table::{Argument, BeginSearch, Category, Command, FindKeys, Flag, Group, KeyFlag, KeySpec};
 
 pub const ROWS: &[Command] = &[
@@ -32,6 +32,27 @@ pub const ROWS: &[Command] = &[
         .complexity("O(1)")
         .summary("Subtracts a number from an integer; a missing key counts as zero.")
         .arguments(&[Argument::key("key", 0), Argument::integer("decrement")]),
+    Command::new("delex", -2, delex)
+        .group(Group::String)
+        .flags(&[Flag::Fast, Flag::Write])
+        .keys(&[KeySpec::one(1, &[KeyFlag::Rw, KeyFlag::Delete, KeyFlag::VariableFlags])])
+        .acl(&[Category::String])
+        .since("8.4.0")
+        .complexity("O(1), or O(N) with N the length of the string for IFDEQ and IFDNE")
+        .summary("Deletes a key, if it holds what the condition says.")
+        .arguments(&[
+            Argument::key("key", 0),
+            Argument::one_of(
+                "condition",
+                &[
+                    Argument::string("ifeq-value").token("IFEQ"),
+                    Argument::string("ifne-value").token("IFNE"),
+                    Argument::string("ifdeq-digest").token("IFDEQ"),
+                    Argument::string("ifdne-digest").token("IFDNE"),
+                ],
+            )
+            .optional(),
+        ]),
     Command::new("delifeq", 3, delifeq)
         .group(Group::String)
         .flags(&[Flag::Fast, Flag::Write])
@@ -41,6 +62,15 @@ pub const ROWS: &[Command] = &[
         .complexity("O(N) with N the length of the string")
         .summary("Deletes a key, if it holds the given string.")
         .arguments(&[Argument::key("key", 0), Argument::string("value")]),
+    Command::new("digest", 2, digest)
+        .group(Group::String)
+        .flags(&[Flag::Fast, Flag::ReadOnly])
+        .keys(&[KeySpec::one(1, &[KeyFlag::Ro])])
+        .acl(&[Category::String])
+        .since("8.4.0")
+        .complexity("O(N) with N the length of the string")
+        .summary("Returns the digest of a string.")
+        .arguments(&[Argument::key("key", 0)]),
     Command::new("get", 2, get)
         .group(Group::String)
         .flags(&[Flag::Fast, Flag::ReadOnly])

@@ -4,7 +4,8 @@ use squall_clock::UnixMs;
 use squall_resp::Args;
 use squall_store::Entry;
 
-use super::{reply_value, text_of};
+use super::condition::Condition;
+use super::reply_value;
 use crate::expiration::{Deadline, Expiration, Unit};
 use crate::table::{FoundKey, KeyFlag, KeyFlags};
 use crate::{CommandError, CommandResult, Context};
@@ -27,15 +28,6 @@ pub(super) fn keys_of_set(args: Args<'_>) -> Option<Vec<FoundKey>> {
         &[KeyFlag::Ow, KeyFlag::Update]
     };
     Some(vec![FoundKey { index: 1, flags: KeyFlags::of(flags) }])
-}
-
-/// When SET is to do anything.
-#[derive(Clone, Copy)]
-pub(super) enum Condition<'a> {
-    Missing,
-    Exists,
-    Equals(&'a [u8]),
-    Differs(&'a [u8]),
 }
 
 pub(super) fn set(context: &mut Context<'_>) -> CommandResult {
@@ -127,22 +119,22 @@ impl<'a> SetOptions<'a> {
         let mut options = SetOptions::default();
         let mut index = 3;
         while index < args.len() {
-            index += options.take(args, index).ok_or(CommandError::Syntax)?;
+            index += options.take(args, index)?.ok_or(CommandError::Syntax)?;
         }
         Ok(options)
     }
 
-    /// Reads the option at `index`, and returns how many words it took.
-    fn take(&mut self, args: Args<'a>, index: usize) -> Option<usize> {
+    /// Reads the option at `index`, and returns how many words it took; `None` where it has no place there.
+    fn take(&mut self, args: Args<'a>, index: usize) -> Result<Option<usize>, CommandError> {
         let word = args.at(index);
         if word.eq_ignore_ascii_case(b"GET") {
             self.get = true;
-            return Some(1);
+            return Ok(Some(1));
         }
         if word.eq_ignore_ascii_case(b"KEEPTTL") {
             let alone = !matches!(self.expiration, Expiration::At(_));
             self.expiration = Expiration::Keep;
-            return alone.then_some(1);
+            return Ok(alone.then_some(1));
         }
         if let Some(deadline) = Deadline::at(args, index) {
             let alone = match self.expiration {
@@ -151,9 +143,9 @@ impl<'a> SetOptions<'a> {
                 Expiration::At(other) => deadline.is_alike(other),
             };
             self.expiration = Expiration::At(deadline);
-            return alone.then_some(2);
+            return Ok(alone.then_some(2));
         }
-        let (condition, words) = Condition::at(args, index)?;
+        let Some((condition, words)) = Condition::at(args, index)? else { return Ok(None) };
         let alone = match (self.condition.replace(condition), condition) {
             (None, _) => true,
             (Some(Condition::Missing), Condition::Missing) | (Some(Condition::Exists), Condition::Exists) => {
@@ -161,7 +153,7 @@ impl<'a> SetOptions<'a> {
             }
             (Some(_), _) => false,
         };
-        alone.then_some(words)
+        Ok(alone.then_some(words))
     }
 
     fn holds(&self, entry: Option<&Entry>) -> Result<bool, CommandError> {
@@ -179,43 +171,11 @@ impl<'a> SetOptions<'a> {
             return propagate_set(context, value, at);
         }
         // Conditions were judged here; a replica must not judge them again, and old ones do not know them all.
-        if self.get || matches!(self.condition, Some(Condition::Equals(_) | Condition::Differs(_))) {
+        if self.get || self.condition.is_some_and(|condition| !condition.is_classic()) {
             match self.expiration {
                 Expiration::Keep => context.engine.propagation.replace(&[b"SET", key, value, b"KEEPTTL"]),
                 _ => context.engine.propagation.replace(&[b"SET", key, value]),
             }
-        }
-    }
-}
-
-impl<'a> Condition<'a> {
-    /// The condition at `index`, and how many words it takes.
-    fn at(args: Args<'a>, index: usize) -> Option<(Condition<'a>, usize)> {
-        let word = args.at(index);
-        if word.eq_ignore_ascii_case(b"NX") {
-            return Some((Condition::Missing, 1));
-        }
-        if word.eq_ignore_ascii_case(b"XX") {
-            return Some((Condition::Exists, 1));
-        }
-        let operand = args.get(index + 1)?;
-        if word.eq_ignore_ascii_case(b"IFEQ") {
-            return Some((Condition::Equals(operand), 2));
-        }
-        word.eq_ignore_ascii_case(b"IFNE").then_some((Condition::Differs(operand), 2))
-    }
-
-    /// A missing key equals nothing. Comparing with something other than a string is a mistake.
-    fn holds(self, entry: Option<&Entry>) -> Result<bool, CommandError> {
-        let equals = |operand: &[u8]| match entry {
-            None => Ok(false),
-            Some(entry) => Ok(text_of(entry)?.as_bytes(&mut itoa::Buffer::new()) == operand),
-        };
-        match self {
-            Condition::Missing => Ok(entry.is_none()),
-            Condition::Exists => Ok(entry.is_some()),
-            Condition::Equals(operand) => equals(operand),
-            Condition::Differs(operand) => Ok(!equals(operand)?),
         }
     }
 }
