@@ -25,7 +25,7 @@ pub(super) fn named(context: &mut Context<'_>) -> CommandResult {
     for name in context.args.iter().skip(2) {
         match table.by_full_name(name) {
             Some(row) => write_row(&mut context.reply, table, row),
-            None => context.reply.null_array(),
+            None => context.reply.null(),
         }
     }
     Ok(())
