@@ -101,10 +101,20 @@ proptest! {
 /// Bytes that look like requests more often than chance would have it.
 fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
-        Just("SET".to_string()), Just("GET".to_string()), Just("k".to_string()), Just("MULTI".to_string()),
-        Just("EXEC".to_string()), Just("PSYNC".to_string()), Just("REPLCONF".to_string()), Just("?".to_string()),
-        Just("-1".to_string()), Just("CLIENT".to_string()), Just("DEBUG".to_string()), Just("WAIT".to_string()),
-        Just("9999999999999999999".to_string()), "[a-z*$+\\-:\\r\\n]{0,12}",
+        Just("SET".to_string()),
+        Just("GET".to_string()),
+        Just("k".to_string()),
+        Just("MULTI".to_string()),
+        Just("EXEC".to_string()),
+        Just("PSYNC".to_string()),
+        Just("REPLCONF".to_string()),
+        Just("?".to_string()),
+        Just("-1".to_string()),
+        Just("CLIENT".to_string()),
+        Just("DEBUG".to_string()),
+        Just("WAIT".to_string()),
+        Just("9999999999999999999".to_string()),
+        "[a-z*$+\\-:\\r\\n]{0,12}",
     ];
     let request = proptest::collection::vec(word, 1..6).prop_map(|words| {
         let mut bytes = format!("*{}\r\n", words.len()).into_bytes();

@@ -35,7 +35,9 @@ fn a_failure_anywhere_leaves_the_old_file_and_is_told() {
     world.call(client, &["SET", "k", "new"]);
     world.call(client, &["SAVE"]);
     let steps: Vec<String> = world.disk.log[steps_before..].to_vec();
-    assert_eq!(steps, ["Open", "Append", "Sync", "Rename", "SyncDir", "Close"]);
+    let mut kinds = steps.clone();
+    kinds.dedup();
+    assert_eq!(kinds, ["Open", "Append", "Sync", "Rename", "SyncDir", "Close"]);
 
     for (index, step) in steps.iter().enumerate().take(steps.len() - 1) {
         let mut world = World::on(&["--save", ""], disk.clone(), START);

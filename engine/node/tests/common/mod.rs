@@ -8,8 +8,8 @@ use std::io::{ErrorKind, IoSlice};
 use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos, Now};
 use squall_node::{
-    ClientId, Config, DiskDone, DiskError, DiskOp, DiskRequest, DiskResult, Effect, Environment, FileId, Node,
-    NodeOptions, OpenFor,
+    ClientId, Config, DiskDone, DiskError, DiskOp, DiskRequest, DiskResult, Effect, Environment, FileId,
+    Node, NodeOptions, OpenFor,
 };
 use squall_resp::{Value, decode, encode_command};
 
