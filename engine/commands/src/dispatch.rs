@@ -9,7 +9,7 @@ use squall_resp::{Args, Output, Reply};
 
 use crate::administration::monitor;
 use crate::context::Context;
-use crate::engine::{Caller, Engine, Role};
+use crate::engine::{Engine, Role};
 use crate::error::CommandError;
 use crate::server::{LogLevel, Server};
 use crate::session::{ReplyMode, Session};
@@ -100,7 +100,8 @@ impl Engine {
                 return Dispatched::Done;
             }
         };
-        self.caller = Caller { is_primary_link: session.is_primary_link, no_touch: session.no_touch };
+        self.begin_for(session);
+        session.last_command = Some(row.id);
         if row.gates.meet(self.closed_gates(session)) {
             match self.pass_gates(row, session, args) {
                 Ok(Passage::Through) => {}
@@ -180,9 +181,7 @@ impl Engine {
         counters.calls += 1;
         counters.usec += usec;
         self.stats.commands_processed += 1;
-        let changed = self.dirty != dirty_before && !session.is_primary_link;
-        self.propagation.end(outer, changed, args);
-        session.last_command = Some(row.id);
+        self.propagation.end(outer, self.dirty != dirty_before, args);
         session.commands_processed += 1;
         if started.is_some() {
             self.slowlog.consider(usec, row, args, session, &self.config, self.now);
@@ -261,12 +260,12 @@ impl Engine {
         if !session.is_primary_link {
             self.refuse_by_state(row, session)?;
         }
+        if self.holds_back(row, session) {
+            return Ok(Passage::Postponed);
+        }
         if session.transaction.is_some() && !flags.has(Flag::NeverQueued) {
             transactions::queue(session, args);
             return Ok(Passage::Queued);
-        }
-        if self.holds_back(row, session) {
-            return Ok(Passage::Postponed);
         }
         Ok(Passage::Through)
     }

@@ -125,6 +125,13 @@ impl Engine {
         }
     }
 
+    /// What follows is done for `session`.
+    #[inline]
+    pub(crate) fn begin_for(&mut self, session: &Session) {
+        self.caller = Caller { is_primary_link: session.is_primary_link, no_touch: session.no_touch };
+        self.propagation.mute(session.is_primary_link);
+    }
+
     /// The live entry under `key`, to be read: counted as a hit or a miss, and its access remembered.
     #[inline]
     pub fn lookup_read(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
@@ -233,6 +240,7 @@ impl Engine {
         if !self.active_expire || !self.deletes_expired() {
             return true;
         }
+        self.propagation.mute(false);
         let now = self.now.unix_ms();
         let mut complete = true;
         for db in 0..self.keyspace.databases() {

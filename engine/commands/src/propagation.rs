@@ -13,6 +13,8 @@ use squall_resp::{Args, encode_command};
 pub struct Propagation {
     /// False while nobody listens (no replica, no backlog, no append-only file): nothing is encoded.
     pub enabled: bool,
+    /// True while the primary's own commands run: the node passes those on by itself, byte for byte.
+    muted: bool,
     /// Ready to be taken.
     stream: BytesMut,
     /// The database that the stream's end is in.
@@ -50,7 +52,7 @@ impl Propagation {
 
     /// Propagates `command`, in database `db`, beside the running command and before it.
     pub fn also(&mut self, db: usize, command: &[&[u8]]) {
-        if self.enabled {
+        if self.enabled && !self.muted {
             encode_command(&mut self.encoded, command.iter().copied());
             self.effects.push((db, self.encoded.len()));
         }
@@ -86,6 +88,12 @@ impl Propagation {
         self.stream.is_empty()
     }
 
+    /// Whose request begins: nothing is recorded of what the primary sends.
+    #[inline]
+    pub(crate) fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
     /// A command begins, perhaps inside another (EXEC). Gives back what [`Propagation::end`] restores.
     #[inline]
     pub(crate) fn begin(&mut self, db: usize) -> (Verdict, usize) {
@@ -98,7 +106,7 @@ impl Propagation {
     /// The command is done; `changed` where it made `dirty` grow.
     #[inline]
     pub(crate) fn end(&mut self, outer: (Verdict, usize), changed: bool, args: Args<'_>) {
-        if changed && self.enabled && self.verdict == Verdict::Verbatim {
+        if changed && self.enabled && !self.muted && self.verdict == Verdict::Verbatim {
             encode_command(&mut self.encoded, args.iter());
             self.effects.push((self.db, self.encoded.len()));
         }

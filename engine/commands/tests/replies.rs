@@ -258,13 +258,9 @@ QUIT
 fn replies_are_those_of_redis() {
     let Some(mut oracle) = Oracle::start(&[]) else { return };
     let mut connection = oracle.connect();
-    let mut config = Config::default();
     // What differs between the two processes from the start.
-    config.enable_debug_command = Protection::Yes;
-    config.port = 0;
-    config.hz = 1;
-    config.save.clear();
-    let mut world = World::with(config);
+    let own = Config { enable_debug_command: Protection::Yes, port: 0, hz: 1, ..Config::default() };
+    let mut world = World::with(Config { save: Vec::new(), ..own });
     let client = world.connect();
     let mut wrong = Vec::new();
     for line in REQUESTS.lines().filter(|line| !line.is_empty()) {

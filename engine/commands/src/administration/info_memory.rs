@@ -48,6 +48,7 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
         line(name, &bytes);
         line(&format!("{name}_human"), &human(bytes));
     }
+    line("used_memory_peak_time", &0);
     line("used_memory_peak_perc", &percent(figures.used, figures.peak));
     line("used_memory_overhead", &figures.overhead);
     line("used_memory_startup", &0);
@@ -69,6 +70,8 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
     {
         line(name, &0);
     }
+    line("used_memory_lua_human", &human(0));
+    line("used_memory_vm_total_human", &human(0));
     line("used_memory_functions", &0);
     line("used_memory_scripts", &0);
     line("used_memory_scripts_human", &human(0));

@@ -41,7 +41,7 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("keyspace_hits", &stats.keyspace_hits);
     line("keyspace_misses", &stats.keyspace_misses);
     // What does not exist here stands still, for the tools that look for it.
-    const ABSENT: [&str; 16] = [
+    const ABSENT: [&str; 23] = [
         "pubsub_channels",
         "pubsub_patterns",
         "pubsubshard_channels",
@@ -58,6 +58,13 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
         "tracking_total_keys",
         "tracking_total_items",
         "tracking_total_prefixes",
+        "io_threaded_total_prefetch_batches",
+        "io_threaded_total_prefetch_entries",
+        "eventloop_cycles",
+        "eventloop_duration_sum",
+        "eventloop_duration_cmd_sum",
+        "instantaneous_eventloop_cycles_per_sec",
+        "instantaneous_eventloop_duration_usec",
     ];
     for name in ABSENT {
         line(name, &0);
