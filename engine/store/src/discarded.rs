@@ -1,13 +1,13 @@
 //! Content that was flushed and waits to be freed, a little at a time.
 
-use crate::dict::{Dict, Segment};
+use crate::dict::{BoxedSegment, Dict};
 
 /// The content of flushed databases.
 #[must_use = "dropping it frees everything at once"]
 #[derive(Default)]
 pub struct Discarded {
     /// The segments of each partition.
-    partitions: Vec<Vec<Segment>>,
+    partitions: Vec<Vec<BoxedSegment>>,
     entries: usize,
 }
 
@@ -42,7 +42,7 @@ impl Discarded {
         self.is_empty()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Segment> {
+    pub(crate) fn pop(&mut self) -> Option<BoxedSegment> {
         loop {
             let segment = self.partitions.last_mut()?.pop();
             if self.partitions.last().is_some_and(Vec::is_empty) {

@@ -48,6 +48,10 @@ impl Place {
     pub fn tag(self) -> u16 {
         (self.hash >> 8) as u16
     }
+
+    pub fn hash_and_tag(self) -> (u64, u16) {
+        (self.hash, self.tag())
+    }
 }
 
 /// Computes places: the seeded hasher and the partitioning.

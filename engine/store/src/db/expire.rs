@@ -5,7 +5,7 @@
 //! the caller knows.
 
 use super::Db;
-use crate::dict::NEVER;
+use crate::dict::{NEVER, Segment};
 use crate::entry::Entry;
 use squall_clock::UnixMs;
 
@@ -54,12 +54,11 @@ impl Db {
         while self.expiry_sweep.partition < self.partitions.len() {
             let dict = &mut self.partitions[self.expiry_sweep.partition];
             if dict.earliest_expiry <= now {
-                let segments = dict.segments_mut();
-                while self.expiry_sweep.segment < segments.len() {
+                while self.expiry_sweep.segment < dict.segments_len() {
                     if budget == 0 {
                         return Sweep::Partial;
                     }
-                    let segment = &mut segments[self.expiry_sweep.segment];
+                    let segment = dict.segment_mut(self.expiry_sweep.segment);
                     self.expiry_sweep.segment += 1;
                     budget -= 1;
                     if segment.earliest_expiry() <= now {
@@ -68,7 +67,7 @@ impl Db {
                         segment.refresh_earliest_expiry();
                     }
                 }
-                let bounds = segments.iter().map(|segment| segment.earliest_expiry());
+                let bounds = dict.segments().map(Segment::earliest_expiry);
                 dict.earliest_expiry = bounds.min().unwrap_or(NEVER);
             }
             self.expiry_sweep.partition += 1;

@@ -194,7 +194,7 @@ impl Db {
         self.partitions[place.partition].ensure_segment(epoch);
         self.before_write(place.partition, self.partitions[place.partition].segment_number(place.hash));
         let dict = &mut self.partitions[place.partition];
-        let number = dict.make_room(place.hash, |key| self.placement.place(key).hash);
+        let number = dict.make_room(place.hash, |key| self.placement.place(key).hash_and_tag());
         if let Some(at) = entry.expire_at() {
             dict.earliest_expiry = dict.earliest_expiry.min(at);
         }
@@ -203,7 +203,8 @@ impl Db {
 
     fn remove_at(&mut self, at: At) -> Removed {
         at.before_write(self);
-        let entry = self.segment_at_mut(at).swap_remove(at.index);
+        let segment = self.partitions[at.partition].segment_mut(at.segment);
+        let entry = segment.swap_remove(at.index, |key| self.placement.place(key).tag());
         self.totals.subtract(&entry);
         self.partition_lens[at.partition] -= 1;
         let mut number = at.segment;

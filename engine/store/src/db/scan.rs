@@ -145,7 +145,7 @@ fn random_in<'a>(dict: &'a Dict, index: usize, rng: &mut impl Rng) -> &'a Entry 
             return entry;
         }
     }
-    dict.segments().iter().flat_map(Segment::entries).nth(index).expect("the index is below the length")
+    dict.segments().flat_map(Segment::entries).nth(index).expect("the index is below the length")
 }
 
 /// A random number below `bound`, or `None` if there is no such number.

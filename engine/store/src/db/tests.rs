@@ -255,7 +255,7 @@ fn memory_follows_the_keys_down() {
     }
     assert!(db.is_empty());
     assert_eq!(db.memory_bytes(), 0);
-    assert_eq!(db.partitions.iter().map(|dict| dict.segments().len()).sum::<usize>(), 0);
+    assert_eq!(db.partitions.iter().map(|dict| dict.segments_len()).sum::<usize>(), 0);
 }
 
 #[test]

@@ -18,11 +18,14 @@ const DEPTH_MAX: u8 = 24;
 /// and goes does not split and merge them for ever.
 const MERGED_ENTRIES_MAX: usize = SEGMENT_ENTRIES_MAX / 2;
 
+/// Segments lie apart, so that little is copied when their list grows.
+pub(crate) type BoxedSegment = Box<Segment>;
+
 /// Segments are empty until the first entry, so an unused dictionary holds no memory.
 pub(crate) struct Dict {
     /// Indices into `segments`: 2^depth of them, or none while one segment covers all.
     directory: Vec<u32>,
-    segments: Vec<Segment>,
+    segments: Vec<BoxedSegment>,
     /// No entry expires before this. It may be too early, never too late.
     pub earliest_expiry: UnixMs,
     depth: u8,
@@ -47,7 +50,7 @@ impl Dict {
     }
 
     pub fn segment_of(&self, hash: u64) -> Option<&Segment> {
-        self.segments.get(self.segment_number(hash))
+        self.segments.get(self.segment_number(hash)).map(|segment| &**segment)
     }
 
     pub fn segment(&self, number: usize) -> &Segment {
@@ -59,24 +62,24 @@ impl Dict {
     }
 
     /// All segments, in the order in which they were made.
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().map(|segment| &**segment)
     }
 
-    pub fn segments_mut(&mut self) -> &mut [Segment] {
-        &mut self.segments
+    pub fn segments_len(&self) -> usize {
+        self.segments.len()
     }
 
     /// Makes sure that there is a segment; one made now belongs to `epoch`.
     pub fn ensure_segment(&mut self, epoch: u32) {
         if self.segments.is_empty() {
-            self.segments.push(Segment::covering_all(epoch));
+            self.segments.push(Box::new(Segment::covering_all(epoch)));
         }
     }
 
-    /// Splits the segment that `hash` belongs to until it has room, and returns its number. `rehash`
-    /// computes the hash of a key that is stored.
-    pub fn make_room(&mut self, hash: u64, rehash: impl Fn(&[u8]) -> u64) -> usize {
+    /// Splits the segment that `hash` belongs to until it has room, and returns its number. `place`
+    /// computes the hash and tag of a key.
+    pub fn make_room(&mut self, hash: u64, place: impl Fn(&[u8]) -> (u64, u16)) -> usize {
         loop {
             let number = self.segment_number(hash);
             let segment = &mut self.segments[number];
@@ -86,9 +89,9 @@ impl Dict {
             if segment.depth() == self.depth {
                 self.double_directory();
             }
-            let upper = self.segments[number].split(&rehash);
+            let upper = self.segments[number].split(&place);
             self.point_directory_at(&upper, self.segments.len());
-            self.segments.push(upper);
+            self.segments.push(Box::new(upper));
         }
     }
 
@@ -111,7 +114,7 @@ impl Dict {
         if gone < self.segments.len() {
             self.redirect(gone);
         }
-        self.segments[kept].absorb(absorbed);
+        self.segments[kept].absorb(*absorbed);
         self.redirect(kept);
         self.shrink_directory();
         kept
@@ -126,7 +129,7 @@ impl Dict {
         }
     }
 
-    pub fn into_segments(self) -> Vec<Segment> {
+    pub fn into_segments(self) -> Vec<BoxedSegment> {
         self.segments
     }
 
@@ -166,5 +169,38 @@ impl Dict {
         let first = (start >> (64 - self.depth)) as usize;
         let count = 1 << (self.depth - depth);
         self.directory[first..first + count].fill(number as u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Content, Entry};
+
+    /// Keys that no hash bit tells apart, as only someone who knew the seed could make them.
+    #[test]
+    fn keys_that_collide_are_kept_in_a_longer_segment() {
+        let mut dict = Dict::empty();
+        let place = |_: &[u8]| (0x1234_5678_9abc_def0, 7);
+        let (hash, tag) = place(b"");
+        dict.ensure_segment(0);
+        let count = SEGMENT_ENTRIES_MAX as i64 * 3;
+        for n in 0..count {
+            let number = dict.make_room(hash, place);
+            dict.segment_mut(number).push(tag, Entry::create(&n.to_le_bytes(), Content::Int(n), None));
+        }
+        // From the middle, the front and the end by turns.
+        let mut left: Vec<i64> = (0..count).collect();
+        while !left.is_empty() {
+            let number = dict.segment_number(hash);
+            for n in &left {
+                let index = dict.segment(number).find(tag, &n.to_le_bytes()).expect("it is there");
+                assert_eq!(dict.segment(number).entries()[index].key(), n.to_le_bytes());
+            }
+            let gone = left.swap_remove(left.len() * (left.len() % 3) / 3);
+            let index = dict.segment(number).find(tag, &gone.to_le_bytes()).expect("it is there");
+            dict.segment_mut(number).swap_remove(index, |key| place(key).1);
+            assert!(dict.segment(number).find(tag, &gone.to_le_bytes()).is_none());
+        }
     }
 }

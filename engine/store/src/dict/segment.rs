@@ -3,14 +3,19 @@
 //! Entries lie densely beside an array of 16-bit tags. A probe compares all tags (a few vector
 //! instructions) and dereferences an entry only where a tag matches, which for an absent key happens
 //! once in a thousand probes. Compared with an open-addressed table this costs no empty slots, grows
-//! in steps that fit the allocator, splits and merges without knowing what else is in it, and lets
-//! sampling and scanning address an entry by number.
+//! in steps that fit the allocator, and lets sampling and scanning address an entry by number.
+//!
+//! The tags lie in the segment itself, so a probe waits for memory three times: for the segment, for
+//! the entry's pointer and for the entry.
 
 use crate::entry::Entry;
 use squall_clock::UnixMs;
 
 /// When a segment holds this many entries, the next one splits it.
-pub(crate) const SEGMENT_ENTRIES_MAX: usize = 112;
+pub(crate) const SEGMENT_ENTRIES_MAX: usize = 80;
+
+/// For how many pointers there is room: one step for each of the allocator's size classes.
+const CAPACITIES: [usize; 13] = [4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, SEGMENT_ENTRIES_MAX];
 
 /// A lower bound of "never".
 pub(crate) const NEVER: UnixMs = UnixMs(u64::MAX);
@@ -19,8 +24,10 @@ pub(crate) const NEVER: UnixMs = UnixMs(u64::MAX);
 const LANES: usize = 16;
 
 pub(crate) struct Segment {
-    tags: Vec<u16>,
     entries: Vec<Entry>,
+    /// Of the entries with the same numbers. Should there be more entries than tags, because not even
+    /// the longest directory tells them apart, those without one are compared by key.
+    tags: [u16; SEGMENT_ENTRIES_MAX],
     /// The lowest hash that belongs here.
     start: u64,
     /// No entry expires before this. It may be too early, never too late.
@@ -36,8 +43,8 @@ pub(crate) struct Segment {
 impl Segment {
     pub fn covering_all(epoch: u32) -> Segment {
         Segment {
-            tags: Vec::new(),
             entries: Vec::new(),
+            tags: [0; SEGMENT_ENTRIES_MAX],
             start: 0,
             earliest_expiry: NEVER,
             volatile: 0,
@@ -88,46 +95,49 @@ impl Segment {
 
     /// Where the entry with this key is.
     pub fn find(&self, tag: u16, key: &[u8]) -> Option<usize> {
-        let mut base = 0;
-        let mut chunks = self.tags.chunks_exact(LANES);
-        for chunk in &mut chunks {
+        let count = self.entries.len();
+        for (lanes, base) in self.tags[..].as_chunks::<LANES>().0.iter().zip((0..count).step_by(LANES)) {
             // Without an early exit, so that it compiles to vector compares.
-            if chunk.iter().fold(false, |any, &t| any | (t == tag))
-                && let Some(index) = self.find_among(chunk, base, tag, key)
-            {
-                return Some(index);
+            if !lanes.iter().fold(false, |any, &t| any | (t == tag)) {
+                continue;
             }
-            base += LANES;
+            for index in (base..count.min(base + LANES)).filter(|index| lanes[index - base] == tag) {
+                if self.entries[index].key() == key {
+                    return Some(index);
+                }
+            }
         }
-        self.find_among(chunks.remainder(), base, tag, key)
-    }
-
-    fn find_among(&self, tags: &[u16], base: usize, tag: u16, key: &[u8]) -> Option<usize> {
-        tags.iter()
-            .zip(base..)
-            .find(|&(&t, index)| t == tag && self.entries[index].key() == key)
-            .map(|(_, index)| index)
+        if count <= SEGMENT_ENTRIES_MAX {
+            return None;
+        }
+        (SEGMENT_ENTRIES_MAX..count).find(|&index| self.entries[index].key() == key)
     }
 
     pub fn push(&mut self, tag: u16, entry: Entry) {
-        let capacity = self.entries.capacity();
-        if self.entries.len() == capacity {
-            // A quarter more: the spacing of the allocator's size classes.
-            let more = (capacity / 4).max(4);
-            self.tags.reserve_exact(more);
-            self.entries.reserve_exact(more);
+        let index = self.entries.len();
+        if index == self.entries.capacity() {
+            self.reserve(index + 1);
         }
         if let Some(at) = entry.expire_at() {
             self.note_expiry(at);
             self.volatile += 1;
         }
-        self.tags.push(tag);
+        if let Some(slot) = self.tags.get_mut(index) {
+            *slot = tag;
+        }
         self.entries.push(entry);
     }
 
-    pub fn swap_remove(&mut self, index: usize) -> Entry {
-        self.tags.swap_remove(index);
+    /// Takes an entry out; the last one takes its place. `tag` computes a key's tag.
+    pub fn swap_remove(&mut self, index: usize, tag: impl Fn(&[u8]) -> u16) -> Entry {
+        let last = self.entries.len() - 1;
         let entry = self.entries.swap_remove(index);
+        if index < SEGMENT_ENTRIES_MAX && index < last {
+            self.tags[index] = match self.tags.get(last) {
+                Some(&moved) => moved,
+                None => tag(self.entries[index].key()),
+            };
+        }
         if entry.expire_at().is_some() {
             self.volatile -= 1;
         }
@@ -154,19 +164,22 @@ impl Segment {
         self.earliest_expiry
     }
 
-    /// Gives the upper half of the hash range to a segment of its own. `hash` computes a key's hash.
-    pub fn split(&mut self, hash: impl Fn(&[u8]) -> u64) -> Segment {
+    /// Gives the upper half of the hash range to a segment of its own. `place` computes a key's hash and tag.
+    pub fn split(&mut self, place: impl Fn(&[u8]) -> (u64, u16)) -> Segment {
         let bit = 1 << (63 - self.depth);
         self.depth += 1;
         let mut upper = Segment { start: self.start | bit, ..Segment::covering_all(self.epoch) };
         upper.depth = self.depth;
-        let (tags, entries) = (std::mem::take(&mut self.tags), std::mem::take(&mut self.entries));
+        let entries = std::mem::take(&mut self.entries);
         self.volatile = 0;
         self.earliest_expiry = NEVER;
-        self.reserve_half(entries.len());
-        upper.reserve_half(entries.len());
-        for (tag, entry) in tags.into_iter().zip(entries) {
-            let half = if hash(entry.key()) & bit == 0 { &mut *self } else { &mut upper };
+        // Half of them, and a little more for the likely deviation.
+        let room = entries.len() / 2 + entries.len() / 16;
+        self.reserve(room);
+        upper.reserve(room);
+        for entry in entries {
+            let (hash, tag) = place(entry.key());
+            let half = if hash & bit == 0 { &mut *self } else { &mut upper };
             half.push(tag, entry);
         }
         upper
@@ -179,6 +192,7 @@ impl Segment {
         self.epoch = self.epoch.max(neighbour.epoch);
         self.start = self.start.min(neighbour.start);
         self.depth -= 1;
+        self.reserve(self.entries.len() + neighbour.entries.len());
         for (tag, entry) in neighbour.tags.into_iter().zip(neighbour.entries) {
             self.push(tag, entry);
         }
@@ -188,10 +202,10 @@ impl Segment {
         self.earliest_expiry = self.earliest_expiry.min(at);
     }
 
-    /// Room for half of `entries` and the likely deviation.
-    fn reserve_half(&mut self, entries: usize) {
-        let room = entries / 2 + entries / 16;
-        self.tags.reserve_exact(room);
-        self.entries.reserve_exact(room);
+    /// Makes room for `count` entries in all.
+    fn reserve(&mut self, count: usize) {
+        let step = CAPACITIES.into_iter().find(|&step| step >= count);
+        let capacity = step.unwrap_or(count.next_multiple_of(SEGMENT_ENTRIES_MAX));
+        self.entries.reserve_exact(capacity.saturating_sub(self.entries.len()));
     }
 }
