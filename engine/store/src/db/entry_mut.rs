@@ -66,7 +66,14 @@ impl<'a> EntryMut<'a> {
         gone.db.remove_at(at)
     }
 
-    pub(super) fn set_content(&mut self, content: Content<'_>) -> Option<Box<Value>> {
+    /// Replaces the value and the expiry time.
+    #[inline]
+    pub(super) fn replace(mut self, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Box<Value>> {
+        self.set_expire(expire_at);
+        self.set_content(content)
+    }
+
+    fn set_content(&mut self, content: Content<'_>) -> Option<Box<Value>> {
         self.entry_mut().set_content(content)
     }
 
@@ -76,6 +83,7 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Brings the database's count of bytes up to date.
+    #[inline]
     fn settle(&mut self) {
         let bytes_after = self.memory_bytes();
         self.db.totals.bytes = self.db.totals.bytes + bytes_after - self.bytes_before;

@@ -157,11 +157,9 @@ impl Db {
         let (place, access) = (self.placement.place(key), self.access_of_stored);
         match self.find(place, key) {
             Some(at) => {
-                let mut entry = EntryMut::of(self, at);
-                let old = entry.set_content(content);
-                entry.set_expire(expire_at);
+                let entry = EntryMut::of(self, at);
                 entry.touch(access);
-                Inserted::Replaced(old)
+                Inserted::Replaced(entry.replace(content, expire_at))
             }
             None => {
                 let entry = Entry::create(key, content, expire_at);

@@ -96,15 +96,18 @@ impl Segment {
     /// Where the entry with this key is.
     pub fn find(&self, tag: u16, key: &[u8]) -> Option<usize> {
         let count = self.entries.len();
-        for (lanes, base) in self.tags[..].as_chunks::<LANES>().0.iter().zip((0..count).step_by(LANES)) {
-            // Without an early exit, so that it compiles to vector compares.
+        for (lanes, base) in self.tags.as_chunks::<LANES>().0.iter().zip((0..count).step_by(LANES)) {
+            // Nearly all lanes differ. Without an early exit, so that it compiles to vector compares.
             if !lanes.iter().fold(false, |any, &t| any | (t == tag)) {
                 continue;
             }
-            for index in (base..count.min(base + LANES)).filter(|index| lanes[index - base] == tag) {
-                if self.entries[index].key() == key {
+            let mut from = 0;
+            while let Some(offset) = lanes[from..].iter().position(|&t| t == tag) {
+                let index = base + from + offset;
+                if self.entries.get(index).is_some_and(|entry| entry.key() == key) {
                     return Some(index);
                 }
+                from += offset + 1;
             }
         }
         if count <= SEGMENT_ENTRIES_MAX {
@@ -140,6 +143,9 @@ impl Segment {
         }
         if entry.expire_at().is_some() {
             self.volatile -= 1;
+        }
+        if self.entries.capacity() > CAPACITIES[0] && last < self.entries.capacity() / 4 {
+            self.entries.shrink_to(2 * last);
         }
         entry
     }

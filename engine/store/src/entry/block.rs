@@ -158,6 +158,13 @@ impl Entry {
     }
 
     /// The value apart, when there is one.
+    pub(crate) fn boxed(&self) -> Option<&Value> {
+        // SAFETY: invariant 3.
+        (self.form() == Form::Boxed)
+            .then(|| unsafe { self.value_at().cast::<NonNull<Value>>().read_unaligned().as_ref() })
+    }
+
+    /// The value apart, to be changed.
     pub(crate) fn boxed_mut(&mut self) -> Option<&mut Value> {
         // SAFETY: invariant 3; the borrow of the value is as exclusive as that of `self`.
         (self.form() == Form::Boxed)
@@ -166,6 +173,7 @@ impl Entry {
 
     /// Replaces the value. Key, expiry and access word stay. The block is kept when the value's size
     /// hardly changes. Gives back the old value if it was apart, so that the caller may free it at leisure.
+    #[inline]
     pub(crate) fn set_content(&mut self, content: Content<'_>) -> Option<Box<Value>> {
         let old = self.take_boxed();
         let (kind, form, value_len) = content.shape();

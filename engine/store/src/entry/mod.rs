@@ -2,6 +2,8 @@
 //! allocation, `value.rs` has the values on their own; here is what reading and changing one means.
 
 mod block;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub(crate) use block::{Body, Content};
@@ -45,11 +47,12 @@ impl Entry {
     }
 
     /// How much memory the entry holds, with its value, without the allocator's own overhead.
+    #[inline]
     pub fn memory_bytes(&self) -> usize {
         self.block_bytes()
-            + match self.body() {
-                Body::Int(_) | Body::Text(_) => 0,
-                Body::Boxed(value) => size_of::<Value>() + value.heap_bytes(),
+            + match self.boxed() {
+                None => 0,
+                Some(value) => size_of::<Value>() + value.heap_bytes(),
             }
     }
 
