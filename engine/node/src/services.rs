@@ -15,7 +15,7 @@ use crate::config_file::ConfigRewrite;
 use crate::cron::Cron;
 use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
 use crate::persistence::{self, Outcome, Persistence, SaveFor};
-use crate::replication::Replication;
+use crate::replication::{self, Replication};
 use crate::shutdown::Shutdown;
 use crate::{admission, config_file, listening, shutdown};
 
@@ -275,6 +275,7 @@ impl Server for Services {
         match section {
             "persistence" => self.persistence.info(engine, text),
             "replication" => self.replication.info(engine, text),
+            "stats" => replication::info_of_synchronisations(engine, text),
             _ => {}
         }
     }

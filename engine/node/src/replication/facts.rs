@@ -122,3 +122,16 @@ impl Replication {
         line("repl_backlog_histlen", &backlog.map_or(0, |backlog| backlog.len()));
     }
 }
+
+/// The lines about synchronisations in INFO's `stats` section.
+pub(crate) fn info_of_synchronisations(engine: &Engine, text: &mut String) {
+    let stats = &engine.stats;
+    let counts = [
+        ("sync_full", stats.sync_full),
+        ("sync_partial_ok", stats.sync_partial_ok),
+        ("sync_partial_err", stats.sync_partial_err),
+    ];
+    for (name, count) in counts {
+        write!(text, "{name}:{count}\r\n").expect("a string takes everything");
+    }
+}

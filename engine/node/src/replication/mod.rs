@@ -36,6 +36,7 @@ use self::full_sync::FullSync;
 use self::waiting::Waiting;
 use crate::effect::{DiskDone, Effects};
 use crate::persistence::Persistence;
+pub(crate) use facts::info_of_synchronisations;
 pub(crate) use stream::link_data;
 
 pub(crate) struct Replication {

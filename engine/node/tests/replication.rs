@@ -1,0 +1,414 @@
+//! Nodes that replicate each other: what a replica may lose, what it must not, and what both say about it.
+//! Several tests re-enact a failure that another server had; those tell its story first.
+
+mod common;
+mod mesh;
+
+use mesh::{Mesh, port};
+use squall_clock::Nanos;
+use squall_resp::Value;
+
+const A: usize = 0;
+const B: usize = 1;
+const C: usize = 2;
+
+fn seconds(count: u64) -> Nanos {
+    Nanos::from_secs(count)
+}
+
+fn assert_in_step(mesh: &mut Mesh, servers: &[usize]) {
+    let (position, digest) = (mesh.position(servers[0]), mesh.digest(servers[0]));
+    for &at in &servers[1..] {
+        assert_eq!(mesh.position(at), position, "server {at} has the same history");
+        assert_eq!(mesh.digest(at), digest, "server {at} has the same dataset");
+    }
+}
+
+/// B follows A, and has all of it.
+fn pair(settings: &[&str]) -> Mesh {
+    let mut mesh = Mesh::of(2, settings);
+    mesh.call(A, &["SET", "first", "1"]);
+    mesh.replica_of(B, A);
+    mesh.run(seconds(2));
+    assert_eq!(mesh.info(B, "master_link_status"), "up");
+    mesh
+}
+
+#[test]
+fn a_replica_takes_over_the_dataset_and_the_stream() {
+    let mut mesh = Mesh::of(2, &[]);
+    mesh.call(A, &["SET", "before", "1"]);
+    mesh.call(B, &["SET", "gone", "1"]);
+    mesh.replica_of(B, A);
+    mesh.run(seconds(1));
+    mesh.call(A, &["SELECT", "3"]);
+    mesh.call(A, &["SET", "after", "2", "EX", "1000"]);
+    mesh.run(seconds(1));
+    assert_eq!(mesh.text(B, &["GET", "before"]), "1");
+    assert_eq!(mesh.call(B, &["GET", "gone"]), Value::Null);
+    mesh.call(B, &["SELECT", "3"]);
+    assert_eq!(mesh.text(B, &["GET", "after"]), "2");
+    assert_eq!(mesh.text(B, &["TTL", "after"]), mesh.text(A, &["TTL", "after"]));
+    assert_eq!(mesh.text(B, &["SET", "x", "y"]), "READONLY You can't write against a read only replica.");
+    assert_in_step(&mut mesh, &[A, B]);
+
+    assert_eq!(mesh.info(A, "connected_slaves"), "1");
+    let offset = mesh.info(A, "master_repl_offset");
+    assert_eq!(mesh.info(A, "slave0"), format!("ip=10.0.0.1,port=7001,state=online,offset={offset},lag=0"));
+    assert_eq!(mesh.info(A, "sync_full"), "1");
+    assert_eq!(mesh.info(B, "role"), "slave");
+    assert_eq!(mesh.info(B, "master_port"), port(A));
+    let Value::Array(role) = mesh.call(B, &["ROLE"]) else { panic!("ROLE is an array") };
+    assert_eq!(role[3], common::bulk("connected"));
+}
+
+#[test]
+fn wait_counts_only_who_has_applied() {
+    let mut mesh = pair(&[]);
+    mesh.call(A, &["SET", "k", "1"]);
+    assert_eq!(mesh.call(A, &["WAIT", "1", "1000"]), Value::Integer(1));
+
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = true);
+    mesh.call(A, &["SET", "k", "2"]);
+    assert_eq!(mesh.try_call(A, &["WAIT", "1", "300"]), None);
+    mesh.run(Nanos::from_millis(299));
+    assert_eq!(mesh.reply(A), None);
+    mesh.run(Nanos::from_millis(1));
+    assert_eq!(mesh.reply(A), Some(Value::Integer(0)));
+
+    assert_eq!(mesh.try_call(A, &["WAIT", "1", "0"]), None, "it waits for ever");
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = false);
+    mesh.run(Nanos::ZERO);
+    assert_eq!(mesh.reply(A), Some(Value::Integer(1)));
+    assert!(mesh.text(B, &["WAIT", "1", "0"]).starts_with("ERR WAIT cannot be used with replica"));
+}
+
+/// A dataset was announced with the offset of a later moment than its own, so that bytes were skipped or
+/// applied twice. Counters tell.
+#[test]
+fn the_offset_announced_is_that_of_the_dataset() {
+    let mut mesh = Mesh::of(2, &["--repl-diskless-sync-delay", "2"]);
+    for n in 0..200 {
+        mesh.call(A, &["SET", &format!("key:{n}"), &"x".repeat(50)]);
+    }
+    mesh.replica_of(B, A);
+    mesh.call(A, &["INCR", "counter"]);
+    mesh.wait(seconds(1));
+    mesh.call(A, &["INCR", "counter"]);
+    mesh.wait(seconds(2));
+    // The dataset is under way by now, and it moves slowly.
+    for _ in 0..50 {
+        mesh.send(A, &["INCR", "counter"]);
+        for number in mesh.wires_of(A) {
+            mesh.deliver_up(number, 7);
+            mesh.deliver_down(number, 300);
+        }
+    }
+    mesh.run(seconds(2));
+    assert_in_step(&mut mesh, &[A, B]);
+    for number in mesh.wires_of(A) {
+        mesh.cut(number);
+    }
+    mesh.call(A, &["INCR", "counter"]);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[A, B]);
+    assert_eq!(mesh.info(A, "sync_partial_ok"), "1");
+}
+
+/// A replica that flushes first and loads then has neither dataset when its primary dies in between.
+#[test]
+fn a_broken_transfer_costs_the_replica_nothing() {
+    let mut mesh = pair(&[]);
+    let before = mesh.digest(B);
+    assert_eq!(mesh.text(B, &["REPLICAOF", "NO", "ONE"]), "OK");
+    mesh.call(B, &["SET", "own", "1"]);
+    let own = mesh.digest(B);
+    assert_ne!(own, before);
+    for n in 0..5000 {
+        mesh.send(A, &["SET", &format!("key:{n}"), &"x".repeat(100)]);
+    }
+    mesh.send(B, &["REPLICAOF", "primary", &port(A)]);
+    mesh.wait(Nanos::ZERO);
+    let half = 200_000;
+    loop {
+        let Some(number) = mesh.wires_of(B).first().copied() else { panic!("it is connected") };
+        mesh.deliver_up(number, usize::MAX);
+        mesh.deliver_down(number, 4096);
+        mesh.wait(Nanos::ZERO);
+        if mesh.wires[&number].down_bytes > half {
+            break;
+        }
+    }
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = true);
+    assert_eq!(mesh.info(B, "master_sync_in_progress"), "1");
+    assert_eq!(mesh.digest(B), own, "the old dataset is served while the other one comes");
+    mesh.servers[A].deaf = true;
+    for number in mesh.wires_of(B) {
+        mesh.cut(number);
+    }
+    mesh.run(seconds(5));
+    assert_eq!(mesh.digest(B), own);
+    assert_eq!(mesh.text(B, &["REPLICAOF", "NO", "ONE"]), "OK");
+    assert_eq!(mesh.text(B, &["GET", "own"]), "1");
+}
+
+/// However large the dataset, only a window of it waits to be sent.
+#[test]
+fn a_slow_replica_holds_back_the_dataset_and_nobody_else() {
+    let mut mesh = Mesh::of(2, &[]);
+    for n in 0..3000 {
+        mesh.send(A, &["SET", &format!("key:{n}"), &"x".repeat(1000)]);
+    }
+    mesh.send(B, &["REPLICAOF", "primary", &port(A)]);
+    mesh.wait(Nanos::ZERO);
+    let number = mesh.wires_of(A)[0];
+    for _ in 0..200 {
+        mesh.deliver_up(number, usize::MAX);
+        mesh.deliver_down(number, 100);
+        mesh.wait(Nanos::ZERO);
+    }
+    mesh.wires.get_mut(&number).expect("it is open").stalled = true;
+    assert_eq!(mesh.info(A, "slave0").split(',').nth(2), Some("state=send_bulk"));
+    let waiting = mesh.text(A, &["CLIENT", "LIST"]);
+    let waiting: u64 = waiting
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("omem=")?.parse().ok())
+        .max()
+        .expect("CLIENT LIST shows output memory");
+    assert!((100_000..2 * 1024 * 1024).contains(&waiting), "{waiting} bytes wait for the replica");
+    assert_eq!(mesh.text(A, &["SET", "other", "1"]), "OK");
+    mesh.wires.get_mut(&number).expect("it is open").stalled = false;
+    mesh.run(seconds(1));
+    assert_in_step(&mut mesh, &[A, B]);
+}
+
+#[test]
+fn a_replica_waits_while_a_save_uses_the_cursor() {
+    let mut mesh = Mesh::of(2, &[]);
+    for n in 0..20_000 {
+        mesh.send(A, &["SET", &format!("key:{n}"), &"x".repeat(300)]);
+    }
+    mesh.servers[A].hold_disk = true;
+    assert_eq!(mesh.text(A, &["BGSAVE"]), "Background saving started");
+    mesh.call(A, &["SET", "key:1", "changed"]);
+    mesh.replica_of(B, A);
+    mesh.run(seconds(3));
+    assert_eq!(mesh.info(B, "master_sync_in_progress"), "0");
+    assert_eq!(mesh.info(A, "slave0").split(',').nth(2), Some("state=wait_bgsave"));
+    mesh.servers[A].hold_disk = false;
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[A, B]);
+    assert!(mesh.servers[A].disk.files.contains_key("dump.rdb"));
+}
+
+#[test]
+fn a_dataset_can_go_through_a_file() {
+    let mut mesh = Mesh::of(2, &["--repl-diskless-sync", "no"]);
+    for n in 0..2000 {
+        mesh.send(A, &["SET", &format!("key:{n}"), &"x".repeat(500)]);
+    }
+    mesh.replica_of(B, A);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[A, B]);
+    assert_eq!(mesh.servers[A].disk.files.len(), 0, "nothing is left behind");
+
+    // A disk that fails takes the replica with it, and the replica comes back.
+    assert_eq!(mesh.text(B, &["REPLICAOF", "NO", "ONE"]), "OK");
+    mesh.call(B, &["SET", "other", "history"]);
+    mesh.servers[A].disk.fail_at = Some(mesh.servers[A].disk.log.len() + 2);
+    mesh.replica_of(B, A);
+    mesh.run(seconds(5));
+    assert!(mesh.has_logged(A, "the dataset could not be written"));
+    assert_in_step(&mut mesh, &[A, B]);
+    assert_eq!(mesh.servers[A].disk.files.len(), 0);
+}
+
+#[test]
+fn after_a_promotion_everybody_goes_on_from_where_they_were() {
+    let mut mesh = Mesh::of(3, &[]);
+    mesh.call(A, &["SET", "k", "1"]);
+    mesh.replica_of(B, A);
+    mesh.run(seconds(1));
+    mesh.replica_of(C, B);
+    mesh.run(seconds(2));
+    mesh.call(A, &["SELECT", "9"]);
+    mesh.call(A, &["SET", "k", "2"]);
+    mesh.run(seconds(1));
+    assert_in_step(&mut mesh, &[A, B, C]);
+
+    mesh.servers[A].deaf = true;
+    for number in mesh.wires_of(A) {
+        mesh.cut(number);
+    }
+    assert_eq!(mesh.text(B, &["REPLICAOF", "NO", "ONE"]), "OK");
+    assert_eq!(mesh.info(B, "master_replid2"), mesh.info(A, "master_replid"));
+    mesh.call(B, &["SELECT", "9"]);
+    mesh.call(B, &["SET", "k", "3"]);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[B, C]);
+    mesh.replica_of(A, B);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[A, B, C]);
+    let full: u64 = (0..3).map(|at| mesh.info(at, "sync_full").parse::<u64>().expect("a count")).sum();
+    assert_eq!(full, 2, "nobody but the two at the beginning needed a dataset");
+}
+
+/// A replica had copied half a command to its own backlog when its primary died. Its own replicas glued
+/// it to the next command.
+#[test]
+fn half_a_command_never_reaches_a_replicas_replica() {
+    let mut mesh = Mesh::of(3, &[]);
+    mesh.replica_of(B, A);
+    mesh.run(seconds(1));
+    mesh.replica_of(C, B);
+    mesh.run(seconds(2));
+    let from_a = mesh.wires_of(A)[0];
+    let long = "x".repeat(100_000);
+    for words in [
+        vec!["SET", "k", long.as_str()],
+        vec!["MULTI"],
+        vec!["INCR", "n"],
+        vec!["SET", "m", &long],
+        vec!["EXEC"],
+    ] {
+        mesh.send(A, &words);
+    }
+    // All of the first command, and the first half of the transaction.
+    let mut left = 150_000;
+    while left > 0 {
+        left -= mesh.deliver_down(from_a, left.min(777));
+    }
+    for number in mesh.wires_of(C) {
+        while mesh.deliver_down(number, usize::MAX) > 0 {}
+    }
+    mesh.wires.get_mut(&from_a).expect("it is open").stalled = true;
+    assert_in_step(&mut mesh, &[B, C]);
+    assert_eq!(mesh.text(B, &["STRLEN", "k"]), "100000");
+    assert_eq!(mesh.call(B, &["GET", "n"]), Value::Null, "half a transaction is none");
+    mesh.servers[A].deaf = true;
+    for number in mesh.wires_of(A) {
+        mesh.cut(number);
+    }
+    assert_eq!(mesh.text(B, &["REPLICAOF", "NO", "ONE"]), "OK");
+    mesh.call(B, &["SET", "after", "1"]);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[B, C]);
+    assert_eq!(mesh.text(C, &["GET", "after"]), "1");
+}
+
+/// A transaction that made the server a replica had put MULTI into the backlog and never EXEC.
+#[test]
+fn a_transaction_that_changes_the_role_is_history_as_a_whole() {
+    let mut mesh = Mesh::of(3, &[]);
+    mesh.replica_of(C, A);
+    mesh.run(seconds(1));
+    mesh.servers[B].deaf = true;
+    mesh.call(A, &["MULTI"]);
+    mesh.call(A, &["SET", "k", "1"]);
+    mesh.call(A, &["REPLICAOF", "primary", &port(B)]);
+    mesh.call(A, &["SET", "k", "2"]);
+    let Value::Array(replies) = mesh.call(A, &["EXEC"]) else { panic!("EXEC answers") };
+    assert_eq!(replies.len(), 3);
+    assert_eq!(mesh.info(A, "role"), "slave");
+    assert_eq!(mesh.text(C, &["GET", "k"]), "2");
+    assert_eq!(mesh.text(A, &["REPLICAOF", "NO", "ONE"]), "OK");
+    mesh.run(seconds(3));
+    mesh.call(A, &["SET", "after", "1"]);
+    mesh.run(seconds(1));
+    assert_eq!(mesh.text(C, &["GET", "after"]), "1");
+    assert_in_step(&mut mesh, &[A, C]);
+}
+
+/// A replica restarted from its file knew its offset and not the database that the stream had selected:
+/// the first command after it went to database 0.
+#[test]
+fn a_restarted_replica_goes_on_in_the_right_database() {
+    let mut mesh = pair(&[]);
+    mesh.call(A, &["SELECT", "9"]);
+    mesh.call(A, &["SET", "k", "1"]);
+    mesh.run(seconds(1));
+    assert_eq!(mesh.text(B, &["BGSAVE"]), "Background saving started");
+    mesh.run(seconds(1));
+    mesh.call(A, &["SET", "k", "2"]);
+    mesh.restart(B, &["--replicaof", &format!("primary {}", port(A))]);
+    mesh.run(seconds(3));
+    assert_eq!(mesh.info(A, "sync_partial_ok"), "1");
+    assert_in_step(&mut mesh, &[A, B]);
+    mesh.call(B, &["SELECT", "9"]);
+    assert_eq!(mesh.text(B, &["GET", "k"]), "2");
+}
+
+/// A server that had been a replica restarted as a primary and went on under the same id with writes of
+/// its own: one id, two histories.
+#[test]
+fn a_restarted_primary_has_a_history_of_its_own() {
+    let mut mesh = pair(&[]);
+    mesh.call(B, &["BGSAVE"]);
+    mesh.run(seconds(1));
+    let (id, offset) = mesh.position(B);
+    mesh.restart(B, &[]);
+    assert_eq!(mesh.info(B, "role"), "master");
+    assert_ne!(mesh.info(B, "master_replid"), id);
+    assert_eq!(mesh.info(B, "master_replid2"), id);
+    assert_eq!(mesh.info(B, "master_repl_offset"), offset);
+    // Whoever is exactly there can go on.
+    mesh.call(B, &["SET", "own", "1"]);
+    mesh.call(A, &["BGSAVE"]);
+    mesh.replica_of(A, B);
+    mesh.run(seconds(2));
+    assert_in_step(&mut mesh, &[A, B]);
+}
+
+/// What a replica's connection says beyond REPLCONF would be answered into the stream.
+#[test]
+fn a_replica_that_asks_for_more_is_disconnected() {
+    for words in [&["SET", "x", "y"][..], &["PING"], &["REPLCONF", "listening-port", "1"]] {
+        let mut mesh = Mesh::of(1, &[]);
+        mesh.send(A, &["PSYNC", "?", "-1"]);
+        mesh.run(seconds(1));
+        mesh.send(A, words);
+        mesh.run(seconds(1));
+        assert!(mesh.has_logged(A, "sent a command that has a reply"), "{words:?}");
+        assert_eq!(mesh.servers[A].node.output_slices(squall_node::ClientId(1), &mut []), 0);
+    }
+}
+
+#[test]
+fn a_role_change_tells_those_who_wait() {
+    let mut mesh = pair(&[]);
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = true);
+    mesh.call(A, &["SET", "k", "1"]);
+    assert_eq!(mesh.try_call(A, &["WAIT", "1", "0"]), None);
+    // Another client makes this server a replica.
+    let other = mesh.servers[A].node.client_opened("127.0.0.1:9".into(), "127.0.0.1:8".into(), mesh.now);
+    let mut request = bytes::BytesMut::from(&b"REPLICAOF primary 7001\r\n"[..]);
+    mesh.servers[A].node.client_data(other, &mut request, mesh.now);
+    mesh.settle();
+    let reply = mesh.reply(A);
+    assert!(matches!(&reply, Some(Value::Error(line)) if line.starts_with("UNBLOCKED")), "{reply:?}");
+}
+
+#[test]
+fn too_few_good_replicas_refuse_writes() {
+    let mut mesh = pair(&["--min-replicas-to-write", "1", "--min-replicas-max-lag", "3"]);
+    mesh.run(seconds(2));
+    assert_eq!(mesh.text(A, &["SET", "k", "1"]), "OK");
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = true);
+    mesh.run(seconds(5));
+    assert_eq!(mesh.text(A, &["SET", "k", "2"]), "NOREPLICAS Not enough good replicas to write.");
+}
+
+#[test]
+fn a_save_within_a_transaction_claims_no_position() {
+    let mut mesh = pair(&[]);
+    mesh.call(A, &["MULTI"]);
+    mesh.call(A, &["SET", "k", "half"]);
+    mesh.call(A, &["BGSAVE"]);
+    mesh.call(A, &["SET", "k", "whole"]);
+    mesh.call(A, &["EXEC"]);
+    mesh.run(seconds(1));
+    mesh.restart(A, &["--replicaof", &format!("primary {}", port(B))]);
+    mesh.call(B, &["REPLICAOF", "NO", "ONE"]);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[B, A]);
+}
