@@ -116,6 +116,13 @@ impl Mesh {
         self.settle();
     }
 
+    /// Sends a command and returns its reply, while nothing moves between the servers.
+    pub fn ask(&mut self, at: usize, words: &[&str]) -> Option<Value> {
+        self.servers[at].client_output.clear();
+        self.send(at, words);
+        self.reply(at)
+    }
+
     pub fn reply(&mut self, at: usize) -> Option<Value> {
         let output = &mut self.servers[at].client_output;
         let (value, used) = decode(output).expect("replies are well-formed")?;
