@@ -398,17 +398,111 @@ fn too_few_good_replicas_refuse_writes() {
     assert_eq!(mesh.text(A, &["SET", "k", "2"]), "NOREPLICAS Not enough good replicas to write.");
 }
 
+/// A file written half-way through a transaction has no place in the history: whoever went on from it would
+/// apply the first half twice.
 #[test]
 fn a_save_within_a_transaction_claims_no_position() {
     let mut mesh = pair(&[]);
     mesh.call(A, &["MULTI"]);
-    mesh.call(A, &["SET", "k", "half"]);
+    mesh.call(A, &["INCR", "n"]);
     mesh.call(A, &["BGSAVE"]);
-    mesh.call(A, &["SET", "k", "whole"]);
+    mesh.call(A, &["INCR", "n"]);
     mesh.call(A, &["EXEC"]);
     mesh.run(seconds(1));
-    mesh.restart(A, &["--replicaof", &format!("primary {}", port(B))]);
     mesh.call(B, &["REPLICAOF", "NO", "ONE"]);
+    mesh.restart(A, &["--replicaof", &format!("primary {}", port(B))]);
     mesh.run(seconds(3));
+    assert_eq!(mesh.text(A, &["GET", "n"]), "2");
     assert_in_step(&mut mesh, &[B, A]);
+}
+
+/// Commands of one batch become stream at its end; a file written before that holds them already.
+#[test]
+fn a_save_counts_what_was_done_before_it_in_the_same_batch() {
+    let mut mesh = pair(&[]);
+    mesh.send_raw(A, b"INCR n\r\nBGSAVE\r\nINCR n\r\n");
+    mesh.run(seconds(1));
+    mesh.call(B, &["REPLICAOF", "NO", "ONE"]);
+    mesh.restart(A, &["--replicaof", &format!("primary {}", port(B))]);
+    mesh.run(seconds(3));
+    assert_eq!(mesh.info(B, "sync_partial_ok"), "1");
+    assert_eq!(mesh.text(A, &["GET", "n"]), "2");
+    assert_in_step(&mut mesh, &[B, A]);
+}
+
+/// The link broke inside a transaction; on resuming, what had been read of it met the new stream.
+#[test]
+fn a_transaction_cut_in_half_is_read_again_from_its_start() {
+    for cut_after in [37, 40, 60, 85] {
+        let mut mesh = pair(&[]);
+        mesh.send_raw(A, b"MULTI\r\nINCR n\r\nINCR n\r\nEXEC\r\n");
+        let number = mesh.wires_of(A)[0];
+        assert_eq!(mesh.deliver_down(number, cut_after), cut_after);
+        mesh.cut(number);
+        mesh.run(seconds(3));
+        assert_eq!(mesh.text(B, &["GET", "n"]), "2", "cut after {cut_after} bytes");
+        assert_in_step(&mut mesh, &[A, B]);
+    }
+}
+
+/// A server that was a primary before remembers the database that its stream was in then.
+#[test]
+fn a_promoted_server_says_which_database_it_writes_to() {
+    let mut mesh = Mesh::of(3, &[]);
+    mesh.replica_of(B, A);
+    mesh.replica_of(C, A);
+    mesh.run(seconds(1));
+    mesh.call(A, &["SET", "k", "1"]);
+    mesh.run(seconds(1));
+    mesh.call(B, &["REPLICAOF", "NO", "ONE"]);
+    mesh.replica_of(A, B);
+    mesh.run(seconds(3));
+    mesh.call(B, &["SELECT", "5"]);
+    mesh.call(B, &["SET", "k", "2"]);
+    mesh.run(seconds(3));
+    mesh.call(A, &["REPLICAOF", "NO", "ONE"]);
+    mesh.call(A, &["SET", "k", "3"]);
+    mesh.run(seconds(3));
+    assert_eq!(mesh.text(C, &["GET", "k"]), "3");
+    assert_in_step(&mut mesh, &[A, C]);
+}
+
+/// A save that is half done belongs to the dataset that it was begun with.
+#[test]
+fn a_new_dataset_ends_a_save_of_the_old_one() {
+    let mut mesh = Mesh::of(2, &[]);
+    mesh.call(A, &["SET", "primary", "1"]);
+    for n in 0..20_000 {
+        mesh.send(B, &["SET", &format!("key:{n}"), &"x".repeat(300)]);
+    }
+    mesh.servers[B].hold_disk = true;
+    assert_eq!(mesh.text(B, &["BGSAVE"]), "Background saving started");
+    mesh.replica_of(B, A);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[A, B]);
+    mesh.servers[B].hold_disk = false;
+    mesh.run(seconds(3));
+    assert_eq!(mesh.info(B, "rdb_bgsave_in_progress"), "0");
+    assert!(mesh.servers[B].disk.files.is_empty(), "half a file is no file");
+}
+
+/// A primary leaves out what has expired when it loads; a replica that went on from the same position
+/// would keep it, and nobody would ever tell it.
+#[test]
+fn a_dataset_without_its_expired_keys_is_another_one() {
+    let mut mesh = pair(&["--maxmemory", "0"]);
+    mesh.call(A, &["SET", "k", "1", "PX", "1500"]);
+    mesh.call(A, &["BGSAVE"]);
+    mesh.run(Nanos::from_millis(100));
+    // The primary is away while the key expires, and nobody deletes it.
+    mesh.servers[A].deaf = true;
+    for number in mesh.wires_of(A) {
+        mesh.cut(number);
+    }
+    mesh.call(A, &["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    mesh.run(seconds(2));
+    mesh.restart(A, &[]);
+    mesh.run(seconds(3));
+    assert_eq!(mesh.info(B, "master_link_status"), "up");
+    assert_in_step(&mut mesh, &[A, B]);
 }

@@ -111,8 +111,12 @@ impl Mesh {
     pub fn send(&mut self, at: usize, words: &[&str]) {
         let mut request = BytesMut::new();
         encode_command(&mut request, words.iter().map(|word| word.as_bytes()));
+        self.send_raw(at, &request);
+    }
+
+    pub fn send_raw(&mut self, at: usize, bytes: &[u8]) {
         let server = &mut self.servers[at];
-        server.node.client_data(server.client, &mut request, self.now);
+        server.node.client_data(server.client, &mut BytesMut::from(bytes), self.now);
         self.settle();
     }
 
