@@ -2,8 +2,8 @@
 //! its documentation all derive from the row. The rows stand beside the functions of their family; this
 //! module gathers them once, numbers them, and finds a row by a request's first words.
 //!
-//! The look-up is on the path of every request: a hash over two words of the lower-cased name, one probe
-//! in a table a quarter full, no allocation.
+//! The look-up is on the path of every request: the name's two ends as lower-cased words are hashed and
+//! compared, one probe in a table a quarter full, no allocation.
 
 mod argument;
 mod flags;
@@ -53,11 +53,25 @@ pub struct Row {
 pub struct Table {
     rows: Vec<Row>,
     top_level: usize,
-    /// Row number plus one, by hash; zero is free.
-    slots: Box<[u16; SLOTS]>,
+    slots: Box<[Slot; SLOTS]>,
 }
 
 const SLOTS: usize = 1024;
+
+/// A row by the hash of its name; of no length where it is free.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    name: Name,
+    row: u16,
+}
+
+/// A name without its case: its length and both of its ends. Up to 16 bytes that is all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Name {
+    head: u64,
+    tail: u64,
+    len: usize,
+}
 
 /// The outcome of a look-up by a request's words.
 #[derive(Clone, Copy)]
@@ -90,16 +104,18 @@ impl Table {
             rows[parent].subcommands = first..rows.len();
         }
         assert!(top_level * 2 < SLOTS, "too many commands for the look-up table");
-        let mut slots = Box::new([0u16; SLOTS]);
+        let mut slots = Box::new([Slot::default(); SLOTS]);
         for (index, row) in rows[..top_level].iter().enumerate() {
-            let name = row.command.name.as_bytes();
-            let mut slot = slot_of(name);
-            while slots[slot] != 0 {
-                let other = &rows[slots[slot] as usize - 1];
-                assert_ne!(other.command.name.as_bytes(), name, "two rows of one name");
+            let name = Name::of(row.command.name.as_bytes());
+            let mut slot = name.slot();
+            while slots[slot].name.len != 0 {
+                assert_ne!(
+                    rows[slots[slot].row as usize].command.name, row.command.name,
+                    "two rows of one name"
+                );
                 slot = (slot + 1) % SLOTS;
             }
-            slots[slot] = index as u16 + 1;
+            slots[slot] = Slot { name, row: index as u16 };
         }
         Table { rows, top_level, slots }
     }
@@ -122,15 +138,21 @@ impl Table {
 
     /// A command by name alone, in any case.
     #[inline]
-    pub fn command(&self, name: &[u8]) -> Option<&Row> {
-        let mut slot = slot_of(name);
+    pub fn command(&self, text: &[u8]) -> Option<&Row> {
+        let name = Name::of(text);
+        let mut at = name.slot();
         loop {
-            let index = (self.slots[slot] as usize).checked_sub(1)?;
-            let row = &self.rows[index];
-            if row.command.name.as_bytes().eq_ignore_ascii_case(name) {
-                return Some(row);
+            let slot = &self.slots[at];
+            if slot.name == name && name.len != 0 {
+                let row = &self.rows[slot.row as usize];
+                if name.is_whole() || row.command.name.as_bytes().eq_ignore_ascii_case(text) {
+                    return Some(row);
+                }
             }
-            slot = (slot + 1) % SLOTS;
+            if slot.name.len == 0 {
+                return None;
+            }
+            at = (at + 1) % SLOTS;
         }
     }
 
@@ -185,19 +207,45 @@ impl Row {
     }
 }
 
-/// Folds the ends of the name, its case dropped, into a slot. Two names may meet; names are compared after.
+impl Name {
+    #[inline]
+    fn of(name: &[u8]) -> Name {
+        let (head, tail) = match name.len() {
+            0 => (0, 0),
+            1..4 => {
+                (u64::from(name[0]), u64::from(name[name.len() / 2]) << 8 | u64::from(name[name.len() - 1]))
+            }
+            4..8 => (u64::from(four(name)), u64::from(four(&name[name.len() - 4..]))),
+            _ => (eight(name), eight(&name[name.len() - 8..])),
+        };
+        Name { head: lower_case(head), tail: lower_case(tail), len: name.len() }
+    }
+
+    /// True where the ends leave nothing out.
+    fn is_whole(self) -> bool {
+        self.len <= 16
+    }
+
+    /// Where the search for it begins. Two names may meet.
+    #[inline]
+    fn slot(self) -> usize {
+        let mixed = self.head.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ self.tail.wrapping_add(self.len as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        ((mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS
+    }
+}
+
+/// Each of the eight bytes in lower case, at once.
 #[inline]
-fn slot_of(name: &[u8]) -> usize {
-    const LOWER: u64 = 0x2020_2020_2020_2020;
-    let (head, tail) = match name.len() {
-        0 => (0, 0),
-        1..4 => (u64::from(name[0]), u64::from(name[name.len() / 2]) << 8 | u64::from(name[name.len() - 1])),
-        4..8 => (u64::from(four(name)), u64::from(four(&name[name.len() - 4..]))),
-        _ => (eight(name), eight(&name[name.len() - 8..])),
-    };
-    let mixed = (head | LOWER).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ (tail | LOWER).wrapping_add(name.len() as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    ((mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS
+fn lower_case(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let seven_bits = word & !HIGH;
+    // The high bit of each byte tells, of its other seven: at least 'A', and above 'Z'.
+    let from_a = seven_bits + (0x80 - b'A' as u64) * ONES;
+    let above_z = seven_bits + (0x80 - b'Z' as u64 - 1) * ONES;
+    let capital = from_a & !above_z & !word & HIGH;
+    word | capital >> 2
 }
 
 fn four(bytes: &[u8]) -> u32 {
@@ -220,8 +268,20 @@ mod tests {
             assert_eq!(found.id, row.id);
         }
         assert!(table.command(b"nosuch").is_none());
+        for near in [b"ge\x54".as_slice(), b"g\x45t", b"get\0", b"\x07et", b"ge"] {
+            assert_eq!(table.command(near).is_some(), near.eq_ignore_ascii_case(b"get"));
+        }
         assert!(table.command(b"").is_none());
         assert!(table.by_full_name(b"get|x").is_none());
+    }
+
+    #[test]
+    fn lower_case_is_that_of_ascii() {
+        for byte in 0..=u8::MAX {
+            let word = u64::from_le_bytes([byte, b'A', byte, b'[', 0xff, b'Z', b'@', byte]);
+            let expected = word.to_le_bytes().map(|byte| byte.to_ascii_lowercase());
+            assert_eq!(lower_case(word).to_le_bytes(), expected);
+        }
     }
 
     #[test]
@@ -230,7 +290,7 @@ mod tests {
         let crowded = table
             .commands()
             .iter()
-            .filter(|row| table.slots[slot_of(row.command.name.as_bytes())] as usize != row.id.0 as usize + 1)
+            .filter(|row| table.slots[Name::of(row.command.name.as_bytes()).slot()].row != row.id.0)
             .count();
         assert!(crowded * 5 < table.commands().len(), "{crowded} rows are not in their own slot");
     }
