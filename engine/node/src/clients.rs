@@ -123,15 +123,15 @@ pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, 
 }
 
 fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut Client, input: &mut BytesMut) {
-    let limits = if client.session.authenticated {
-        Limits { bulk_bytes_max: engine.config.proto_bulk_bytes_max, ..Limits::default() }
-    } else {
-        Limits::unauthenticated()
-    };
+    let mut limits = limits_of(engine, &client.session);
     let mut consumed_total = 0;
     while may_execute(services, &client.session) {
         let rest = &input[consumed_total..];
         match client.parser.parse(rest, &limits) {
+            Ok(Parsed::Incomplete) if rest.len() as u64 > limits.query_buffer_bytes_max => {
+                close_talker(engine, services, client, rest.len());
+                consumed_total = input.len();
+            }
             Ok(Parsed::Incomplete) => break,
             Ok(Parsed::Empty { consumed }) => {
                 consumed_total += consumed;
@@ -150,10 +150,13 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
                     refuse_reply_to_replica(services, client);
                 }
                 services.change_role(engine);
+                if client.session.authenticated != limits.authenticated {
+                    limits = limits_of(engine, &client.session);
+                }
             }
             Err(error) => {
-                let text = format!("ERR Protocol error: {error}");
-                Reply::new(&mut client.output, client.session.protocol).error(&text);
+                let text = [b"ERR Protocol error: ", &error.text()[..]].concat();
+                Reply::new(&mut client.output, client.session.protocol).error_bytes(&text);
                 services.effects.log(
                     LogLevel::Verbose,
                     format!("Protocol error ({error}) from client: addr={}", client.session.peer),
@@ -164,6 +167,29 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
         }
     }
     input.advance(consumed_total);
+    input.reserve(client.parser.bytes_wanted(input.len()));
+}
+
+/// `client-query-buffer-limit`: no request is so long.
+fn close_talker(engine: &mut Engine, services: &mut Services, client: &mut Client, pending: usize) {
+    engine.stats.query_buffer_disconnections += 1;
+    services.effects.warning(format!(
+        "Client id={} addr={} closed for overcoming of the query buffer limit ({pending} bytes).",
+        client.session.id.0, client.session.peer
+    ));
+    client.session.close_after_reply = true;
+}
+
+/// What a client may send in one request: little, until it has said who it is.
+fn limits_of(engine: &Engine, session: &Session) -> Limits {
+    match session.authenticated {
+        true => Limits {
+            bulk_bytes_max: engine.config.proto_bulk_bytes_max,
+            query_buffer_bytes_max: engine.config.client_query_buffer_bytes_max,
+            ..Limits::default()
+        },
+        false => Limits::unauthenticated(),
+    }
 }
 
 /// A replica takes everything that it is sent for a part of the dataset or of the stream, so it cannot be

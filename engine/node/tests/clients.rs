@@ -45,6 +45,36 @@ fn a_protocol_error_is_answered_and_ends_the_conversation() {
     assert_eq!(world.closed, [client]);
 }
 
+/// What a client may send is judged by what it has become in the meantime.
+#[test]
+fn limits_follow_authentication_within_a_batch() {
+    let mut world = World::new(&["--requirepass", "secret"]);
+    let client = world.connect();
+    let long = format!("*2\r\n$4\r\nPING\r\n$20000\r\n{}\r\n", "x".repeat(20_000));
+    world.send(client, format!("*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n{long}").as_bytes());
+    assert_eq!(world.reply(client), Some(ok()));
+    assert_eq!(world.reply(client), Some(bulk(&"x".repeat(20_000))));
+    let stranger = world.connect();
+    world.send(stranger, long.as_bytes());
+    assert_eq!(text_of(&world.received(stranger)), "-ERR Protocol error: unauthenticated bulk length\r\n");
+    assert_eq!(world.closed, [stranger]);
+}
+
+/// A request that never ends is cut off.
+#[test]
+fn a_request_beyond_the_query_buffer_limit_ends_the_conversation() {
+    let mut world = World::new(&["--client-query-buffer-limit", "1mb"]);
+    let client = world.connect();
+    world.send(client, b"*1000000\r\n");
+    let arguments = b"$1\r\nx\r\n".repeat(20_000);
+    for _ in 0..7 {
+        assert_eq!(world.closed, []);
+        world.send(client, &arguments);
+    }
+    world.send(client, &arguments);
+    assert_eq!(world.closed, [client]);
+}
+
 #[test]
 fn a_pause_holds_writes_back_and_ends() {
     let mut world = World::new(&[]);

@@ -12,7 +12,7 @@ pub struct Limits {
     pub inline_bytes_max: usize,
     /// The most input that may wait for its end (`client-query-buffer-limit`). The reader enforces it: past
     /// it a peer is disconnected without a reply.
-    pub query_buffer_bytes_max: usize,
+    pub query_buffer_bytes_max: u64,
     /// Whether the peer is known; decides only which error it reads.
     pub authenticated: bool,
 }
@@ -20,7 +20,13 @@ pub struct Limits {
 impl Limits {
     /// The bounds for a peer that has not authenticated: enough for AUTH and HELLO, too little to fill memory.
     pub fn unauthenticated() -> Limits {
-        Limits { bulk_bytes_max: 16_384, multibulk_count_max: 10, authenticated: false, ..Limits::default() }
+        Limits {
+            bulk_bytes_max: 16_384,
+            multibulk_count_max: 10,
+            query_buffer_bytes_max: 1 << 20,
+            authenticated: false,
+            ..Limits::default()
+        }
     }
 }
 
