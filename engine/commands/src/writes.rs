@@ -29,6 +29,15 @@ impl Engine {
         Some(removed)
     }
 
+    /// Puts the live entry under `from` where `to` says, expiry time and access word with it.
+    pub fn relocate(&mut self, from: (usize, &[u8]), to: (usize, &[u8])) {
+        let removed = self.take(from.0, from.1).expect("the caller has looked the key up");
+        self.watches.touch(from.0, from.1);
+        let (access, expire_at) = (removed.access(), removed.expire_at());
+        self.insert(to.0, to.1, removed.into_value(), expire_at);
+        self.restore_access(to.0, to.1, access);
+    }
+
     /// Sets or clears the expiry time of a key that exists.
     pub fn set_expire(&mut self, db: usize, key: &[u8], expire_at: Option<UnixMs>) {
         let exists = self.keyspace.db_mut(db).set_expire(key, expire_at);

@@ -203,6 +203,7 @@ impl Pair {
         }
         self.received();
         self.squall.propagated();
+        let changes_before = (self.changes_of_redis(), self.squall.engine.dirty);
         for command in commands {
             let (theirs, ours) = (self.redis.ask(command), self.squall.ask(command));
             let same = match command[0].eq_ignore_ascii_case(b"DUMP") {
@@ -214,6 +215,12 @@ impl Pair {
                 return Err(TestCaseError::fail(format!("{command}\n  Redis:  {theirs}\n  Squall: {ours}")));
             }
         }
+        let theirs = self.changes_of_redis() - changes_before.0;
+        prop_assert_eq!(
+            theirs,
+            self.squall.engine.dirty - changes_before.1,
+            "changes that save points count"
+        );
         let (theirs, ours) = (normal(self.received()), normal(self.squall.propagated()));
         for (theirs, ours) in theirs.iter().zip(&ours) {
             if !same_effect(theirs, ours) {
@@ -246,6 +253,13 @@ impl Pair {
         let [get, del] = [b"GET", b"DEL"].map(|name| vec![name.to_vec(), probe.clone()]);
         let same = self.redis.ask(&get) == self.squall.ask(&get);
         same && self.redis.ask(&del) == self.squall.ask(&del)
+    }
+
+    fn changes_of_redis(&mut self) -> u64 {
+        let reply = self.redis.ask_words("INFO persistence");
+        let text = String::from_utf8(reply).expect("INFO is text");
+        let field = text.split("rdb_changes_since_last_save:").nth(1).expect("INFO counts changes");
+        field.lines().next().and_then(|count| count.parse().ok()).expect("a number")
     }
 
     /// What Redis has sent to its replica.

@@ -58,7 +58,8 @@ fn flush(context: &mut Context<'_>, databases: std::ops::Range<usize>) {
         engine.discard(db);
     }
     // Propagated even where nothing was there: a replica may hold what its primary has forgotten.
-    engine.dirty += 1;
+    let words: Vec<&[u8]> = context.args.iter().collect();
+    engine.propagation.replace(&words);
     context.reply.ok();
 }
 

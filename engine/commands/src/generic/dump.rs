@@ -35,9 +35,8 @@ pub(super) fn restore(context: &mut Context<'_>) -> CommandResult {
     }
     let expire_at = restored_expiry(context, ttl, options);
     let value = rdb::restore(payload).map_err(refusal)?;
-    let deleted = options.replace && context.engine.delete(db, key).is_some();
     if expire_at.is_some_and(|at| context.is_past(at.0 as i64)) {
-        if deleted {
+        if context.engine.delete(db, key).is_some() {
             let verb = context.expiry_verb();
             context.engine.propagation.replace(&[verb, key]);
         }

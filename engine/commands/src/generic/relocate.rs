@@ -29,10 +29,7 @@ fn rename_to(context: &mut Context<'_>, replace: bool) -> Result<bool, CommandEr
     if !replace && engine.lookup_write(db, to).is_some() {
         return Ok(false);
     }
-    let removed = engine.delete(db, from).expect("the key was just looked up");
-    let (access, expire_at) = (removed.access(), removed.expire_at());
-    engine.insert(db, to, removed.into_value(), expire_at);
-    engine.restore_access(db, to, access);
+    engine.relocate((db, from), (db, to));
     Ok(true)
 }
 
@@ -48,9 +45,7 @@ pub(super) fn move_key(context: &mut Context<'_>) -> CommandResult {
     let engine = &mut *context.engine;
     let moves = engine.lookup_write(from, key).is_some() && engine.lookup_write(to, key).is_none();
     if moves {
-        let removed = engine.delete(from, key).expect("the key was just looked up");
-        let expire_at = removed.expire_at();
-        engine.insert(to, key, removed.into_value(), expire_at);
+        engine.relocate((from, key), (to, key));
     }
     context.reply.integer(i64::from(moves));
     Ok(())
