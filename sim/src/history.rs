@@ -108,6 +108,13 @@ impl History {
         self.0.borrow().is_empty()
     }
 
+    /// Whether a write that began after `since` has been acknowledged.
+    pub fn serves_writes(&self, since: Mono) -> bool {
+        let operations = self.0.borrow();
+        let later = operations.iter().rev().take_while(|operation| operation.invoked > since);
+        later.into_iter().any(|operation| operation.is_write() && operation.is_acknowledged())
+    }
+
     /// The operations, in the order in which they began.
     pub fn operations(&self) -> Vec<Operation> {
         self.0.borrow().clone()

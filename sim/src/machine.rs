@@ -209,6 +209,11 @@ impl World {
         self.state().machine(id).status
     }
 
+    /// How often its program was started.
+    pub fn starts(&self, id: MachineId) -> u32 {
+        self.state().machine(id).start
+    }
+
     pub fn machine_name(&self, id: MachineId) -> String {
         self.state().machine(id).name.clone()
     }

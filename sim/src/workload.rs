@@ -5,6 +5,7 @@
 //! which each writer appends, so that at the end every acknowledged write is either in it or lost.
 
 use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use squall_clock::Nanos;
 use squall_net::{Address, Host};
@@ -72,6 +73,7 @@ pub struct Worker {
     workload: Workload,
     history: History,
     rng: ChaCha8Rng,
+    letters: ChaCha8Rng,
     writer: Client,
     reader: Option<Client>,
 }
@@ -125,6 +127,7 @@ impl Worker {
             workload: workload.clone(),
             history: history.clone(),
             rng: stream(seed, "worker", number),
+            letters: stream(seed, "letters", number),
             writer: client(&workload.write_to),
             reader,
             host: host.clone(),
@@ -229,13 +232,21 @@ impl Worker {
         }
     }
 
-    /// The number of the operation, padded to the length of a value; a blank ends it in a ledger.
-    fn value(&self, number: u64) -> Vec<u8> {
+    /// The number of the operation, and behind a mark as many letters as make up the length of a value. They are
+    /// drawn, so that no compression makes a dataset smaller than it is meant to be; a ledger is padded with blanks.
+    fn value(&mut self, number: u64) -> Vec<u8> {
         let len = (self.workload.value.0 as usize).max(1);
-        let padding = if self.workload.kind == Kind::Ledgers { b' ' } else { b'.' };
         let mut value = format!("{number}").into_bytes();
-        value.push(padding);
-        value.resize(len.max(value.len()), padding);
+        if self.workload.kind == Kind::Ledgers {
+            value.push(b' ');
+            value.resize(len.max(value.len()), b' ');
+            return value;
+        }
+        value.push(b'.');
+        let start = value.len().min(len);
+        value.resize(len.max(value.len()), 0);
+        self.letters.fill_bytes(&mut value[start..]);
+        value[start..].iter_mut().for_each(|byte| *byte = b'a' + *byte % 26);
         value
     }
 }

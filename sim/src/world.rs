@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use squall_clock::{Mono, Nanos};
@@ -31,6 +33,8 @@ pub struct WorldOptions {
     /// What every path is like until it is changed.
     pub links: LinkSettings,
     pub trace: Option<TraceSink>,
+    /// Follows the time of the world, in nanoseconds, for those who wait outside.
+    pub progress: Option<Arc<AtomicU64>>,
 }
 
 /// What a finished run gives back.
@@ -61,6 +65,7 @@ pub(crate) struct State {
     pub(crate) next_connection: u64,
     pub(crate) listener_serial: u64,
     pub(crate) events: u64,
+    progress: Option<Arc<AtomicU64>>,
 }
 
 /// What the executor calls a millisecond is a microsecond here.
@@ -117,6 +122,7 @@ impl World {
             next_connection: 1,
             listener_serial: 0,
             events: 0,
+            progress: options.progress,
         })))
     }
 
@@ -132,6 +138,9 @@ impl World {
             let next = state.agenda.next_time().expect("nothing is left that could ever happen");
             let idle = next.since(state.now);
             state.now = state.now.max(next);
+            if let Some(progress) = &state.progress {
+                progress.store(state.now.0, Ordering::Relaxed);
+            }
             (state.now, idle)
         };
         if idle > Nanos::from_micros(1) {

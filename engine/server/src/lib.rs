@@ -19,7 +19,8 @@ use std::rc::Rc;
 
 use squall_clock::Now;
 use squall_net::Host;
-use squall_node::{Config, Environment, LogLevel, Node, NodeOptions};
+pub use squall_node::{Config, Environment, LogLevel};
+use squall_node::{Node, NodeOptions};
 
 use shell::Shell;
 

@@ -18,7 +18,7 @@ pub struct Probe {
 
 /// Runs `body` in a world with an echo server; a panic inside fails the test.
 pub fn in_world(seed: u64, links: LinkSettings, body: impl AsyncFnOnce(Probe) + Send + 'static) -> Run<()> {
-    let outcome = run(seed, WorldOptions { links, trace: None }, async move |world: World| {
+    let outcome = run(seed, WorldOptions { links, ..Default::default() }, async move |world: World| {
         let server = world.add_machine("server");
         let client = world.add_machine("client");
         world.start(server, Rc::new(|host| Box::pin(echo(host))));
