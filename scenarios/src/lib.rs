@@ -1,1 +1,23 @@
-//! To be written.
+//! Scenarios: what a file says ([`file`]), whether it can be ([`check`]), how it is played in a simulated world
+//! ([`stage`]), what came of it ([`measures`]) and how that is told ([`report`]). The `squall` binary is a thin
+//! command line over this.
+#![forbid(unsafe_code)]
+
+mod agent;
+mod audit;
+pub mod catalog;
+mod check;
+mod cluster;
+mod evidence;
+pub mod file;
+mod lag;
+mod measures;
+mod operator;
+mod report;
+mod stage;
+
+pub use check::ScenarioError;
+pub use file::Scenario;
+pub use measures::{Amount, MEASURES, Measures};
+pub use report::{Report, Wall};
+pub use stage::{RunOptions, play};

@@ -1,0 +1,50 @@
+//! What is left when all have come to rest: the ledgers and counters at the primary, and every node's digest
+//! with the point of history that it stands for, read together.
+
+use std::collections::BTreeSet;
+
+use squall_resp::Value;
+use squall_sim::checkers::NodeSample;
+use squall_sim::{Action, Client, Operation, Survivors, ledger_entries};
+
+use crate::agent::{NodeState, text_of};
+
+/// Reads every key that a ledger or counter of the history has.
+pub(crate) async fn read_survivors(client: &mut Client, history: &[Operation]) -> Option<Survivors> {
+    let keys_of = |action: Action| -> BTreeSet<&str> {
+        let touched = history.iter().filter(|operation| operation.action == action);
+        touched.map(|operation| operation.key.as_str()).collect()
+    };
+    let mut survivors = Survivors::default();
+    for key in keys_of(Action::Append) {
+        let entries = match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
+            Value::Bulk(text) => ledger_entries(&text),
+            _ => Vec::new(),
+        };
+        survivors.ledgers.insert(key.to_owned(), entries);
+    }
+    for key in keys_of(Action::Increment) {
+        let held = match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
+            Value::Bulk(text) => std::str::from_utf8(&text).ok()?.parse().ok()?,
+            _ => 0,
+        };
+        survivors.counters.insert(key.to_owned(), held);
+    }
+    Some(survivors)
+}
+
+/// A node's digest and the point of history that it belongs to.
+pub(crate) async fn sample(name: &str, client: &mut Client) -> Option<NodeSample> {
+    let requests: [&[&[u8]]; 4] =
+        [&[b"MULTI"], &[b"INFO", b"replication"], &[b"DEBUG", b"DIGEST"], &[b"EXEC"]];
+    let replies = client.pipeline(&requests).await.ok()?;
+    let Some(Value::Array(answers)) = replies.into_iter().next_back() else { return None };
+    let [info, digest] = <[Value; 2]>::try_from(answers).ok()?;
+    let state = NodeState::of_info(&text_of(info)?);
+    Some(NodeSample {
+        node: name.to_owned(),
+        replid: state.replid,
+        offset: state.offset,
+        digest: text_of(digest)?,
+    })
+}

@@ -1,0 +1,78 @@
+//! The scenarios that come with the binary, and how a name or a path is turned into one.
+
+use crate::check::{ScenarioError, nearest};
+use crate::file::Scenario;
+
+/// A scenario that comes with the binary.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+macro_rules! entries {
+    ($($name:literal),* $(,)?) => {
+        &[$(Entry { name: $name, text: include_str!(concat!("../files/", $name, ".toml")) }),*]
+    };
+}
+
+/// In the order in which they are listed.
+pub const ENTRIES: &[Entry] = entries![
+    "primary-partition",
+    "replica-lag",
+    "backlog-overflow",
+    "crash-during-full-sync",
+    "chained-replicas",
+];
+
+/// A scenario and what it is called: the name of an entry, or the path of a file.
+pub struct Found {
+    pub name: String,
+    pub text: String,
+    pub scenario: Scenario,
+}
+
+/// Finds the entry `name`, or reads the file at that path.
+pub fn find(name: &str) -> Result<Found, ScenarioError> {
+    let (file, text) = match ENTRIES.iter().find(|entry| entry.name == name) {
+        Some(entry) => (format!("{name}.toml"), entry.text.to_owned()),
+        None => (name.to_owned(), read_file(name)?),
+    };
+    let scenario = Scenario::read(&file, &text)?;
+    Ok(Found { name: name.to_owned(), text, scenario })
+}
+
+#[allow(clippy::disallowed_methods, reason = "the file of a scenario is read before any world begins")]
+fn read_file(path: &str) -> Result<String, ScenarioError> {
+    let refuse =
+        |message: String, suggestion| ScenarioError { file: path.to_owned(), line: 0, message, suggestion };
+    if !path.ends_with(".toml") && !path.contains('/') {
+        let suggestion = nearest(path, ENTRIES.iter().map(|entry| entry.name));
+        return Err(refuse(
+            "there is no scenario of this name; `squall list` shows them".to_owned(),
+            suggestion,
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(|error| refuse(error.to_string(), None))?;
+    String::from_utf8(bytes).map_err(|_| refuse("the file is not UTF-8 text".to_owned(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_can_be_played_as_it_is() {
+        for entry in ENTRIES {
+            let found = find(entry.name).unwrap_or_else(|error| panic!("{error}"));
+            assert!(!found.scenario.expectations.is_empty(), "{} can never fail", entry.name);
+            assert!(!found.scenario.about.is_empty(), "{} does not say what it is about", entry.name);
+        }
+    }
+
+    #[test]
+    fn a_mistyped_name_is_refused_with_the_right_one() {
+        let error = find("primary-partiton").err().unwrap();
+        assert_eq!(error.suggestion.as_deref(), Some("primary-partition"));
+    }
+}

@@ -1,0 +1,82 @@
+//! The machines of a scenario and what they run: the same shell and node as in production on each server's
+//! machine, beside an agent that watches it; a worker on each client's.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use squall_net::Host;
+use squall_server::{Config, Environment, LogLine, ServerOptions, start};
+use squall_sim::{History, MachineId, Process, Program, SimHost, Worker, World};
+
+use crate::agent::{Samples, watch};
+use crate::file::{NodeSpec, Scenario};
+
+/// Who is still at work, and whether they should be.
+#[derive(Clone, Default)]
+pub(crate) struct Shift {
+    working: Rc<Cell<u32>>,
+    over: Rc<Cell<bool>>,
+}
+
+/// Adds and starts a machine for each node. Replicas may come before their primary: they try again.
+pub(crate) fn start_nodes(world: &World, scenario: &Scenario, samples: &Samples) -> Vec<MachineId> {
+    let start_node = |node: &toml::Spanned<NodeSpec>| {
+        let spec = node.get_ref();
+        let machine = world.add_machine(&spec.name);
+        let text = scenario.config_text(spec);
+        let config = Config::from_text(&spec.name, text.as_bytes()).expect("the scenario has been checked");
+        world.start(machine, server(config, samples.clone()));
+        machine
+    };
+    scenario.nodes.iter().map(start_node).collect()
+}
+
+/// Adds a machine for each client and lets all work, until the shift is over.
+pub(crate) fn start_clients(world: &World, scenario: &Scenario, history: &History, shift: &Shift) {
+    let mut number = 0;
+    for group in &scenario.clients {
+        for name in group.get_ref().machines() {
+            let machine = world.machine_named(&name).expect("the machines have been added");
+            let (work, history, shift) = (group.get_ref().work.clone(), history.clone(), shift.clone());
+            shift.working.set(shift.working.get() + 1);
+            let program = move |host: SimHost| {
+                let worker = Worker::on(&host, number, &work, &history);
+                let shift = shift.clone();
+                Box::pin(async move {
+                    let over = Rc::clone(&shift.over);
+                    worker.work(move || over.get()).await;
+                    shift.working.set(shift.working.get() - 1);
+                }) as Process
+            };
+            world.start(machine, Rc::new(program));
+            number += 1;
+        }
+    }
+}
+
+impl Shift {
+    pub(crate) fn end(&self) {
+        self.over.set(true);
+    }
+
+    /// Whether all have finished what they were doing.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.working.get() == 0
+    }
+}
+
+fn server(config: Config, samples: Samples) -> Program {
+    Rc::new(move |host: SimHost| {
+        let (config, samples) = (config.clone(), samples.clone());
+        Box::pin(async move {
+            let (world, name) = (host.world().clone(), host.name());
+            let log = move |line: LogLine<'_>| {
+                world.note(&name, format_args!("log {} {:?} {}", line.role, line.level, line.message));
+            };
+            let environment = Environment { process_id: 1, ..Environment::default() };
+            let running = start(host.clone(), ServerOptions { config, environment, log: Box::new(log) });
+            host.spawn(watch(host.clone(), samples));
+            running.exited().await;
+        }) as Process
+    })
+}

@@ -1,0 +1,32 @@
+//! Everything that a run leaves behind for judgement.
+
+use squall_clock::Mono;
+use squall_sim::checkers::NodeSample;
+use squall_sim::{Operation, Survivors};
+
+use crate::agent::Sample;
+use crate::operator::Carried;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Evidence {
+    /// When all replicas were in step for the first time: the scenario's times count from here.
+    pub(crate) begin: Mono,
+    /// When the first fault began.
+    pub(crate) first_fault: Option<Mono>,
+    /// When all faults had ended.
+    pub(crate) healed: Mono,
+    /// When all nodes agreed on a primary again and a write had been acknowledged since the heal.
+    pub(crate) recovered: Option<Mono>,
+    /// When the clients stopped.
+    pub(crate) stopped: Mono,
+    pub(crate) history: Vec<Operation>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) orders: Vec<Carried>,
+    /// How often a process was started again.
+    pub(crate) restarts: u64,
+    /// Each node at rest, and what the primary holds.
+    pub(crate) at_rest: Vec<NodeSample>,
+    pub(crate) survivors: Option<Survivors>,
+    /// What kept the run from going on.
+    pub(crate) stuck: Option<String>,
+}

@@ -1,0 +1,224 @@
+//! The scenario file: TOML, every field checked, nothing ignored. `squall show NAME` prints one to start from.
+//!
+//! ```toml
+//! title = "what it is about, in a line"
+//! [[node]]                          # the servers; redis.conf for all of them under [server]
+//! name = "a"
+//! [[node]]
+//! name = "b"
+//! replica_of = "a"
+//! [[clients]]                       # groups of clients, each on a machine of its own: w1, w2, ...
+//! name = "w"
+//! count = 4
+//! work = { kind = "ledgers", rate = 20, write_to = ["a", "b"] }
+//! [[fault]]                         # times count from the moment at which all replicas are in step
+//! at = "5s"
+//! for = "20s"
+//! fault = "partition"
+//! left = ["a", "w1"]
+//! right = ["*"]
+//! [[operator]]                      # what a person or a controller does about it
+//! at = "8s"
+//! do = "promote"
+//! node = "b"
+//! [chaos]                           # faults end with it at the latest
+//! lasting = "30s"
+//! [repair]                          # then all nodes must agree again
+//! within = "60s"
+//! [[expect]]
+//! measure = "lost-writes"
+//! at_least = 1
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use squall_sim::{FaultStep, LinkSettings, Size, Span, Workload};
+use toml::Spanned;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// In one line, for `squall list`.
+    pub title: String,
+    /// What happens and what is to be learnt from it.
+    #[serde(default)]
+    pub about: String,
+    /// redis.conf of every node.
+    #[serde(default)]
+    pub server: BTreeMap<String, Setting>,
+    #[serde(rename = "node")]
+    pub nodes: Vec<Spanned<NodeSpec>>,
+    /// What every path between two machines is like.
+    #[serde(default)]
+    pub links: LinkSettings,
+    #[serde(default)]
+    pub clients: Vec<Spanned<ClientGroup>>,
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<Spanned<FaultStep>>,
+    #[serde(default)]
+    pub operator: Vec<Spanned<OperatorStep>>,
+    pub chaos: Chaos,
+    pub repair: Repair,
+    #[serde(default, rename = "expect")]
+    pub expectations: Vec<Spanned<Expectation>>,
+    #[serde(default)]
+    pub observe: Observe,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSpec {
+    pub name: String,
+    /// The node that it follows from its start.
+    pub replica_of: Option<String>,
+    /// redis.conf of this node, beside what all have.
+    #[serde(default)]
+    pub config: BTreeMap<String, Setting>,
+}
+
+/// A value of redis.conf. A list repeats the directive.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Setting {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+    Several(Vec<String>),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientGroup {
+    /// Their machines are called by it and a number: `w1`, `w2`, ...
+    pub name: String,
+    pub count: u32,
+    pub work: Workload,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct OperatorStep {
+    pub at: Span,
+    #[serde(flatten)]
+    pub order: Order,
+}
+
+/// What an operator does; over the network, and again until the node answers.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Order {
+    /// `REPLICAOF NO ONE`.
+    Promote { node: String },
+    /// `REPLICAOF` another node.
+    Replicate { node: String, of: String },
+    /// Any command, its words apart.
+    Command { node: String, words: Vec<String> },
+    /// Waits before the next order; at most until the run is over.
+    Await { node: String, until: Condition },
+    /// Ends all faults now.
+    Heal,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// The node says that it is a primary.
+    Primary,
+    /// The node says that it is a replica whose link is up.
+    Linked,
+    /// The node is being sent a snapshot.
+    Syncing,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chaos {
+    pub lasting: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repair {
+    /// After chaos all nodes must agree on one primary, follow it and serve writes within this.
+    pub within: Span,
+}
+
+/// A bound on a measure; outside it the run fails.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    pub measure: String,
+    pub at_least: Option<Bound>,
+    pub at_most: Option<Bound>,
+}
+
+/// A count, or a duration or size as text.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Bound {
+    Count(u64),
+    Text(String),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Observe {
+    /// How often each node is asked for its state, from its own machine.
+    pub every: Span,
+    /// Show the lag of this replica over time in the summary.
+    pub lag_of: Option<String>,
+    /// At these steps.
+    pub lag_step: Span,
+}
+
+impl Default for Observe {
+    fn default() -> Observe {
+        Observe { every: Span::from_millis(500), lag_of: None, lag_step: Span::from_secs(5) }
+    }
+}
+
+impl Setting {
+    /// The lines of redis.conf that say this.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        let line = |value: &str| format!("{name} {}", if value.is_empty() { "\"\"" } else { value });
+        match self {
+            Setting::Flag(flag) => vec![line(if *flag { "yes" } else { "no" })],
+            Setting::Number(number) => vec![line(&number.to_string())],
+            Setting::Text(text) => vec![line(text)],
+            Setting::Several(values) => values.iter().map(|value| line(value)).collect(),
+        }
+    }
+}
+
+impl ClientGroup {
+    pub fn machines(&self) -> impl Iterator<Item = String> + '_ {
+        (1..=self.count).map(|number| format!("{}{number}", self.name))
+    }
+}
+
+impl Bound {
+    /// As a plain number: a count, nanoseconds or bytes.
+    pub fn amount(&self) -> Result<u64, String> {
+        match self {
+            Bound::Count(count) => Ok(*count),
+            Bound::Text(text) => match (text.parse::<Span>(), text.parse::<Size>()) {
+                (Ok(span), _) => Ok(span.0.0),
+                (_, Ok(size)) => Ok(size.0),
+                (Err(_), Err(_)) => {
+                    Err(format!("`{text}` is neither a duration such as 5s nor a size such as 64kb"))
+                }
+            },
+        }
+    }
+}
+
+impl Order {
+    /// The nodes that it names.
+    pub fn nodes(&self) -> Vec<&str> {
+        match self {
+            Order::Promote { node } | Order::Command { node, .. } | Order::Await { node, .. } => vec![node],
+            Order::Replicate { node, of } => vec![node, of],
+            Order::Heal => Vec::new(),
+        }
+    }
+}

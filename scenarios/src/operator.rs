@@ -1,0 +1,168 @@
+//! What a person or a controller can do and see over the network: the operator carries out the scenario's
+//! orders, each again until the node obeys; the observer, on a machine of its own, asks all nodes for their state.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use squall_clock::{Mono, Nanos};
+use squall_net::{Address, Host};
+use squall_resp::Value;
+use squall_sim::{Client, Faults, MachineId, Process, SimHost, World};
+
+use crate::agent::{NodeState, ask};
+use crate::file::{Condition, OperatorStep, Order, Scenario};
+
+/// An order that a node has obeyed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Carried {
+    pub(crate) at: Mono,
+    pub(crate) promoted: Option<String>,
+}
+
+const TIMEOUT: Nanos = Nanos::from_secs(1);
+const RETRY_AFTER: Nanos = Nanos::from_millis(500);
+/// How often a condition is looked at.
+pub(crate) const LOOK_EVERY: Nanos = Nanos::from_millis(50);
+
+/// Runs `work` as the program of a machine and waits for what it gives.
+pub(crate) async fn on_machine<T: 'static, F: Future<Output = T> + 'static>(
+    world: &World,
+    machine: MachineId,
+    work: impl Fn(SimHost) -> F + 'static,
+) -> T {
+    let outcome = Rc::new(RefCell::new(None));
+    let given = Rc::clone(&outcome);
+    let work = Rc::new(work);
+    let program = move |host| {
+        let (given, work) = (Rc::clone(&given), Rc::clone(&work));
+        Box::pin(async move {
+            let value = work(host).await;
+            *given.borrow_mut() = Some(value);
+        }) as Process
+    };
+    world.start(machine, Rc::new(program));
+    loop {
+        if let Some(value) = outcome.borrow_mut().take() {
+            return value;
+        }
+        world.sleep(Nanos::from_millis(1)).await;
+    }
+}
+
+/// Carries out the orders in turn, each not before its time; gives up at `deadline`.
+pub(crate) async fn carry_out(
+    host: SimHost,
+    steps: Vec<OperatorStep>,
+    faults: Faults,
+    begin: Mono,
+    deadline: Mono,
+    carried: Rc<RefCell<Vec<Carried>>>,
+) {
+    for step in steps {
+        host.sleep_until(begin + step.at.0).await;
+        let done = match &step.order {
+            Order::Heal => {
+                faults.heal_all();
+                true
+            }
+            Order::Await { node, until } => await_condition(&host, node, *until, deadline).await,
+            Order::Promote { node } => insist(&host, node, &["REPLICAOF", "NO", "ONE"], deadline).await,
+            Order::Replicate { node, of } => insist(&host, node, &["REPLICAOF", of, "6379"], deadline).await,
+            Order::Command { node, words } => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                insist(&host, node, &words, deadline).await
+            }
+        };
+        if !done {
+            return;
+        }
+        let promoted = match step.order {
+            Order::Promote { node } => Some(node),
+            _ => None,
+        };
+        carried.borrow_mut().push(Carried { at: host.now().mono, promoted });
+    }
+}
+
+/// Asks every node for its state at once; those that do not answer are left out.
+pub(crate) async fn look_at_all(clients: &mut [(String, Client)]) -> Vec<(String, NodeState)> {
+    let mut states = Vec::new();
+    for (name, client) in clients {
+        if let Some(state) = ask(client).await {
+            states.push((name.clone(), state));
+        }
+    }
+    states
+}
+
+/// A client to each node.
+pub(crate) fn clients(host: &SimHost, scenario: &Scenario) -> Vec<(String, Client)> {
+    let names = scenario.nodes.iter().map(|node| node.get_ref().name.clone());
+    names.map(|name| (name.clone(), client(host, &name))).collect()
+}
+
+/// Whether all nodes follow one primary, directly or through others, with every link up.
+pub(crate) fn agree_on_primary(states: &[(String, NodeState)], nodes: usize) -> Option<String> {
+    let mut primaries = states.iter().filter(|(_, state)| state.is_primary);
+    let (primary, _) = primaries.next()?;
+    let linked = |(_, state): &(String, NodeState)| state.is_primary || state.link_up && !state.syncing;
+    let agreed = states.len() == nodes && primaries.next().is_none() && states.iter().all(linked);
+    agreed.then(|| primary.clone())
+}
+
+fn client(host: &SimHost, node: &str) -> Client {
+    Client::to(host, vec![Address { host: node.to_owned(), port: 6379 }], TIMEOUT)
+}
+
+/// Sends a command until the node obeys.
+async fn insist(host: &SimHost, node: &str, words: &[&str], deadline: Mono) -> bool {
+    let mut client = client(host, node);
+    let request: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    while host.now().mono < deadline {
+        let answer = match client.call(&request).await {
+            Ok(Value::Error(message)) => message,
+            Ok(_) => {
+                host.world().note("operator", format_args!("{node} obeys {}", words.join(" ")));
+                return true;
+            }
+            Err(error) => error.to_string(),
+        };
+        host.world().note("operator", format_args!("{node} does not obey {}: {answer}", words.join(" ")));
+        host.sleep_until(host.now().mono + RETRY_AFTER).await;
+    }
+    false
+}
+
+async fn await_condition(host: &SimHost, node: &str, until: Condition, deadline: Mono) -> bool {
+    let mut client = client(host, node);
+    while host.now().mono < deadline {
+        let holds = ask(&mut client).await.is_some_and(|state| match until {
+            Condition::Primary => state.is_primary,
+            Condition::Linked => !state.is_primary && state.link_up,
+            Condition::Syncing => state.syncing,
+        });
+        if holds {
+            return true;
+        }
+        host.sleep_until(host.now().mono + LOOK_EVERY).await;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_agree_when_one_is_primary_and_all_others_are_linked() {
+        let state = |is_primary, link_up| NodeState { is_primary, link_up, ..Default::default() };
+        let named = |states: &[NodeState]| {
+            states.iter().enumerate().map(|(n, state)| (n.to_string(), state.clone())).collect::<Vec<_>>()
+        };
+        let agree = |states: &[NodeState]| agree_on_primary(&named(states), 2);
+        assert_eq!(agree(&[state(true, false), state(false, true)]).as_deref(), Some("0"));
+        assert_eq!(agree(&[state(true, false), state(false, false)]), None);
+        assert_eq!(agree(&[state(true, false), state(true, false)]), None);
+        assert_eq!(agree(&[state(true, false)]), None, "a node that does not answer does not agree");
+    }
+}

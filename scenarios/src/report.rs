@@ -1,0 +1,262 @@
+//! The verdict on a run and how it is told: a few lines for people, JSON for machines. Nothing in a report
+//! depends on the machine that made it; what does (how fast it went) is [`Wall`].
+
+use std::fmt::{self, Write};
+
+use serde_json::{Value, json};
+use squall_clock::Nanos;
+use squall_sim::Run;
+
+use crate::evidence::Evidence;
+use crate::file::Scenario;
+use crate::measures::{Amount, Measures, Seconds};
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub name: String,
+    pub title: String,
+    pub seed: u64,
+    pub measures: Measures,
+    /// What went against the scenario's expectations, or against what must always hold.
+    pub failures: Vec<String>,
+    pub events: u64,
+    pub simulated: Nanos,
+    pub trace_lines: u64,
+    pub trace_hash: u64,
+    lag: Option<LagTable>,
+}
+
+/// The lag of one replica at even steps.
+#[derive(Clone, Debug)]
+struct LagTable {
+    node: String,
+    /// Since the beginning: seconds, bytes, milliseconds.
+    rows: Vec<(u64, u64, u64)>,
+}
+
+/// How long the run took where it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Wall {
+    pub elapsed: Nanos,
+}
+
+impl Report {
+    pub(crate) fn of(name: &str, scenario: &Scenario, seed: u64, run: &Run<Evidence>) -> Report {
+        let evidence = &run.outcome;
+        let measures = Measures::of(evidence);
+        let mut failures: Vec<String> = evidence.stuck.iter().cloned().collect();
+        failures.extend(broken_promises(&measures));
+        failures.extend(unmet(scenario, &measures));
+        let lag = scenario.observe.lag_of.as_ref().map(|node| LagTable {
+            node: node.clone(),
+            rows: lag_rows(&measures, node, scenario.observe.lag_step.0),
+        });
+        Report {
+            name: name.to_owned(),
+            title: scenario.title.clone(),
+            seed,
+            measures,
+            failures,
+            events: run.events,
+            simulated: run.simulated,
+            trace_lines: run.trace.lines,
+            trace_hash: run.trace.hash,
+            lag,
+        }
+    }
+
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// The one command that plays it again.
+    pub fn replay(&self) -> String {
+        format!("squall run {} --seed {}", self.name, self.seed)
+    }
+
+    pub fn to_json(&self, wall: Option<Wall>) -> Value {
+        let number = |amount: Amount| match amount {
+            Amount::Count(count) | Amount::Bytes(count) => json!(count),
+            Amount::Time(time) => json!(time.0 as f64 / 1e9),
+            Amount::Never => Value::Null,
+        };
+        let measures: serde_json::Map<_, _> =
+            self.measures.all().map(|(name, amount)| (name.to_owned(), number(amount))).collect();
+        let lag: serde_json::Map<_, _> = self
+            .measures
+            .lag
+            .iter()
+            .map(|(node, points)| {
+                let rows = points.iter().map(|point| {
+                    let since = point.at.since(self.measures.begin).0 as f64 / 1e9;
+                    json!([since, point.bytes, point.time.0 as f64 / 1e9])
+                });
+                (node.clone(), rows.collect())
+            })
+            .collect();
+        let mut report = json!({
+            "scenario": self.name,
+            "seed": self.seed,
+            "passed": self.passed(),
+            "failures": self.failures,
+            "measures": measures,
+            "lag": { "columns": ["seconds", "bytes", "seconds_behind"], "nodes": lag },
+            "events": self.events,
+            "simulated_seconds": self.simulated.0 as f64 / 1e9,
+            "trace": { "lines": self.trace_lines, "hash": format!("{:016x}", self.trace_hash) },
+            "replay": self.replay(),
+        });
+        if let Some(wall) = wall {
+            report["wall_seconds"] = json!(wall.elapsed.0 as f64 / 1e9);
+            report["simulated_seconds_per_wall_second"] = json!(wall.speed(self));
+        }
+        report
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.passed() { "passed" } else { "FAILED" };
+        writeln!(f, "{} (seed {}): {verdict}", self.name, self.seed)?;
+        writeln!(f, "{}", self.title)?;
+        writeln!(f)?;
+        for (label, text) in self.rows() {
+            writeln!(f, "  {label:<10} {text}")?;
+        }
+        if let Some(table) = &self.lag {
+            write!(f, "{table}")?;
+        }
+        if !self.failures.is_empty() {
+            writeln!(f)?;
+        }
+        for failure in &self.failures {
+            writeln!(f, "  failed     {failure}")?;
+        }
+        writeln!(f, "\n  replay     {}", self.replay())
+    }
+}
+
+impl Report {
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let get = |name| self.measures.get(name);
+        let any = |name: &str| self.measures.get(name).number().is_some_and(|number| number > 0);
+        let mut rows = Vec::new();
+        let mut writes = format!("{} acknowledged, {} lost", get("acknowledged-writes"), get("lost-writes"));
+        if let Some((first, last)) = self.measures.lost_between {
+            let _ = write!(writes, ", acknowledged from {} to {}", Seconds(first), Seconds(last));
+            let _ = write!(writes, " (a window of {})", get("lost-window"));
+        }
+        rows.push(("writes", writes));
+        let (refused, unknown) = (get("refused-operations"), get("unknown-operations"));
+        rows.push(("unserved", format!("{refused} operations refused, {unknown} of unknown outcome")));
+        if any("reads") {
+            let mut reads = format!("{}, {} stale", get("reads"), get("stale-reads"));
+            if any("stale-reads") {
+                let _ = write!(reads, ", the stalest by {}", get("stalest-read"));
+            }
+            rows.push(("reads", reads));
+        }
+        if let Some(outage) = self.measures.outage.as_ref().filter(|outage| outage.length().as_secs() > 0) {
+            let from = Seconds(outage.from.since(self.measures.begin));
+            rows.push((
+                "outage",
+                format!("{} at most, for {} from {from}", get("longest-outage"), outage.client),
+            ));
+        }
+        if get("failover") != Amount::Never {
+            let failover = get("failover");
+            rows.push((
+                "failover",
+                format!("{failover} from the first fault to the promoted node's first write"),
+            ));
+        }
+        rows.push((
+            "recovery",
+            format!("{} from the heal until all agreed and a write went through", get("recovery")),
+        ));
+        let resyncs =
+            ["full-resyncs", "partial-resyncs", "refused-partial-resyncs", "interrupted-full-resyncs"];
+        if resyncs.into_iter().any(any) {
+            let [full, partial, refused, interrupted] = resyncs.map(get);
+            rows.push((
+                "resyncs",
+                format!("{full} full, {partial} partial, {refused} refused, {interrupted} interrupted"),
+            ));
+        }
+        rows.push(("lag", format!("{} at most, {} at most", get("peak-lag"), get("peak-lag-bytes"))));
+        rows.push(("events", format!("{} in {} simulated", self.events, Seconds(self.simulated))));
+        rows.push(("trace", format!("{:016x} ({} lines)", self.trace_hash, self.trace_lines)));
+        rows
+    }
+}
+
+impl Wall {
+    /// Simulated seconds a second.
+    pub fn speed(&self, report: &Report) -> f64 {
+        report.simulated.0 as f64 / self.elapsed.0.max(1) as f64
+    }
+}
+
+impl fmt::Display for LagTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n  lag of {}:  at s     bytes behind    ms behind", self.node)?;
+        for (second, bytes, millis) in &self.rows {
+            writeln!(f, "  {:>16} {bytes:>16} {millis:>12}", second)?;
+        }
+        Ok(())
+    }
+}
+
+/// What must hold in every run, whatever the scenario expects.
+fn broken_promises(measures: &Measures) -> Vec<String> {
+    let named = [
+        ("diverging-nodes", "nodes hold different data at one point of one history"),
+        ("risen-writes", "writes are there that were refused, or that are there too often"),
+    ];
+    let broken = |(name, what): (&str, &str)| match measures.get(name) {
+        Amount::Count(0) => None,
+        count => Some(format!("{what}: {count}")),
+    };
+    named.into_iter().filter_map(broken).collect()
+}
+
+fn unmet(scenario: &Scenario, measures: &Measures) -> Vec<String> {
+    let mut unmet = Vec::new();
+    for expectation in scenario.expectations.iter().map(toml::Spanned::get_ref) {
+        let amount = measures.get(&expectation.measure);
+        let bound = |bound: &crate::file::Bound| bound.amount().expect("the scenario has been checked");
+        let (least, most) =
+            (expectation.at_least.as_ref().map(bound), expectation.at_most.as_ref().map(bound));
+        let number = amount.number();
+        if let Some(least) = least.filter(|least| number.is_none_or(|number| number < *least)) {
+            unmet.push(format!(
+                "{} is {amount}; at least {} expected",
+                expectation.measure,
+                amount.like(least)
+            ));
+        }
+        if let Some(most) = most.filter(|most| number.is_none_or(|number| number > *most)) {
+            unmet.push(format!(
+                "{} is {amount}; at most {} expected",
+                expectation.measure,
+                amount.like(most)
+            ));
+        }
+    }
+    unmet
+}
+
+/// The worst of each step.
+fn lag_rows(measures: &Measures, node: &str, step: Nanos) -> Vec<(u64, u64, u64)> {
+    let mut rows: Vec<(u64, u64, u64)> = Vec::new();
+    for point in measures.lag.get(node).into_iter().flatten().filter(|point| point.at > measures.begin) {
+        let second = (point.at.since(measures.begin).0 / step.0) * step.as_secs();
+        let worst = (second, point.bytes, point.time.as_millis());
+        match rows.last_mut() {
+            Some(row) if row.0 == second => *row = (second, row.1.max(worst.1), row.2.max(worst.2)),
+            _ => rows.push(worst),
+        }
+    }
+    rows
+}

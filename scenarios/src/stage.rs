@@ -1,0 +1,219 @@
+//! Plays a scenario: the nodes come into step, clients work while faults and orders happen (chaos), all
+//! is healed and must agree again (repair), clients stop, and everything at rest is read.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use squall_clock::{Mono, Nanos};
+use squall_sim::{
+    FaultPlan, Faults, History, MachineId, Run, RunFailure, TraceSink, World, WorldOptions, run,
+};
+
+use crate::agent::Samples;
+use crate::audit;
+use crate::cluster::{Shift, start_clients, start_nodes};
+use crate::evidence::Evidence;
+use crate::file::Scenario;
+use crate::operator::{Carried, LOOK_EVERY, agree_on_primary, carry_out, clients, look_at_all, on_machine};
+use crate::report::Report;
+
+#[derive(Default)]
+pub struct RunOptions {
+    pub seed: u64,
+    pub trace: Option<TraceSink>,
+    /// Follows the simulated time of the run, in nanoseconds.
+    pub progress: Option<Arc<AtomicU64>>,
+}
+
+/// The nodes must be in step within this after their start.
+const COME_INTO_STEP_WITHIN: Nanos = Nanos::from_secs(60);
+/// After the clients have stopped, replicas must catch up within this.
+const CATCH_UP_WITHIN: Nanos = Nanos::from_secs(60);
+/// How long clients may need to finish their last operation.
+const FINISH_WITHIN: Nanos = Nanos::from_secs(300);
+
+/// Plays `scenario`, called `name`, in a world of its own and judges what came of it.
+pub fn play(name: &str, scenario: &Scenario, options: RunOptions) -> Result<Report, RunFailure> {
+    let RunOptions { seed, trace, progress } = options;
+    let world = WorldOptions { links: scenario.links.clone(), trace, progress };
+    let script = scenario.clone();
+    let run: Run<Evidence> =
+        run(seed, world, async move |world: World| Stage::set(world, script).perform().await)?;
+    Ok(Report::of(name, scenario, seed, &run))
+}
+
+struct Stage {
+    world: World,
+    scenario: Rc<Scenario>,
+    nodes: Vec<MachineId>,
+    operator: MachineId,
+    /// Looks and reads, while the operator acts.
+    observer: MachineId,
+    samples: Samples,
+    history: History,
+    shift: Shift,
+    faults: Faults,
+    orders: Rc<RefCell<Vec<Carried>>>,
+}
+
+impl Stage {
+    fn set(world: World, scenario: Scenario) -> Stage {
+        let samples = Samples::every(scenario.observe.every.0);
+        let nodes = start_nodes(&world, &scenario, &samples);
+        for group in &scenario.clients {
+            for name in group.get_ref().machines() {
+                world.add_machine(&name);
+            }
+        }
+        Stage {
+            operator: world.add_machine("operator"),
+            observer: world.add_machine("observer"),
+            faults: Faults::of(&world),
+            scenario: Rc::new(scenario),
+            history: History::default(),
+            shift: Shift::default(),
+            orders: Rc::default(),
+            world,
+            nodes,
+            samples,
+        }
+    }
+
+    async fn perform(self) -> Evidence {
+        let mut evidence = Evidence {
+            begin: Mono(0),
+            first_fault: None,
+            healed: Mono(0),
+            recovered: None,
+            stopped: Mono(0),
+            history: Vec::new(),
+            samples: Vec::new(),
+            orders: Vec::new(),
+            restarts: 0,
+            at_rest: Vec::new(),
+            survivors: None,
+            stuck: None,
+        };
+        evidence.stuck = self.acts(&mut evidence).await.err();
+        evidence.stopped = self.world.now();
+        evidence.history = self.history.operations();
+        evidence.samples = self.samples.all();
+        evidence.orders = self.orders.borrow().clone();
+        let starts = |id: &MachineId| u64::from(self.world.starts(*id)).saturating_sub(1);
+        evidence.restarts = self.nodes.iter().map(starts).sum();
+        evidence
+    }
+
+    async fn acts(&self, evidence: &mut Evidence) -> Result<(), String> {
+        if self.await_agreement(COME_INTO_STEP_WITHIN, None).await.is_none() {
+            return Err(format!("the nodes were not in step after {} s", COME_INTO_STEP_WITHIN.as_secs()));
+        }
+        evidence.begin = self.world.now();
+        self.cause_chaos(evidence).await;
+        self.repair(evidence).await?;
+        self.come_to_rest(evidence).await
+    }
+
+    async fn cause_chaos(&self, evidence: &mut Evidence) {
+        let scenario = &self.scenario;
+        let begin = self.world.now();
+        self.world.note("*", format_args!("chaos begins"));
+        start_clients(&self.world, scenario, &self.history, &self.shift);
+        let steps: Vec<_> = scenario.faults.iter().map(|step| step.get_ref().clone()).collect();
+        evidence.first_fault = steps.iter().map(|step| begin + step.at.0).min();
+        self.faults.schedule(&FaultPlan { steps }).expect("the scenario has been checked");
+        let end = begin + scenario.chaos.lasting.0;
+        let orders: Vec<_> = scenario.operator.iter().map(|step| step.get_ref().clone()).collect();
+        let (faults, carried) = (self.faults.clone(), Rc::clone(&self.orders));
+        let deadline = end + scenario.repair.within.0;
+        self.world.start(
+            self.operator,
+            Rc::new(move |host| {
+                let (orders, faults, carried) = (orders.clone(), faults.clone(), Rc::clone(&carried));
+                Box::pin(carry_out(host, orders, faults, begin, deadline, carried))
+            }),
+        );
+        self.world.sleep_until(end).await;
+        self.faults.heal_all();
+        evidence.healed = self.world.now();
+        self.world.note("*", format_args!("chaos ends"));
+    }
+
+    /// All nodes must agree, and a client must have got a write through.
+    async fn repair(&self, evidence: &mut Evidence) -> Result<(), String> {
+        let within = self.scenario.repair.within.0;
+        let healed = evidence.healed;
+        let history = (!self.scenario.clients.is_empty()).then(|| self.history.clone());
+        let agreed = self.await_agreement(within, history.map(|history| (history, healed))).await;
+        evidence.recovered = agreed;
+        agreed.map(drop).ok_or_else(|| format!("the nodes did not agree again within {} s", within.as_secs()))
+    }
+
+    /// Waits until all nodes follow one primary; and, where a history is given, until it has an acknowledged write
+    /// that began after that time.
+    async fn await_agreement(&self, within: Nanos, served: Option<(History, Mono)>) -> Option<Mono> {
+        let (scenario, deadline) = (Rc::clone(&self.scenario), self.world.now() + within);
+        on_machine(&self.world, self.observer, move |host| {
+            let (scenario, served) = (Rc::clone(&scenario), served.clone());
+            async move {
+                let mut clients = clients(&host, &scenario);
+                while host.world().now() < deadline {
+                    let states = look_at_all(&mut clients).await;
+                    let agreed = agree_on_primary(&states, scenario.nodes.len()).is_some();
+                    let served = served.as_ref().is_none_or(|(history, since)| history.serves_writes(*since));
+                    if agreed && served {
+                        return Some(host.world().now());
+                    }
+                    host.world().sleep(LOOK_EVERY).await;
+                }
+                None
+            }
+        })
+        .await
+    }
+
+    async fn come_to_rest(&self, evidence: &mut Evidence) -> Result<(), String> {
+        self.shift.end();
+        let finished_by = self.world.now() + FINISH_WITHIN;
+        while !self.shift.is_quiet() {
+            if self.world.now() > finished_by {
+                return Err("a client never finished its last operation".to_owned());
+            }
+            self.world.sleep(LOOK_EVERY).await;
+        }
+        self.world.note("*", format_args!("clients have stopped"));
+        let (scenario, history) = (Rc::clone(&self.scenario), Rc::new(self.history.operations()));
+        let deadline = self.world.now() + CATCH_UP_WITHIN;
+        let found = on_machine(&self.world, self.observer, move |host| {
+            let (scenario, history) = (Rc::clone(&scenario), Rc::clone(&history));
+            async move {
+                let mut clients = clients(&host, &scenario);
+                while host.world().now() < deadline {
+                    let mut at_rest = Vec::new();
+                    for (name, client) in &mut clients {
+                        at_rest.extend(audit::sample(name, client).await);
+                    }
+                    let states = look_at_all(&mut clients).await;
+                    let primary = agree_on_primary(&states, clients.len());
+                    let point = at_rest.first().map(|first| (first.replid.clone(), first.offset));
+                    let in_step = at_rest.len() == clients.len()
+                        && at_rest.iter().all(|node| Some((node.replid.clone(), node.offset)) == point);
+                    if let Some(primary) = primary.filter(|_| in_step) {
+                        let (_, client) = clients.iter_mut().find(|(name, _)| *name == primary)?;
+                        return Some((at_rest, audit::read_survivors(client, &history).await?));
+                    }
+                    host.world().sleep(LOOK_EVERY).await;
+                }
+                None
+            }
+        })
+        .await;
+        let Some((at_rest, survivors)) = found else {
+            return Err(format!("the replicas had not caught up after {} s", CATCH_UP_WITHIN.as_secs()));
+        };
+        (evidence.at_rest, evidence.survivors) = (at_rest, Some(survivors));
+        Ok(())
+    }
+}

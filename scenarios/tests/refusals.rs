@@ -1,0 +1,107 @@
+//! A scenario that cannot be is refused with file, line and a suggestion; one whose interesting event never happens
+//! fails.
+
+use squall_scenarios::catalog::find;
+use squall_scenarios::{RunOptions, Scenario, play};
+
+const SMALL: &str = r#"
+title = "two nodes"
+
+[[node]]
+name = "alpha"
+
+[[node]]
+name = "beta"
+replica_of = "alpha"
+
+[[clients]]
+name = "w"
+count = 2
+work = { kind = "ledgers", rate = 20, write_to = ["alpha"] }
+
+[[fault]]
+at = "1s"
+for = "1s"
+fault = "partition"
+left = ["alpha"]
+right = ["beta"]
+
+[[operator]]
+at = "2s"
+do = "promote"
+node = "beta"
+
+[chaos]
+lasting = "3s"
+
+[repair]
+within = "20s"
+
+[[expect]]
+measure = "acknowledged-writes"
+at_least = 1
+"#;
+
+/// What is said about the small scenario with `wrong` in the place of `right`.
+fn refusal(right: &str, wrong: &str) -> String {
+    assert!(SMALL.contains(right), "{right} is not in the file");
+    let text = SMALL.replacen(right, wrong, 1);
+    Scenario::read("small.toml", &text).err().map_or("accepted".to_owned(), |error| error.to_string())
+}
+
+#[test]
+fn the_small_scenario_is_accepted() {
+    assert!(Scenario::read("small.toml", SMALL).is_ok());
+}
+
+#[test]
+fn typos_are_refused_with_line_and_suggestion() {
+    let refusals = [
+        refusal("title =", "titel ="),
+        refusal("replica_of = \"alpha\"", "replica_of = \"alfa\""),
+        refusal("rate = 20", "rte = 20"),
+        refusal("kind = \"ledgers\"", "kind = \"ledger\""),
+        refusal("write_to = [\"alpha\"]", "write_to = [\"alhpa\"]"),
+        refusal("fault = \"partition\"", "fault = \"partitoin\""),
+        refusal("left = [\"alpha\"]", "lefft = [\"alpha\"]"),
+        refusal("right = [\"beta\"]", "right = [\"bta\"]"),
+        refusal("do = \"promote\"", "do = \"promot\""),
+        refusal("acknowledged-writes", "acknowledged-write"),
+        refusal("[chaos]", "[chaos"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn impossible_values_are_refused() {
+    let refusals = [
+        refusal("rate = 20", "rate = -3"),
+        refusal("count = 2", "count = 0"),
+        refusal("at = \"1s\"", "at = \"-1s\""),
+        refusal("at = \"1s\"", "at = \"1 fortnight\""),
+        refusal("at = \"1s\"", "at = \"10s\""),
+        refusal("lasting = \"3s\"", "lasting = \"0s\""),
+        refusal("name = \"beta\"", "name = \"alpha\""),
+        refusal("name = \"w\"", "name = \"w\"\nwork2 = 3"),
+        refusal("at_least = 1", ""),
+        refusal("at_least = 1", "at_least = \"1 cubit\""),
+        refusal("title = \"two nodes\"", "title = \"two nodes\"\n[links]\nloss = 1.5"),
+        refusal("title = \"two nodes\"", "title = \"two nodes\"\n[server]\nno-such-parameter = 1"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn a_scenario_whose_interesting_event_never_happens_fails() {
+    let never = SMALL.replace("acknowledged-writes\"\nat_least = 1", "full-resyncs\"\nat_least = 5");
+    let scenario = Scenario::read("small.toml", &never).unwrap();
+    let report = play("small", &scenario, RunOptions { seed: 1, ..Default::default() }).unwrap();
+    assert!(!report.passed());
+    assert!(report.to_string().contains("at least 5 expected"), "{report}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_so() {
+    let error = find("./no/such/file.toml").err().unwrap().to_string();
+    assert!(error.starts_with("./no/such/file.toml: "), "{error}");
+}
