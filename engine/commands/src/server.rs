@@ -103,6 +103,8 @@ pub trait Server {
     fn config_changed(&mut self, engine: &mut Engine, parameter: &str);
     /// `CONFIG REWRITE`: blocks the session until the file is replaced.
     fn config_rewrite(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult;
+    /// The session of the link from this server's primary, while the stream comes in.
+    fn primary_link(&self) -> Option<&Session>;
     /// `CLIENT KILL` of another client; its session is closed after the current command.
     fn close_client(&mut self, engine: &mut Engine, client: ClientId);
     /// `CLIENT UNBLOCK` of a client that waits: it is answered as after its timeout, or with an error. False

@@ -310,8 +310,16 @@ impl Server for Services {
         config_file::begin(engine, self, session)
     }
 
-    fn close_client(&mut self, _: &mut Engine, client: ClientId) {
-        self.effects.push(Effect::CloseClient(client));
+    fn primary_link(&self) -> Option<&Session> {
+        self.replication.primary_session()
+    }
+
+    fn close_client(&mut self, engine: &mut Engine, client: ClientId) {
+        if self.replication.primary_session().is_some_and(|session| session.id == client) {
+            self.replication.cut_link(engine, &mut self.persistence, &mut self.effects);
+        } else {
+            self.effects.push(Effect::CloseClient(client));
+        }
     }
 
     fn unblock_client(&mut self, engine: &mut Engine, client: ClientId, with_error: bool) -> bool {

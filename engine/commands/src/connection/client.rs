@@ -201,7 +201,7 @@ fn info(context: &mut Context<'_>) -> CommandResult {
 
 fn list(context: &mut Context<'_>) -> CommandResult {
     let filter = Filter::of_list(context.args)?;
-    let text = filter.list(context.engine, context.session);
+    let text = filter.list(context.engine, context.session, context.server.primary_link());
     context.reply.verbatim("txt", &text);
     Ok(())
 }
@@ -209,7 +209,7 @@ fn list(context: &mut Context<'_>) -> CommandResult {
 fn kill(context: &mut Context<'_>) -> CommandResult {
     let old_form = context.args.len() == 3;
     let filter = if old_form { Filter::by_address(context.arg(2)) } else { Filter::of_kill(context.args)? };
-    let victims = filter.matching(context.engine, context.session);
+    let victims = filter.matching(context.engine, context.session, context.server.primary_link());
     for &victim in &victims {
         if victim == context.session.id {
             context.session.close_after_reply = true;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use squall_resp::{Args, Output, Protocol, RequestParser};
+use squall_resp::{Args, Output, Protocol};
 
 use crate::CommandError;
 use crate::engine::Engine;
@@ -100,48 +100,37 @@ impl Filter {
             && self.age_seconds_min.is_none_or(|min| age >= min)
     }
 
-    /// The connections that meet all conditions. `caller` is being served, so it is not in the table.
-    pub fn matching(&self, engine: &Engine, caller: &Session) -> Vec<ClientId> {
-        let sessions = engine.clients.iter().map(|client| &client.session);
+    /// The connections that meet all conditions. `caller` is being served, so it is not in the table, and
+    /// neither is the link from the primary.
+    pub fn matching(
+        &self,
+        engine: &Engine,
+        caller: &Session,
+        primary_link: Option<&Session>,
+    ) -> Vec<ClientId> {
+        let sessions = engine.clients.iter().map(|client| &client.session).chain(primary_link);
         let others = sessions.filter(|session| self.accepts(engine, session)).map(|session| session.id);
         let own = (!self.skip_caller && self.accepts(engine, caller)).then_some(caller.id);
         others.chain(own).collect()
     }
 
     /// A line for each of them, in order of arrival.
-    pub fn list(&self, engine: &Engine, caller: &Session) -> String {
-        let mut text = String::new();
-        let mut add = |session: &Session, buffers: Option<(&RequestParser, &Output)>| {
-            if self.accepts(engine, session) {
-                text.push_str(&describe(engine, session, buffers));
-                text.push('\n');
-            }
-        };
-        let mut caller_told = false;
-        for client in engine.clients.iter() {
-            if !caller_told && client.session.id > caller.id {
-                add(caller, None);
-                caller_told = true;
-            }
-            add(&client.session, Some((&client.parser, &client.output)));
-        }
-        if !caller_told {
-            add(caller, None);
-        }
-        text
+    pub fn list(&self, engine: &Engine, caller: &Session, primary_link: Option<&Session>) -> String {
+        let others = engine.clients.iter().map(|client| (&client.session, Some(&client.output)));
+        let outside_the_table = [caller].into_iter().chain(primary_link).map(|session| (session, None));
+        let mut accepted: Vec<(&Session, Option<&Output>)> =
+            others.chain(outside_the_table).filter(|(session, _)| self.accepts(engine, session)).collect();
+        accepted.sort_by_key(|(session, _)| session.id);
+        accepted.iter().map(|(session, output)| describe(engine, session, *output) + "\n").collect()
     }
 }
 
 /// The line of `CLIENT LIST`, without its end.
-pub(crate) fn describe(
-    engine: &Engine,
-    session: &Session,
-    buffers: Option<(&RequestParser, &Output)>,
-) -> String {
+pub(crate) fn describe(engine: &Engine, session: &Session, output: Option<&Output>) -> String {
     let seconds_since = |then| engine.now.mono.since(then).as_secs();
     let queued = session.transaction.as_ref().map(|transaction| &transaction.queued);
     let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes());
-    let output_bytes = buffers.map_or(0, |(_, output)| output.len());
+    let output_bytes = output.map_or(0, Output::len);
     let command = session.last_command.map_or("NULL", |id| engine.table.row(id).full_name.as_str());
     format!(
         "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \

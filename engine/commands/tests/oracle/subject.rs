@@ -69,6 +69,10 @@ macro_rules! out_of_place {
 }
 
 impl Server for Alone {
+    fn primary_link(&self) -> Option<&Session> {
+        None
+    }
+
     out_of_place! {
         replica_of(&mut Engine, Option<(String, u16)>, &mut Reply<'_>) -> CommandResult;
         role(&Engine, &mut Reply<'_>) -> ();

@@ -203,6 +203,10 @@ impl Server for Recorder {
         Ok(())
     }
 
+    fn primary_link(&self) -> Option<&Session> {
+        None
+    }
+
     fn close_client(&mut self, _: &mut Engine, client: ClientId) {
         self.note(format!("close {}", client.0));
     }

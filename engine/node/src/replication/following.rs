@@ -4,7 +4,7 @@
 use std::io::IoSlice;
 
 use squall_commands::config::Config;
-use squall_commands::{Engine, LogLevel};
+use squall_commands::{Engine, LogLevel, Session};
 use squall_replication::{LinkState, Position, Replica, ReplicaEvent};
 use squall_resp::Output;
 
@@ -128,6 +128,20 @@ impl Replication {
             }
             following.forget_link();
             self.tend_link(engine, persistence, effects);
+        }
+    }
+
+    /// Who the primary is to `CLIENT LIST`, while its stream comes in.
+    pub fn primary_session(&self) -> Option<&Session> {
+        let following = self.following.as_ref().filter(|following| following.is_streaming())?;
+        following.applier.as_ref().map(Applier::session)
+    }
+
+    /// The link is closed at an operator's wish, to be opened again.
+    pub fn cut_link(&mut self, engine: &mut Engine, persistence: &mut Persistence, effects: &mut Effects) {
+        if let Some(link) = self.following.as_ref().and_then(|following| following.link) {
+            effects.push(Effect::CloseLink(link));
+            self.link_closed(engine, persistence, effects, link, "killed");
         }
     }
 

@@ -104,6 +104,10 @@ impl Applier {
         Applier { session, parser: RequestParser::new(), read: 0, unwanted: Output::new(), errors: 0 }
     }
 
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// The database that the stream has selected.
     pub fn db(&self) -> usize {
         self.session.db
