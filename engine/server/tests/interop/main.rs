@@ -1,0 +1,26 @@
+//! Squall among the programs that people use with Redis: redis-cli, redis-benchmark, redis-py, and the
+//! real redis-server as primary and as replica.
+//!
+//! Every test starts its own servers, on free ports of 127.0.0.1 and in directories of their own, and waits
+//! for conditions, never for time to pass. A program that is not installed makes the tests that need it
+//! say so and pass; continuous integration installs them all.
+//!
+//! `SQUALL_SERVER=/usr/bin/redis-server cargo test -p squall-server --test interop` runs them with
+//! another server in Squall's place: what the original does not pass, Squall need not.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests live in the real world: its clock, files and processes"
+)]
+
+mod client;
+mod dataset;
+mod harness;
+mod load;
+mod proxy;
+
+mod hostile;
+mod persistence;
+mod redis_benchmark;
+mod redis_cli;
+mod redis_py;
+mod replication;
