@@ -9,7 +9,6 @@ use bytes::Bytes;
 
 /// All databases of a server.
 pub struct Keyspace {
-    placement: Placement,
     dbs: Vec<Db>,
     snapshot: Option<Snapshot>,
     /// How many snapshots have begun.
@@ -21,7 +20,7 @@ impl Keyspace {
     pub fn new(databases: usize, seed: u64, partitioning: Partitioning) -> Keyspace {
         let placement = Placement::seeded(partitioning, seed);
         let dbs = (0..databases).map(|_| Db::empty(placement.clone())).collect();
-        Keyspace { placement, dbs, snapshot: None, snapshot_epoch: 0 }
+        Keyspace { dbs, snapshot: None, snapshot_epoch: 0 }
     }
 
     /// How many databases there are.
@@ -64,9 +63,8 @@ impl Keyspace {
     /// Empties a database. What it held is given back, to be freed at leisure or by dropping it; unless a running
     /// snapshot still has to write it and frees it then.
     pub fn flush(&mut self, number: usize) -> Discarded {
-        let old = std::mem::replace(&mut self.dbs[number], Db::empty(self.placement.clone()));
         let mut discarded = Discarded::default();
-        self.discard(old, &mut discarded);
+        self.flush_into(number, &mut discarded);
         discarded
     }
 
@@ -74,8 +72,7 @@ impl Keyspace {
     pub fn flush_all(&mut self) -> Discarded {
         let mut discarded = Discarded::default();
         for number in 0..self.dbs.len() {
-            let old = std::mem::replace(&mut self.dbs[number], Db::empty(self.placement.clone()));
-            self.discard(old, &mut discarded);
+            self.flush_into(number, &mut discarded);
         }
         discarded
     }
@@ -129,8 +126,9 @@ impl Keyspace {
         discarded
     }
 
-    fn discard(&mut self, db: Db, discarded: &mut Discarded) {
-        let (capture, content) = db.into_parts();
+    fn flush_into(&mut self, number: usize, discarded: &mut Discarded) {
+        let empty = self.dbs[number].emptied();
+        let (capture, content) = std::mem::replace(&mut self.dbs[number], empty).into_parts();
         match (capture, &mut self.snapshot) {
             (Some(capture), Some(snapshot)) => snapshot.keep_flushed(*capture, content),
             (Some(_), None) => unreachable!("only a running snapshot captures"),

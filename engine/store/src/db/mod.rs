@@ -77,6 +77,11 @@ impl Db {
         }
     }
 
+    /// A database like this one before it held anything.
+    pub(crate) fn emptied(&self) -> Db {
+        Db { access_of_stored: self.access_of_stored, ..Db::empty(self.placement.clone()) }
+    }
+
     /// Says what the access words of the entries that are stored from now on shall be.
     #[inline]
     pub fn set_access_of_stored(&mut self, access: u32) {

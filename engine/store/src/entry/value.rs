@@ -5,16 +5,17 @@ use super::block::{Content, INLINE_BYTES_MAX};
 use crate::number::parse_i64;
 use bytes::Bytes;
 
-/// The data type of a value, as TYPE names it.
+/// The data type of a value, as TYPE names it. The numbers are those that digests are computed with; five
+/// was for modules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Kind {
-    String,
-    List,
-    Set,
-    ZSet,
-    Hash,
-    Stream,
+    String = 0,
+    List = 1,
+    Set = 2,
+    ZSet = 3,
+    Hash = 4,
+    Stream = 6,
 }
 
 impl Kind {

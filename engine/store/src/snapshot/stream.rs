@@ -24,6 +24,9 @@ impl Stream {
         if self.tail.len() >= PIECE_BYTES {
             self.seal();
         }
+        if self.tail.is_empty() {
+            self.tail.reserve(PIECE_BYTES);
+        }
         &mut self.tail
     }
 
