@@ -193,8 +193,7 @@ impl Db {
         if let Some(at) = entry.expire_at() {
             self.expiry_sweep.note(at);
         }
-        let epoch = self.epoch();
-        self.partitions[place.partition].ensure_segment(epoch);
+        self.partitions[place.partition].ensure_segment();
         self.before_write(place.partition, self.partitions[place.partition].segment_number(place.hash));
         let dict = &mut self.partitions[place.partition];
         let number = dict.make_room(place.hash, |key| self.placement.place(key).hash_and_tag());

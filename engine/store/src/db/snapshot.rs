@@ -40,16 +40,12 @@ impl Db {
         1
     }
 
-    /// To be called before anything in this segment changes.
+    /// To be called before anything in this segment changes; for one just made too, since what it will
+    /// hold is no part of a running snapshot.
     pub(super) fn before_write(&mut self, partition: usize, segment: usize) {
         if let Some(capture) = &mut self.capture {
             capture.segment(self.partitions[partition].segment_mut(segment));
         }
-    }
-
-    /// The epoch that a segment made now belongs to: what it will hold is no part of a running snapshot.
-    pub(super) fn epoch(&self) -> u32 {
-        self.capture.as_ref().map_or(0, |capture| capture.epoch())
     }
 
     /// Takes the database apart when it is flushed: what it owes a running snapshot, and its content.

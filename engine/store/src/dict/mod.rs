@@ -70,10 +70,10 @@ impl Dict {
         self.segments.len()
     }
 
-    /// Makes sure that there is a segment; one made now belongs to `epoch`.
-    pub fn ensure_segment(&mut self, epoch: u32) {
+    /// Makes sure that there is a segment.
+    pub fn ensure_segment(&mut self) {
         if self.segments.is_empty() {
-            self.segments.push(Box::new(Segment::covering_all(epoch)));
+            self.segments.push(Box::new(Segment::covering_all()));
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
         let mut dict = Dict::empty();
         let place = |_: &[u8]| (0x1234_5678_9abc_def0, 7);
         let (hash, tag) = place(b"");
-        dict.ensure_segment(0);
+        dict.ensure_segment();
         let count = SEGMENT_ENTRIES_MAX as i64 * 3;
         for n in 0..count {
             let number = dict.make_room(hash, place);

@@ -41,14 +41,14 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub fn covering_all(epoch: u32) -> Segment {
+    pub fn covering_all() -> Segment {
         Segment {
             entries: Vec::new(),
             tags: [0; SEGMENT_ENTRIES_MAX],
             start: 0,
             earliest_expiry: NEVER,
             volatile: 0,
-            epoch,
+            epoch: 0,
             depth: 0,
         }
     }
@@ -174,8 +174,12 @@ impl Segment {
     pub fn split(&mut self, place: impl Fn(&[u8]) -> (u64, u16)) -> Segment {
         let bit = 1 << (63 - self.depth);
         self.depth += 1;
-        let mut upper = Segment { start: self.start | bit, ..Segment::covering_all(self.epoch) };
-        upper.depth = self.depth;
+        let mut upper = Segment {
+            start: self.start | bit,
+            depth: self.depth,
+            epoch: self.epoch,
+            ..Segment::covering_all()
+        };
         let entries = std::mem::take(&mut self.entries);
         self.volatile = 0;
         self.earliest_expiry = NEVER;

@@ -43,10 +43,6 @@ impl Capture {
         Capture { number, keys, volatile, epoch, options, encoded, held, position: 0 }
     }
 
-    pub fn epoch(&self) -> u32 {
-        self.epoch
-    }
-
     pub fn position(&self) -> u64 {
         self.position
     }

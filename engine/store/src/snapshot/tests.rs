@@ -55,8 +55,8 @@ fn text(key: u16, len: usize) -> Vec<u8> {
 }
 
 fn name(key: u16) -> Vec<u8> {
-    // Some are integers, which RDB writes as such.
-    if key.is_multiple_of(5) { key.to_string().into_bytes() } else { format!("key:{key}").into_bytes() }
+    // Some are integers, which RDB writes as such. The others share a slot, and so many segments.
+    if key.is_multiple_of(5) { key.to_string().into_bytes() } else { format!("{{slot}}{key}").into_bytes() }
 }
 
 /// Applies an operation; what the snapshot gave out is appended to `taken`.
