@@ -176,6 +176,70 @@ impl Dict {
 mod tests {
     use super::*;
     use crate::entry::{Content, Entry};
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    impl Dict {
+        /// What must be true between any two operations.
+        fn assert_sound(&self, hash: impl Fn(&[u8]) -> u64) {
+            let slots = if self.depth == 0 { 0 } else { 1 << self.depth };
+            assert_eq!(self.directory.len(), slots);
+            let mut covered = 0u128;
+            for (number, segment) in self.segments.iter().enumerate() {
+                assert!(segment.depth() <= self.depth);
+                assert_eq!(self.segment_number(segment.start()), number);
+                assert_eq!(self.segment_number(segment.last()), number);
+                covered += u128::from(segment.last() - segment.start()) + 1;
+                for entry in segment.entries() {
+                    assert!((segment.start()..=segment.last()).contains(&hash(entry.key())));
+                }
+            }
+            assert!(covered == 1 << 64 || self.segments.is_empty(), "the segments share out all hashes");
+            let deepest = self.segments.iter().map(|segment| segment.depth()).max().unwrap_or(0);
+            assert_eq!(self.depth, deepest, "the directory is no longer than it must be");
+        }
+    }
+
+    proptest! {
+        /// Keys are their own hashes; in small ranges, so that some segments are much deeper than others.
+        #[test]
+        fn splits_and_merges_keep_the_directory_sound(
+            waves in proptest::collection::vec((any::<bool>(), any::<u64>(), 0u32..64, 1u64..400), 1..40),
+        ) {
+            let place = |key: &[u8]| {
+                let hash = u64::from_le_bytes(key.try_into().unwrap());
+                (hash, (hash >> 8) as u16)
+            };
+            let (mut dict, mut model) = (Dict::empty(), BTreeSet::new());
+            for (insert, start, shift, count) in waves {
+                let hashes = (0..count).map(|n| start.wrapping_add(n.wrapping_mul(u64::MAX >> shift) / count));
+                let victims: Vec<u64> = model.range(start..).take(count as usize).copied().collect();
+                for hash in if insert { hashes.collect() } else { victims } {
+                    let tag = place(&hash.to_le_bytes()).1;
+                    if insert && model.insert(hash) {
+                        dict.ensure_segment();
+                        let number = dict.make_room(hash, place);
+                        let entry = Entry::create(&hash.to_le_bytes(), Content::Int(0), None);
+                        dict.segment_mut(number).push(tag, entry);
+                    } else if !insert {
+                        model.remove(&hash);
+                        let mut number = dict.segment_number(hash);
+                        let index = dict.segment(number).find(tag, &hash.to_le_bytes()).unwrap();
+                        dict.segment_mut(number).swap_remove(index, |key| place(key).1);
+                        while let Some(neighbour) = dict.merge_candidate(number) {
+                            number = dict.merge(number, neighbour);
+                        }
+                        dict.release_if_empty();
+                    }
+                }
+                dict.assert_sound(|key| place(key).0);
+                let mut found: Vec<u64> =
+                    dict.segments().flat_map(Segment::entries).map(|entry| place(entry.key()).0).collect();
+                found.sort_unstable();
+                prop_assert!(found.iter().eq(model.iter()));
+            }
+        }
+    }
 
     /// Keys that no hash bit tells apart, as only someone who knew the seed could make them.
     #[test]

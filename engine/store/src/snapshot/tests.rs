@@ -9,6 +9,7 @@ use squall_clock::UnixMs;
 use std::collections::BTreeMap;
 
 const DATABASES: usize = 3;
+const KEYS: u16 = 1000;
 
 /// Database number and key to value and expiry time.
 type Content = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<u64>)>;
@@ -28,7 +29,7 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let (db, key) = (0..DATABASES, 0u16..400);
+    let (db, key) = (0..DATABASES, 0u16..KEYS);
     let length = prop_oneof![10 => 0usize..60, 2 => 900usize..1200, 1 => 16_000usize..17_000, 1 => 260_000usize..270_000];
     let time = proptest::option::of(1u64..1_000_000);
     prop_oneof![
@@ -36,7 +37,7 @@ fn op() -> impl Strategy<Value = Op> {
         10 => (db.clone(), key.clone(), 0usize..50).prop_map(|(d, k, l)| Op::Append(d, k, l)),
         10 => (db.clone(), key.clone(), time).prop_map(|(d, k, t)| Op::Expire(d, k, t)),
         10 => (db.clone(), key.clone()).prop_map(|(d, k)| Op::Remove(d, k)),
-        2 => (db.clone(), key).prop_map(|(d, k)| Op::RemoveMany(d, k)),
+        3 => (db.clone(), key).prop_map(|(d, k)| Op::RemoveMany(d, k)),
         1 => (db.clone(), db.clone()).prop_map(|(a, b)| Op::Swap(a, b)),
         1 => db.prop_map(Op::Flush),
         1 => Just(Op::FlushAll),
@@ -73,7 +74,7 @@ fn apply(keyspace: &mut Keyspace, op: Op, taken: &mut Vec<u8>) {
         Op::Expire(db, key, at) => drop(keyspace.db_mut(db).set_expire(&name(key), at.map(UnixMs))),
         Op::Remove(db, key) => drop(keyspace.db_mut(db).remove(&name(key))),
         Op::RemoveMany(db, key) => {
-            (key..key + 200).for_each(|key| drop(keyspace.db_mut(db).remove(&name(key))));
+            (key..key + KEYS / 2).for_each(|key| drop(keyspace.db_mut(db).remove(&name(key))));
         }
         Op::Swap(one, other) => keyspace.swap(one, other),
         Op::Flush(db) => while !keyspace.flush(db).free_step(100) {},
@@ -134,7 +135,7 @@ proptest! {
         by_slot: bool, seed: u64, compress: bool,
     ) {
         let mut keyspace = keyspace(by_slot, seed);
-        let bulk: Vec<Op> = (0..300).map(|n| Op::Set(0, n, 20, (n % 3 == 0).then_some(u64::from(n) + 1))).collect();
+        let bulk: Vec<Op> = (0..KEYS).map(|n| Op::Set(0, n, 20, (n % 3 == 0).then_some(u64::from(n) + 1))).collect();
         for op in bulk.into_iter().chain(before) {
             apply(&mut keyspace, op, &mut Vec::new());
         }
