@@ -204,7 +204,7 @@ mod tests {
         /// Keys are their own hashes; in small ranges, so that some segments are much deeper than others.
         #[test]
         fn splits_and_merges_keep_the_directory_sound(
-            waves in proptest::collection::vec((any::<bool>(), any::<u64>(), 0u32..64, 1u64..400), 1..40),
+            waves in proptest::collection::vec((any::<bool>(), any::<u64>(), 0u32..8, 1u64..400), 1..20),
         ) {
             let place = |key: &[u8]| {
                 let hash = u64::from_le_bytes(key.try_into().unwrap());

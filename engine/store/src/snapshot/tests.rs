@@ -169,6 +169,38 @@ proptest! {
     }
 }
 
+/// In one slot: fills it to `fill` keys, removes down to `keep`, and returns what a snapshot then holds during which
+/// `write` happens.
+fn keys_saved(fill: u16, keep: u16, write: impl Fn(&mut crate::Db)) -> u64 {
+    let mut keyspace = keyspace(true, 1);
+    let key = |n: u16| format!("{{slot}}{n}").into_bytes();
+    for n in 0..fill {
+        keyspace.db_mut(0).set_string(&key(n), b"v", None);
+    }
+    for n in keep..fill {
+        keyspace.db_mut(0).remove(&key(n)).unwrap();
+    }
+    keyspace.begin_snapshot(SnapshotOptions { compress: true, checksum: true }, &Aux::default()).unwrap();
+    write(keyspace.db_mut(0));
+    let mut taken = Vec::new();
+    finish(&mut keyspace, &mut taken);
+    load(&taken).1.keys
+}
+
+#[test]
+fn a_segment_is_captured_once_however_it_is_split_and_merged() {
+    // Just so many keys in one segment that the next one splits it, or in two that one less merges them.
+    let full = crate::dict::SEGMENT_ENTRIES_MAX as u16;
+    let saved = keys_saved(full, full, |db| drop(db.set_string(b"{slot}another", b"v", None)));
+    assert_eq!(saved, u64::from(full));
+    let apart = full / 2 + 1;
+    for victim in 0..apart {
+        let name = format!("{{slot}}{victim}");
+        let saved = keys_saved(full + 1, apart, |db| drop(db.remove(name.as_bytes()).unwrap()));
+        assert_eq!(saved, u64::from(apart));
+    }
+}
+
 #[test]
 fn what_a_file_says_about_itself_comes_back() {
     let aux = Aux {
