@@ -91,8 +91,7 @@ impl Db {
     pub fn lookup(&self, key: &[u8]) -> Option<&Entry> {
         let place = self.placement.place(key);
         let segment = self.partitions.get(place.partition)?.segment_of(place.hash)?;
-        let index = segment.find(place.tag(), key)?;
-        Some(&segment.entries()[index])
+        segment.find(place.tag(), key).map(|index| &segment.entries()[index])
     }
 
     pub fn contains(&self, key: &[u8]) -> bool {
@@ -159,26 +158,40 @@ impl Db {
     }
 
     fn store(&mut self, key: &[u8], content: Content<'_>, expire_at: Option<UnixMs>) -> Inserted {
-        let (place, access) = (self.placement.place(key), self.access_of_stored);
+        let place = self.placement.place(key);
         match self.find(place, key) {
-            Some(at) => {
-                let entry = EntryMut::of(self, at);
-                entry.touch(access);
-                Inserted::Replaced(entry.replace(content, expire_at))
-            }
+            Some(at) => Inserted::Replaced(self.store_at(at, content, expire_at)),
             None => {
                 let entry = Entry::create(key, content, expire_at);
-                entry.touch(access);
+                entry.touch(self.access_of_stored);
                 self.add(place, entry);
                 Inserted::Created
             }
         }
     }
 
+    /// Replaces the value and expiry time of an entry.
+    fn store_at(&mut self, at: At, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Box<Value>> {
+        at.before_write(self);
+        let access = self.access_of_stored;
+        let entry = self.segment_at_mut(at).entry_mut(at.index);
+        entry.touch(access);
+        // Mostly nothing but the value's bytes changes, and so none of the totals.
+        let content = match entry.expire_at() == expire_at {
+            true => match entry.overwrite(content) {
+                Ok(()) => return None,
+                Err(content) => content,
+            },
+            false => content,
+        };
+        EntryMut::of(self, at).replace(content, expire_at)
+    }
+
     fn find(&self, place: Place, key: &[u8]) -> Option<At> {
         let dict = self.partitions.get(place.partition)?;
+        let number = dict.segment_number(place.hash);
         let index = dict.segment_of(place.hash)?.find(place.tag(), key)?;
-        Some(At { partition: place.partition, segment: dict.segment_number(place.hash), index })
+        Some(At { partition: place.partition, segment: number, index })
     }
 
     /// Adds an entry whose key is known to be absent.

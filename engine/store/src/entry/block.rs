@@ -171,6 +171,26 @@ impl Entry {
             .then(|| unsafe { self.value_at().cast::<NonNull<Value>>().read_unaligned().as_mut() })
     }
 
+    /// Replaces the value in place, if neither the old nor the new one is apart and the block fits both.
+    /// Otherwise changes nothing and gives the content back.
+    #[inline]
+    pub(crate) fn overwrite<'c>(&mut self, content: Content<'c>) -> Result<(), Content<'c>> {
+        let (kind, form, value_len) = content.shape();
+        let before = self.header();
+        let keeps_size = block_bytes(before, usize::from(value_len)) == self.block_bytes();
+        if form == Form::Boxed || self.form() == Form::Boxed || !keeps_size {
+            return Err(content);
+        }
+        let header = self.header_mut();
+        header.kind = kind;
+        header.bits = header.bits & HAS_EXPIRY | form as u8;
+        header.value_len = value_len;
+        // SAFETY: the header describes the content now, the block has its size, and the old value was not
+        // apart, so the area owns nothing.
+        unsafe { self.write_content(content) };
+        Ok(())
+    }
+
     /// Replaces the value. Key, expiry and access word stay. The block is kept when the value's size
     /// hardly changes. Gives back the old value if it was apart, so that the caller may free it at leisure.
     #[inline]
@@ -227,7 +247,7 @@ impl Entry {
 
     /// The size of the block, without what is kept apart.
     pub(crate) fn block_bytes(&self) -> usize {
-        self.layout().size()
+        block_bytes(self.header(), self.value_len())
     }
 
     /// Takes the boxed value out and leaves the integer zero in its place.
@@ -344,8 +364,12 @@ fn key_offset(header: &Header) -> usize {
     HEADER_BYTES + if header.bits & HAS_EXPIRY == 0 { 0 } else { EXPIRY_BYTES }
 }
 
+/// The size of a block with this header and a value of this length.
+fn block_bytes(header: &Header, value_len: usize) -> usize {
+    (key_offset(header) + header.key_len as usize + value_len).next_multiple_of(BLOCK_STEP_BYTES)
+}
+
 fn block_layout(header: &Header) -> Layout {
-    let bytes = key_offset(header) + header.key_len as usize + usize::from(header.value_len);
-    Layout::from_size_align(bytes.next_multiple_of(BLOCK_STEP_BYTES), BLOCK_ALIGN)
+    Layout::from_size_align(block_bytes(header, usize::from(header.value_len)), BLOCK_ALIGN)
         .expect("a block of a few GiB at most is a valid layout")
 }

@@ -52,6 +52,24 @@ fn any_value_replaces_any_other() {
 }
 
 #[test]
+fn only_what_fits_overwrites() {
+    for expire_at in [None, Some(UnixMs(9))] {
+        for before in values() {
+            for after in values() {
+                let mut entry = create(b"some key", before.clone(), expire_at);
+                entry.touch(77);
+                let bytes = create(b"some key", after.clone(), expire_at).block_bytes();
+                let apart = |value: &Value| create(b"", value.clone(), None).boxed().is_some();
+                let fits = bytes == entry.block_bytes() && !apart(&before) && !apart(&after);
+                let overwritten = with_content(after.clone(), |content| entry.overwrite(content).is_ok());
+                assert_eq!(overwritten, fits);
+                assert_is(&entry, b"some key", if fits { &after } else { &before }, expire_at);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_expiry_time_comes_and_goes_with_any_value() {
     for key in [&b""[..], b"key", &[b'k'; 20]] {
         for value in values() {
