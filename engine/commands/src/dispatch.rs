@@ -163,14 +163,12 @@ impl Engine {
         }
         let dirty_before = self.dirty;
         let outer = self.propagation.begin(session.db);
-        let started = self.stopwatch.map(|read| read());
+        let read = self.environment.stopwatch;
+        let started = read.map(|read| (read, self.stopwatch.start(read, self.now.mono)));
         let protocol = session.protocol;
         let reply = Reply::new(output, protocol);
         let result = (row.command.handler)(&mut Context { engine: self, session, reply, args, server });
-        let usec = match (started, self.stopwatch) {
-            (Some(started), Some(read)) => read().since(started).as_micros(),
-            _ => 0,
-        };
+        let took = started.map(|(read, started)| self.stopwatch.stop(read, started));
         if !self.monitors.is_empty() && shown_last {
             monitor::feed(self, row, session, output, args);
         }
@@ -179,11 +177,12 @@ impl Engine {
         }
         let counters = self.stats.command_mut(row.id);
         counters.calls += 1;
-        counters.usec += usec;
+        counters.nanos += took.map_or(0, |took| took.0);
         self.stats.commands_processed += 1;
         self.propagation.end(outer, self.dirty != dirty_before, args);
         session.commands_processed += 1;
-        if started.is_some() {
+        if let Some(took) = took {
+            let usec = took.as_micros();
             self.slowlog.consider(usec, row, args, session, &self.config, self.now);
             self.latencies.command_took(usec, row, &self.config, self.now);
         }

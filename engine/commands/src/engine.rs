@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use squall_clock::{Mono, Now, UnixMs};
+use squall_clock::{Now, UnixMs};
 use squall_resp::Output;
 use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 
@@ -15,6 +15,7 @@ use crate::recency;
 use crate::server::{Environment, Pause};
 use crate::session::{ClientId, Session};
 use crate::stats::Stats;
+use crate::stopwatch::Stopwatch;
 use crate::table::Table;
 use crate::transactions::Watches;
 
@@ -64,14 +65,12 @@ pub struct Engine {
     pub dirty: u64,
     /// Facts that only the shell knows, for INFO.
     pub environment: Environment,
-    /// Reads a clock that measures how long commands take, where the shell has one to give. What it says
-    /// is shown by INFO and SLOWLOG and decides nothing; a simulated world has none.
-    pub stopwatch: Option<fn() -> Mono>,
     /// When the node started, and its 40-hex-digit run id.
     pub started: Now,
     pub run_id: String,
     /// Takes the replies that nobody reads.
     pub(crate) silence: Output,
+    pub(crate) stopwatch: Stopwatch,
     /// Who the running command is for.
     pub(crate) caller: Caller,
 }
@@ -118,7 +117,7 @@ impl Engine {
             latencies: Latencies::default(),
             dirty: 0,
             environment: Environment::default(),
-            stopwatch: None,
+            stopwatch: Stopwatch::default(),
             started: now,
             silence: Output::new(),
             caller: Caller::default(),

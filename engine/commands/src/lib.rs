@@ -24,6 +24,7 @@ pub mod recency;
 pub mod server;
 pub mod session;
 pub mod stats;
+mod stopwatch;
 pub mod strings;
 pub mod table;
 pub mod transactions;

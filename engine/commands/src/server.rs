@@ -6,7 +6,7 @@ use squall_resp::{Args, Reply};
 
 use crate::{ClientId, CommandResult, Engine, Session};
 
-/// Facts that only the shell knows, shown by INFO and CONFIG. Plain values: no decision depends on them.
+/// What only the shell knows or has, for INFO and CONFIG to show: no decision depends on it.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     pub process_id: u32,
@@ -25,6 +25,8 @@ pub struct Environment {
     /// CPU time in microseconds: system, user.
     pub cpu_system_us: u64,
     pub cpu_user_us: u64,
+    /// Reads a clock for measuring how long commands take; none in a simulated world.
+    pub stopwatch: Option<fn() -> Mono>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -11,7 +11,7 @@ const ERROR_CODES_MAX: usize = 128;
 #[derive(Clone, Copy, Default, Debug)]
 pub struct CommandStats {
     pub calls: u64,
-    pub usec: u64,
+    pub nanos: u64,
     /// Refused before the call: arity, permission, state of the server.
     pub rejected: u64,
     /// Answered with an error.

@@ -2,6 +2,9 @@
 
 mod world;
 
+use std::cell::Cell;
+
+use squall_clock::Mono;
 use squall_commands::config::Config;
 use squall_commands::config::choices::Protection;
 use squall_commands::{Dispatched, Role};
@@ -263,4 +266,56 @@ fn info_has_the_fields_of_redis() {
     assert!(!world.ask(client, "INFO").contains("# Commandstats"));
     assert_eq!(world.ask(client, "CONFIG RESETSTAT"), "+OK\r\n");
     assert!(!world.ask(client, "INFO commandstats").contains("cmdstat_set"));
+}
+
+thread_local! {
+    static CLOCK_US: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A clock on which every look costs 15 milliseconds.
+fn slow_clock() -> Mono {
+    CLOCK_US.set(CLOCK_US.get() + 15_000);
+    Mono(CLOCK_US.get() * 1_000)
+}
+
+#[test]
+fn a_shell_with_a_clock_measures_commands() {
+    let mut world = World::start();
+    let client = world.connect();
+    world.ask(client, "SET k v");
+    assert_eq!(world.ask(client, "SLOWLOG LEN"), ":0\r\n", "without a clock nothing is slow");
+    world.engine.environment.stopwatch = Some(slow_clock);
+    world.engine.config.latency_monitor_threshold_ms = 10;
+    world.ask(client, "CLIENT SETNAME me");
+    world.ask(client, "CONFIG SET requirepass secret");
+    world.ask(client, "CONFIG SET requirepass \"\"");
+    world.ask(client, &format!("MSET {}", "key value ".repeat(40)));
+    world.ask(client, &format!("ECHO {}", "x".repeat(200)));
+    world.pass(1_000);
+    let log = world.ask(client, "SLOWLOG GET 2");
+    let echo = format!("*2\r\n$4\r\nECHO\r\n$147\r\n{}... (72 more bytes)\r\n", "x".repeat(128));
+    assert!(
+        log.starts_with(&format!(
+            "*2\r\n*6\r\n:4\r\n:1893456000\r\n:15000\r\n{echo}$15\r\n127.0.0.1:50001\r\n$2\r\nme\r\n"
+        )),
+        "{log}"
+    );
+    assert!(log.contains("*32\r\n$4\r\nMSET\r\n") && log.contains("... (50 more arguments)"), "{log}");
+    let log = world.ask(client, "SLOWLOG GET -1");
+    assert!(log.contains("$11\r\nrequirepass\r\n$10\r\n(redacted)\r\n") && !log.contains("secret"), "{log}");
+    let stats = world.ask(client, "INFO commandstats latencystats");
+    assert!(stats.contains("cmdstat_mset:calls=1,usec=15000,usec_per_call=15000.00,"), "{stats}");
+    assert!(
+        stats.contains("latency_percentiles_usec_mset:p50=16384.000,p99=16384.000,p99.9=16384.000"),
+        "{stats}"
+    );
+    assert_eq!(
+        world.ask(client, "LATENCY HISTOGRAM mset"),
+        "*2\r\n$4\r\nmset\r\n*4\r\n$5\r\ncalls\r\n:1\r\n$14\r\nhistogram_usec\r\n*2\r\n:16384\r\n:1\r\n"
+    );
+    assert!(world.ask(client, "LATENCY LATEST").contains("$7\r\ncommand\r\n:1893456001\r\n:15\r\n:15\r\n"));
+    world.engine.environment.stopwatch = None;
+    assert_eq!(world.ask(client, "LATENCY RESET"), ":2\r\n");
+    assert_eq!(world.ask(client, "SLOWLOG RESET"), "+OK\r\n");
+    assert_eq!(world.ask(client, "SLOWLOG GET"), "*0\r\n");
 }

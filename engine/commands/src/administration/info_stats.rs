@@ -95,8 +95,8 @@ pub(super) fn command_section(source: &Source<'_>, text: &mut String) {
                 "cmdstat_{}:calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}\r\n",
                 row.full_name,
                 counters.calls,
-                counters.usec,
-                fraction(counters.usec, counters.calls),
+                counters.nanos / 1000,
+                fraction(counters.nanos, counters.calls) / 1000.0,
                 counters.rejected,
                 counters.failed,
             );

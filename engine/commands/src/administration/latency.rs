@@ -85,7 +85,8 @@ struct Event {
 /// Everything that was measured.
 #[derive(Default)]
 pub struct Latencies {
-    histograms: BTreeMap<CommandId, Histogram>,
+    /// By the row's number; none where the command has not been called.
+    histograms: Vec<Option<Box<Histogram>>>,
     events: BTreeMap<&'static str, Event>,
 }
 
@@ -93,13 +94,22 @@ impl Latencies {
     /// A command took so long.
     pub(crate) fn command_took(&mut self, usec: u64, row: &Row, config: &Config, now: Now) {
         if config.latency_tracking {
-            self.histograms.entry(row.id).or_default().record(usec);
+            self.histogram_mut(row.id).record(usec);
         }
         let threshold = config.latency_monitor_threshold_ms;
         if threshold != 0 && usec / 1000 >= threshold {
             let fast = row.command.flags.has(Flag::Fast);
             self.event(if fast { "fast-command" } else { "command" }, usec / 1000, now);
         }
+    }
+
+    #[inline]
+    fn histogram_mut(&mut self, id: CommandId) -> &mut Histogram {
+        let index = usize::from(id.0);
+        if index >= self.histograms.len() {
+            self.histograms.resize(index + 1, None);
+        }
+        self.histograms[index].get_or_insert_default()
     }
 
     /// Something took so long. Delays within one second count as one, the longest.
@@ -117,7 +127,8 @@ impl Latencies {
     }
 
     pub fn histograms(&self) -> impl Iterator<Item = (CommandId, &Histogram)> {
-        self.histograms.iter().map(|(&id, histogram)| (id, histogram))
+        let numbered = (0..).map(CommandId).zip(&self.histograms);
+        numbered.filter_map(|(id, histogram)| Some((id, histogram.as_deref()?)))
     }
 
     /// `CONFIG RESETSTAT`.

@@ -1,6 +1,10 @@
 //! What INFO shows about the process and its memory: from the allocator, the kernel and the machine.
 #![allow(clippy::disallowed_methods, reason = "the figures are read from /proc")]
 
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use squall_clock::Mono;
 use squall_node::Environment;
 use tikv_jemalloc_ctl::{background_thread, epoch, stats};
 
@@ -28,6 +32,7 @@ impl Observer {
             multiplexing_api: "epoll".to_owned(),
             allocator: "jemalloc-5.3.1".to_owned(),
             total_system_memory_bytes: rustix::system::sysinfo().totalram,
+            stopwatch: Some(stopwatch),
             ..Environment::default()
         };
         Observer { constant, used_memory_peak_bytes: 0 }
@@ -49,6 +54,13 @@ impl Observer {
             ..self.constant.clone()
         }
     }
+}
+
+/// Time since it was first asked for: commands are measured with it.
+fn stopwatch() -> Mono {
+    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let elapsed = Instant::now().duration_since(*BEGINNING);
+    Mono(elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos()))
 }
 
 /// The second number of `/proc/self/statm`, in pages.
