@@ -263,7 +263,7 @@ impl Engine {
             return Ok(Passage::Postponed);
         }
         if session.transaction.is_some() && !flags.has(Flag::NeverQueued) {
-            transactions::queue(session, args);
+            transactions::queue(self, session, args)?;
             return Ok(Passage::Queued);
         }
         Ok(Passage::Through)

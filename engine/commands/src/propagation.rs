@@ -8,6 +8,9 @@
 use bytes::{Bytes, BytesMut};
 use squall_resp::{Args, encode_command};
 
+/// Room for one request's effects that is kept for the next.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
 /// The effects of the commands executed since the node last took them.
 #[derive(Default)]
 pub struct Propagation {
@@ -137,6 +140,9 @@ impl Propagation {
             encode_command(&mut self.stream, [b"EXEC".as_slice()].into_iter());
         }
         self.encoded.clear();
+        if self.encoded.capacity() > KEPT_BYTES_MAX {
+            self.encoded = BytesMut::new();
+        }
         self.effects = effects;
         self.effects.clear();
     }

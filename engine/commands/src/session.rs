@@ -1,7 +1,7 @@
 //! One client's side of a conversation: what the server knows of it between two requests.
 
 use squall_clock::{Mono, Now};
-use squall_resp::{OwnedArgs, Protocol};
+use squall_resp::{ArgRange, Args, OwnedArgs, Protocol};
 
 use crate::table::CommandId;
 
@@ -129,12 +129,21 @@ pub enum ReplyMode {
 #[derive(Default)]
 pub struct Transaction {
     pub queued: Vec<OwnedArgs>,
+    queued_bytes: usize,
     /// A command was refused while queueing: EXEC will answer EXECABORT.
     pub refused: bool,
 }
 
 impl Transaction {
+    pub fn push(&mut self, args: Args<'_>) {
+        let request = OwnedArgs::from_args(args);
+        self.queued_bytes +=
+            request.bytes_len() + size_of::<OwnedArgs>() + args.len() * size_of::<ArgRange>();
+        self.queued.push(request);
+    }
+
+    /// How much memory the collected commands take.
     pub fn queued_bytes(&self) -> usize {
-        self.queued.iter().map(OwnedArgs::bytes_len).sum()
+        self.queued_bytes
     }
 }

@@ -59,6 +59,19 @@ fn a_refusal_while_queueing_aborts_the_whole() {
 }
 
 #[test]
+fn a_transaction_does_not_outgrow_the_query_buffer() {
+    let mut world = World::start();
+    world.engine.config.client_query_buffer_bytes_max = 1 << 20;
+    let client = world.connect();
+    world.ask(client, "MULTI");
+    let line = format!("SET k {}", "x".repeat(100_000));
+    let queued = (0..20).take_while(|_| world.ask(client, &line) == "+QUEUED\r\n").count();
+    assert_eq!(queued, 10);
+    assert!(world.session(client).close_after_reply);
+    assert!(world.ask(client, "EXEC").starts_with("-EXECABORT"));
+}
+
+#[test]
 fn a_watched_key_that_changes_breaks_the_transaction() {
     for (change, breaks) in [
         ("SET k other", true),

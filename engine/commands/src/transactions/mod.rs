@@ -3,7 +3,7 @@
 
 mod watches;
 
-use squall_resp::{Args, OwnedArgs};
+use squall_resp::Args;
 pub use watches::{WatchedKey, Watches};
 
 use crate::engine::Engine;
@@ -56,13 +56,22 @@ pub const ROWS: &[Command] = &[
         .summary("Forgets all watched keys."),
 ];
 
-/// Adds a request to the session's transaction.
-pub(crate) fn queue(session: &mut Session, args: Args<'_>) {
+/// Adds a request to the session's transaction. One that outgrows `client-query-buffer-limit` ends the
+/// connection: what is queued is input that waits, as what is not parsed yet is.
+pub(crate) fn queue(engine: &mut Engine, session: &mut Session, args: Args<'_>) -> CommandResult {
     let transaction = session.transaction.as_mut().expect("requests are queued in a transaction");
     // A refused transaction runs nothing: there is no need to remember what it would have run.
-    if !transaction.refused {
-        transaction.queued.push(OwnedArgs::from_args(args));
+    if transaction.refused {
+        return Ok(());
     }
+    transaction.push(args);
+    if transaction.queued_bytes() as u64 > engine.config.client_query_buffer_bytes_max {
+        transaction.queued.clear();
+        session.close_after_reply = true;
+        engine.stats.query_buffer_disconnections += 1;
+        return Err(CommandError::line("ERR transaction exceeds client-query-buffer-limit"));
+    }
+    Ok(())
 }
 
 /// Ends the session's transaction, if it has one, and its watch.
