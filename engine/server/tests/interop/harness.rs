@@ -102,6 +102,10 @@ impl Server {
         self.port
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn directory(&self) -> Arc<TempDir> {
         Arc::clone(&self.directory)
     }
@@ -206,7 +210,12 @@ pub fn path_text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-fn free_port() -> u16 {
+/// Whether anyone accepts connections there.
+pub fn is_listening(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound address").port()
 }

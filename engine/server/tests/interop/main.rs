@@ -1,5 +1,5 @@
 //! Squall among the programs that people use with Redis: redis-cli, redis-benchmark, redis-py, and the
-//! real redis-server as primary and as replica.
+//! real redis-server as primary and as replica; and as a process of its own among connections and signals.
 //!
 //! Every test starts its own servers, on free ports of 127.0.0.1 and in directories of their own, and waits
 //! for conditions, never for time to pass. A program that is not installed makes the tests that need it
@@ -18,8 +18,10 @@ mod harness;
 mod load;
 mod proxy;
 
+mod connections;
 mod hostile;
 mod persistence;
+mod process;
 mod redis_benchmark;
 mod redis_cli;
 mod redis_py;

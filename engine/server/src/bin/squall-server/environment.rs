@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use squall_clock::Mono;
 use squall_node::Environment;
-use tikv_jemalloc_ctl::{background_thread, epoch, stats};
+use tikv_jemalloc_ctl::{background_thread, epoch, stats, version};
 
 /// Reads the figures, and remembers what does not change.
 pub struct Observer {
@@ -30,7 +30,7 @@ impl Observer {
                 system.machine().to_string_lossy()
             ),
             multiplexing_api: "epoll".to_owned(),
-            allocator: "jemalloc-5.3.1".to_owned(),
+            allocator: allocator_name(),
             total_system_memory_bytes: rustix::system::sysinfo().totalram,
             stopwatch: Some(stopwatch),
             ..Environment::default()
@@ -44,6 +44,7 @@ impl Observer {
         let figure = |read: fn() -> tikv_jemalloc_ctl::Result<usize>| read().unwrap_or(0) as u64;
         let allocated = figure(stats::allocated::read);
         self.used_memory_peak_bytes = self.used_memory_peak_bytes.max(allocated);
+        let (cpu_user_us, cpu_system_us) = cpu_times_us();
         Environment {
             used_memory_bytes: allocated,
             used_memory_peak_bytes: self.used_memory_peak_bytes,
@@ -51,6 +52,8 @@ impl Observer {
             allocator_allocated_bytes: allocated,
             allocator_active_bytes: figure(stats::active::read),
             allocator_resident_bytes: figure(stats::resident::read),
+            cpu_user_us,
+            cpu_system_us,
             ..self.constant.clone()
         }
     }
@@ -61,6 +64,21 @@ fn stopwatch() -> Mono {
     static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
     let elapsed = Instant::now().duration_since(*BEGINNING);
     Mono(elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos()))
+}
+
+/// `jemalloc-` and the release, as Redis says it.
+fn allocator_name() -> String {
+    let release = version::read().unwrap_or_default();
+    format!("jemalloc-{}", release.split('-').next().unwrap_or_default())
+}
+
+/// In `/proc/self/stat`, the 12th and 13th field after the program's name in brackets, in clock ticks.
+fn cpu_times_us() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(") ").next().unwrap_or_default();
+    let ticks = |index| fields.split(' ').nth(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    let tick_us = 1_000_000 / rustix::param::clock_ticks_per_second().max(1);
+    (ticks(11) * tick_us, ticks(12) * tick_us)
 }
 
 /// The second number of `/proc/self/statm`, in pages.

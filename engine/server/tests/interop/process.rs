@@ -1,30 +1,23 @@
 //! The binary as a process: arguments, configuration files, the log, signals, the background, sockets.
-#![allow(clippy::disallowed_methods, reason = "the tests run processes and files of this machine")]
-
-mod peers;
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 
-use peers::{Client, PATIENCE, Server, eventually, free_port, run, stdout, text};
-use squall_resp::Value;
+use crate::client::Client;
+use crate::harness::{PATIENCE, Server, eventually, free_port, is_listening, run, words};
 
 const SQUALL: &str = env!("CARGO_BIN_EXE_squall-server");
 
-fn ok() -> Value {
-    Value::Simple("OK".into())
-}
-
 #[test]
 fn version_and_help_speak_and_end() {
-    let version = stdout(&run(SQUALL, &["-v"], b""));
+    let version = words(SQUALL, &["-v"], b"");
     assert_eq!(version.lines().count(), 1);
     assert!(version.contains(" v=8."), "{version}");
-    assert_eq!(version, stdout(&run(SQUALL, &["--version"], b"")));
-    let help = stdout(&run(SQUALL, &["--help"], b""));
+    assert_eq!(version, words(SQUALL, &["--version"], b""));
+    let help = words(SQUALL, &["--help"], b"");
     assert!(help.contains("--PARAMETER VALUE"), "{help}");
-    assert_eq!(help, stdout(&run(SQUALL, &["-h"], b"")));
+    assert_eq!(help, words(SQUALL, &["-h"], b""));
 }
 
 #[test]
@@ -58,72 +51,50 @@ fn the_command_line_wins_over_the_file_and_the_file_may_come_from_standard_input
     pipe.write_all(b"# a comment\nport 1\nmaxmemory 5mb\nsave \"\"\n").expect("written");
     drop(pipe);
     let port = port.parse().expect("a number");
-    eventually("it answers", || Client::connect(port).is_some());
-    let mut client = Client::connect(port).expect("it listens");
-    let value = client.call(&["CONFIG", "GET", "maxmemory"]);
+    eventually("it answers", || is_listening(port));
+    let mut client = Client::connect(port);
+    let value = client.ask(&["CONFIG", "GET", "maxmemory"]);
     assert!(format!("{value:?}").contains("5242880"), "{value:?}");
-    client.send(&["SHUTDOWN", "NOSAVE"]);
+    client.send(b"SHUTDOWN NOSAVE\r\n");
     assert!(server.wait().expect("a child of ours").success());
 }
 
 #[test]
 fn log_lines_have_the_form_that_operators_know() {
     let server = Server::squall(&["--logfile", "server.log"]);
-    let log = std::fs::read_to_string(server.path("server.log")).expect("the log");
+    let log = std::fs::read_to_string(server.file("server.log")).expect("the log");
     let ready = log.lines().find(|line| line.ends_with("Ready to accept connections")).expect("it is ready");
     // pid:role DD Mon YYYY HH:MM:SS.mmm level message
     let words: Vec<&str> = ready.splitn(7, ' ').collect();
-    assert_eq!(words[0], format!("{}:M", server.process.id()));
+    assert_eq!(words[0], format!("{}:M", server.process_id()));
     assert_eq!((words[1].len(), words[2].len(), words[3].len()), (2, 3, 4), "{ready}");
     assert_eq!((words[4].len(), &words[4][8..9]), (12, "."), "{ready}");
     assert_eq!(words[5], "*", "{ready}");
 }
 
 #[test]
-fn sigterm_saves_where_save_points_are_set() {
-    let mut server = Server::squall(&["--save", "3600 1"]);
-    assert_eq!(server.call(&["SET", "kept", "yes"]), ok());
-    server.signal("-TERM");
-    assert!(server.wait_for_end().success());
-    assert!(server.path("dump.rdb").exists());
-    server.restart(&[]);
-    assert_eq!(text(&server.call(&["GET", "kept"])), "yes");
-}
-
-#[test]
-fn sigint_ends_without_saving_where_there_are_no_save_points() {
-    let mut server = Server::squall(&[]);
-    assert_eq!(server.call(&["SET", "lost", "yes"]), ok());
-    server.signal("-INT");
-    assert!(server.wait_for_end().success());
-    assert!(!server.path("dump.rdb").exists());
-}
-
-#[test]
 fn a_second_sigint_ends_a_server_that_is_held_up() {
     let mut server = Server::squall(&[]);
     let mut client = server.client();
-    client.send(&["DEBUG", "SLEEP", "1000"]);
-    let mut prober = server.client();
-    prober.send(&["PING"]);
-    server.signal("-INT");
+    client.send(b"DEBUG SLEEP 1000\r\n");
+    server.signal("INT");
     // The first one is taken, but the stall keeps it from being acted upon.
     eventually("the first signal is taken", || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).expect("alive");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).expect("alive");
         status.lines().any(|line| line == "SigPnd:\t0000000000000000")
     });
-    server.signal("-INT");
-    assert_eq!(server.wait_for_end().code(), Some(1));
+    server.signal("INT");
+    assert_eq!(server.await_exit().code(), Some(1));
 }
 
 #[test]
 fn the_pid_file_lasts_as_long_as_the_server() {
     let mut server = Server::squall(&["--pidfile", "server.pid"]);
-    let path = server.path("server.pid");
+    let path = server.file("server.pid");
     let pid = std::fs::read_to_string(&path).expect("the pid file");
-    assert_eq!(pid, format!("{}\n", server.process.id()));
-    server.signal("-TERM");
-    server.wait_for_end();
+    assert_eq!(pid, format!("{}\n", server.process_id()));
+    server.signal("TERM");
+    server.await_exit();
     assert!(!path.exists());
 }
 
@@ -134,13 +105,13 @@ fn daemonize_leaves_a_server_without_a_terminal() {
     let path = directory.path().to_str().expect("plain");
     let pidfile = format!("{path}/server.pid");
     let configuration = format!("port {port}\ndir {path}\npidfile {pidfile}\nsave \"\"\n");
-    stdout(&run(SQUALL, &["-", "--daemonize", "yes"], configuration.as_bytes()));
-    eventually("it answers", || Client::connect(port).is_some());
+    words(SQUALL, &["-", "--daemonize", "yes"], configuration.as_bytes());
+    eventually("it answers", || is_listening(port));
     let pid = std::fs::read_to_string(&pidfile).expect("the pid file").trim().to_owned();
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     // After the name in brackets: state, parent, process group, session.
     let session = stat.rsplit(") ").next().and_then(|fields| fields.split(' ').nth(3)).map(str::to_owned);
-    Client::connect(port).expect("it listens").send(&["SHUTDOWN", "NOSAVE"]);
+    Client::connect(port).send(b"SHUTDOWN NOSAVE\r\n");
     eventually("it ends", || !std::path::Path::new(&pidfile).exists());
     assert_eq!(session, Some(pid), "it leads a session of its own");
 }
@@ -176,7 +147,7 @@ fn the_service_manager_learns_when_it_is_ready_and_when_it_stops() {
 #[test]
 fn a_unix_socket_serves_too() {
     let server = Server::squall(&["--unixsocket", "server.sock", "--unixsocketperm", "700"]);
-    let mut stream = UnixStream::connect(server.path("server.sock")).expect("it listens");
+    let mut stream = UnixStream::connect(server.file("server.sock")).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     stream.write_all(b"CLIENT INFO\r\n").expect("written");
     let mut buffer = [0; 1024];
@@ -188,9 +159,22 @@ fn a_unix_socket_serves_too() {
 #[test]
 fn a_taken_port_is_fatal_and_said() {
     let server = Server::squall(&[]);
-    let port = server.port.to_string();
+    let port = server.port().to_string();
     let output = run(SQUALL, &["--port", &port, "--bind", "127.0.0.1", "--save", ""], b"");
     assert_eq!(output.status.code(), Some(1));
     let log = String::from_utf8_lossy(&output.stdout);
     assert!(log.contains(&port) && log.contains("in use"), "{log}");
+}
+
+/// The simulator replaces the C library's clock and entropy. Should a dependency ever bring it along into the
+/// server, real clients would be served by a simulated clock.
+#[test]
+fn the_binary_holds_nothing_of_the_simulator() {
+    let symbols = words("nm", &["--defined-only", SQUALL], b"");
+    let names = symbols.lines().filter_map(|line| line.split(' ').next_back());
+    let replaced =
+        ["getrandom", "getentropy", "clock_gettime", "gettimeofday", "sysconf", "sched_getaffinity"];
+    let strange: Vec<&str> =
+        names.filter(|name| name.contains("madsim") || replaced.contains(name)).collect();
+    assert_eq!(strange, [""; 0]);
 }
