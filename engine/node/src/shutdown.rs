@@ -36,6 +36,7 @@ pub(crate) fn begin(
     let deadline = engine.now.mono + Nanos::from_secs(patience);
     services.effects.warning("User requested shutdown...");
     services.shutdown = Some(Shutdown { options, client, stage: Stage::WaitingForReplicas { deadline } });
+    services.replication.ask_replicas();
     advance(engine, services);
 }
 

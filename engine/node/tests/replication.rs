@@ -506,3 +506,97 @@ fn a_dataset_without_its_expired_keys_is_another_one() {
     assert_eq!(mesh.info(B, "master_link_status"), "up");
     assert_in_step(&mut mesh, &[A, B]);
 }
+
+#[test]
+fn the_link_is_a_client_that_can_be_killed() {
+    let mut mesh = pair(&[]);
+    mesh.call(A, &["SELECT", "4"]);
+    mesh.call(A, &["SET", "k", "1"]);
+    mesh.run(seconds(1));
+    let list = mesh.text(B, &["CLIENT", "LIST", "TYPE", "master"]);
+    assert!(
+        list.contains(" addr=primary:7000 laddr=10.0.0.1:40000 ") && list.contains(" flags=M db=4 "),
+        "{list}"
+    );
+    assert_eq!(mesh.text(B, &["CLIENT", "KILL", "TYPE", "master"]), "1");
+    mesh.call(A, &["SET", "k", "2"]);
+    mesh.run(seconds(1));
+    assert_eq!(mesh.text(A, &["CLIENT", "KILL", "TYPE", "replica"]), "1");
+    mesh.call(A, &["SET", "k", "3"]);
+    mesh.run(seconds(3));
+    assert_in_step(&mut mesh, &[A, B]);
+    assert_eq!((mesh.info(A, "sync_full"), mesh.info(A, "sync_partial_ok")), ("1".into(), "2".into()));
+}
+
+/// Any flipped bit of a dataset under way is found before the dataset takes the old one's place.
+#[test]
+fn a_damaged_dataset_is_refused_and_the_old_one_stays() {
+    let mut mesh = Mesh::of(2, &[]);
+    for n in 0..50 {
+        mesh.call(A, &["SET", &format!("key:{n}"), &format!("value {n}")]);
+    }
+    for step in 0..40 {
+        mesh.call(B, &["REPLICAOF", "NO", "ONE"]);
+        mesh.call(B, &["SET", "own", &step.to_string()]);
+        let own = mesh.digest(B);
+        mesh.send(B, &["REPLICAOF", "primary", &port(A)]);
+        mesh.wait(Nanos::ZERO);
+        let number = mesh.wires_of(B)[0];
+        // The header and the end of the transfer frame the dataset; the damage lies between.
+        let mut damaged = false;
+        for _ in 0..20 {
+            mesh.deliver_up(number, usize::MAX);
+            mesh.deliver_down_changed(number, usize::MAX, |bytes| {
+                if let Some(start) = bytes.windows(5).position(|window| window == b"REDIS") {
+                    let at = start + step * (bytes.len() - start - 50) / 40;
+                    bytes[at] ^= 1 << (step % 8);
+                    damaged = true;
+                }
+            });
+            mesh.wait(Nanos::ZERO);
+        }
+        assert!(damaged);
+        assert!(!mesh.wires.contains_key(&number), "step {step}: the link is given up");
+        assert!(mesh.has_logged(B, "its dataset cannot be loaded"));
+        mesh.servers[B].logs.clear();
+        mesh.servers[A].deaf = true;
+        assert_eq!(mesh.digest(B), own, "step {step}");
+        mesh.servers[A].deaf = false;
+    }
+    mesh.run(seconds(5));
+    assert_in_step(&mut mesh, &[A, B]);
+}
+
+/// A primary that shuts down lets its replicas catch up first.
+#[test]
+fn a_shutdown_waits_for_the_replicas() {
+    let mut mesh = pair(&[]);
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = true);
+    mesh.call(A, &["SET", "k", "last"]);
+    assert_eq!(mesh.try_call(A, &["SHUTDOWN", "NOSAVE"]), None);
+    mesh.run(seconds(2));
+    assert!(!mesh.has_logged(A, "exit 0"));
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = false);
+    mesh.run(Nanos::from_millis(200));
+    assert!(mesh.has_logged(A, "exit 0"), "{:?}", mesh.servers[A].logs);
+    assert_eq!(mesh.text(B, &["GET", "k"]), "last");
+}
+
+#[test]
+fn a_replica_that_lies_about_its_offset_is_disconnected() {
+    let mut mesh = pair(&[]);
+    mesh.call(A, &["SET", "k", "1"]);
+    let liar = mesh.servers[A].node.client_opened("10.0.0.66:1".into(), "10.0.0.9:7000".into(), mesh.now);
+    let (id, offset) = mesh.position(A);
+    let next = offset.parse::<u64>().expect("a number") + 1;
+    let mut words =
+        bytes::BytesMut::from(format!("PSYNC {id} {next}\r\nREPLCONF ACK {}\r\n", next * 100).as_bytes());
+    mesh.servers[A].node.client_data(liar, &mut words, mesh.now);
+    mesh.settle();
+    assert!(mesh.has_logged(A, "it acknowledged offset"), "{:?}", mesh.servers[A].logs);
+    mesh.call(A, &["SET", "k", "2"]);
+    assert_eq!(mesh.info(A, "connected_slaves"), "1");
+    assert_eq!(mesh.try_call(A, &["WAIT", "2", "10"]), None);
+    mesh.run(Nanos::from_millis(10));
+    assert_eq!(mesh.reply(A), Some(Value::Integer(1)), "the liar counts for nothing");
+}

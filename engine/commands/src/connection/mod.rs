@@ -78,6 +78,9 @@ fn quit(context: &mut Context<'_>) -> CommandResult {
 
 fn reset(context: &mut Context<'_>) -> CommandResult {
     let (engine, session) = (&mut *context.engine, &mut *context.session);
+    if session.is_primary_link || session.is_replica {
+        return Err(CommandError::line("ERR can only reset normal connections"));
+    }
     transactions::abandon(engine, session);
     engine.forget_client(session.id);
     let before = std::mem::replace(

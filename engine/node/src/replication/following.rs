@@ -106,6 +106,9 @@ impl Replication {
         let now = engine.now.mono;
         if let Some(following) = self.following_over(id) {
             effects.log(LogLevel::Verbose, format!("connected to the primary from {local}"));
+            if let Some(applier) = &mut following.applier {
+                applier.connected_from(local);
+            }
             following.machine.connected(now);
             self.tend_link(engine, persistence, effects);
         }

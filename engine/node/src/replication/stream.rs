@@ -108,6 +108,11 @@ impl Applier {
         &self.session
     }
 
+    /// The link is open, from this address of ours.
+    pub fn connected_from(&mut self, local: &str) {
+        self.session.local = local.to_owned();
+    }
+
     /// The database that the stream has selected.
     pub fn db(&self) -> usize {
         self.session.db

@@ -40,6 +40,11 @@ impl Waiting {
 }
 
 impl Replication {
+    /// Has the replicas say how far they are, soon rather than in their own time.
+    pub fn ask_replicas(&mut self) {
+        self.waiting.question = true;
+    }
+
     /// `WAIT`, on a primary.
     pub fn wait(
         &mut self,

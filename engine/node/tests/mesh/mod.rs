@@ -239,24 +239,36 @@ impl Mesh {
 
     /// Moves up to `count` bytes from a primary to its replica; how many it moved.
     pub fn deliver_down(&mut self, number: usize, count: usize) -> usize {
+        self.deliver_down_changed(number, count, |_| {})
+    }
+
+    /// As `deliver_down`, over a wire that changes what it carries.
+    pub fn deliver_down_changed(
+        &mut self,
+        number: usize,
+        count: usize,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
         let Some(wire) = self.wires.get_mut(&number).filter(|wire| !wire.stalled) else { return 0 };
         let mut slices = [IoSlice::new(&[]); 8];
         let filled = self.servers[wire.primary].node.output_slices(wire.client, &mut slices);
-        let bytes = gathered(&slices[..filled], count);
+        let mut bytes = gathered(&slices[..filled], count);
         if bytes.is_empty() {
             return 0;
         }
-        wire.down_bytes += bytes.len();
+        let moved = bytes.len();
+        change(&mut bytes);
+        wire.down_bytes += moved;
         wire.down_input.extend_from_slice(&bytes);
         let (replica, primary, link, client) = (wire.replica, wire.primary, wire.link, wire.client);
         let mut input = std::mem::take(&mut wire.down_input);
-        self.servers[primary].node.output_written(client, bytes.len(), self.now);
+        self.servers[primary].node.output_written(client, moved, self.now);
         self.servers[replica].node.link_data(link, &mut input, self.now);
         if let Some(wire) = self.wires.get_mut(&number) {
             wire.down_input = input;
         }
         self.settle();
-        bytes.len()
+        moved
     }
 
     /// Moves up to `count` bytes from a replica to its primary; how many it moved.

@@ -87,7 +87,7 @@ impl Snapshot {
 
     /// Goes on by about `budget_bytes`.
     pub fn step(&mut self, dbs: &mut [Db], budget_bytes: usize) -> SnapshotState {
-        let mut budget = budget_bytes as i64;
+        let mut budget = i64::try_from(budget_bytes).unwrap_or(i64::MAX);
         while budget > 0 && !self.done {
             budget -= self.advance(dbs) as i64;
         }
