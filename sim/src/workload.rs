@@ -165,7 +165,7 @@ impl Worker {
         let node = self.client(action).node().to_owned();
         let id = self.history.invoke(&self.name, &node, &key, action, self.host.now().mono);
         self.host.world().note(&self.name, format_args!("op {} {action:?} {key} at {node}", id.0));
-        let value = self.value(id.0);
+        let value = value_of(id.0, &self.workload, &mut self.letters);
         let mut retries = self.workload.retries;
         let mut turns = self.nodes(action);
         let mut sent_before = false;
@@ -231,24 +231,22 @@ impl Worker {
             _ => self.workload.write_to.len(),
         }
     }
+}
 
-    /// The number of the operation, and behind a mark as many letters as make up the length of a value. They are
-    /// drawn, so that no compression makes a dataset smaller than it is meant to be; a ledger is padded with blanks.
-    fn value(&mut self, number: u64) -> Vec<u8> {
-        let len = (self.workload.value.0 as usize).max(1);
-        let mut value = format!("{number}").into_bytes();
-        if self.workload.kind == Kind::Ledgers {
-            value.push(b' ');
-            value.resize(len.max(value.len()), b' ');
-            return value;
-        }
-        value.push(b'.');
-        let start = value.len().min(len);
-        value.resize(len.max(value.len()), 0);
-        self.letters.fill_bytes(&mut value[start..]);
-        value[start..].iter_mut().for_each(|byte| *byte = b'a' + *byte % 26);
-        value
+/// The number of the operation, and behind a mark as many letters as make up the length of a value. They are
+/// drawn, so that no compression makes a dataset smaller than it is meant to be; a ledger is padded with blanks.
+fn value_of(number: u64, workload: &Workload, letters: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut value = number.to_string().into_bytes();
+    let (mark, filler) = (value.len(), workload.value.0 as usize);
+    let end = filler.max(mark + 1);
+    if workload.kind == Kind::Ledgers {
+        value.resize(end, b' ');
+        return value;
     }
+    value.resize(end, b'.');
+    letters.fill_bytes(&mut value[mark + 1..]);
+    value[mark + 1..].iter_mut().for_each(|byte| *byte = b'a' + *byte % 26);
+    value
 }
 
 fn understand(kind: Kind, action: Action, reply: Value) -> Outcome {
@@ -289,6 +287,38 @@ impl std::fmt::Display for Outcome {
             Outcome::Done(Answer::Count(count)) => write!(f, "ok {count}"),
             Outcome::Refused(reason) => write!(f, "refused: {reason}"),
             Outcome::Unknown(reason) => write!(f, "unknown: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::SeedableRng;
+
+    /// However short values are meant to be, what is read tells which write it was.
+    #[test]
+    fn a_value_tells_which_operation_wrote_it() {
+        let mut letters = ChaCha8Rng::seed_from_u64(1);
+        for (number, value) in [(1, 0), (7, 1), (42, 2), (4222, 1), (4222, 5), (90210, 64)] {
+            let workload = Workload {
+                kind: Kind::Registers,
+                rate: 1.0,
+                write_to: Vec::new(),
+                read_from: Vec::new(),
+                reads: 0.0,
+                keys: 1,
+                timeout: one_second(),
+                retries: 0,
+                value: Size(value),
+            };
+            let written = value_of(number, &workload, &mut letters);
+            assert!(written.len() as u64 >= value);
+            assert_eq!(super::number(&written), Some(number));
+            let ledger = Workload { kind: Kind::Ledgers, ..workload };
+            let twice =
+                [value_of(number, &ledger, &mut letters), value_of(8, &ledger, &mut letters)].concat();
+            assert_eq!(ledger_entries(&twice), [number, 8]);
         }
     }
 }
