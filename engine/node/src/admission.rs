@@ -2,7 +2,7 @@
 //! configurations that promise what this server does not do.
 
 use squall_commands::Engine;
-use squall_commands::config::Config;
+use squall_commands::config::{Config, EvictionPolicy};
 
 const TOO_MANY: &str = "ERR max number of clients reached";
 const PROTECTED: &str = "DENIED Squall is running in protected mode: no password is set, so connections are \
@@ -28,6 +28,10 @@ pub(crate) fn unmet_promise(config: &Config) -> Option<String> {
         (config.cluster_enabled, "cluster-enabled yes"),
         (config.tls_port != 0 || config.tls_replication, "tls-port"),
         (!config.aclfile.is_empty(), "aclfile"),
+        (
+            config.maxmemory_bytes != 0 && config.maxmemory_policy != EvictionPolicy::NoEviction,
+            "maxmemory-policy",
+        ),
     ];
     let (_, name) = asked.into_iter().find(|(asked, _)| *asked)?;
     Some(format!("'{name}' is configured, but this version of Squall does not have it. Remove it to start."))

@@ -102,8 +102,14 @@ fn idle_clients_are_dropped_after_the_timeout() {
 
 #[test]
 fn promises_that_are_not_kept_are_refused_at_the_start() {
-    for setting in [["--appendonly", "yes"], ["--cluster-enabled", "yes"], ["--tls-port", "6380"]] {
-        let world = World::new(&setting);
+    let settings: [&[&str]; 4] = [
+        &["--appendonly", "yes"],
+        &["--cluster-enabled", "yes"],
+        &["--tls-port", "6380"],
+        &["--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"],
+    ];
+    for setting in settings {
+        let world = World::new(setting);
         assert_eq!(world.exit, Some(1), "{setting:?}");
         assert!(world.logs.iter().any(|line| line.contains(&setting[0][2..])), "{:?}", world.logs);
     }
