@@ -134,6 +134,15 @@ impl Checker<'_> {
 
     fn check_faults(&self) -> Result<(), ScenarioError> {
         let machines = self.scenario.machines();
+        if let Some(drawn) = &self.scenario.drawn {
+            for name in &drawn.nodes {
+                self.check_name(self.place_of("[drawn]"), name, &machines, "machine")?;
+            }
+            if drawn.nodes.len() < 2 {
+                let message = "faults are drawn for at least two machines".to_owned();
+                return Err(self.refuse(self.place_of("[drawn]"), message, None));
+            }
+        }
         for step in &self.scenario.faults {
             let (left, right) = step.get_ref().fault.names();
             for name in left.into_iter().chain(right).filter(|name| *name != "*") {

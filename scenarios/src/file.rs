@@ -33,7 +33,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use squall_sim::{FaultStep, LinkSettings, Size, Span, Workload};
+use squall_sim::{FaultPlan, FaultStep, LinkSettings, PlanShape, Size, Span, Workload};
 use toml::Spanned;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -56,6 +56,8 @@ pub struct Scenario {
     pub clients: Vec<Spanned<ClientGroup>>,
     #[serde(default, rename = "fault")]
     pub faults: Vec<Spanned<FaultStep>>,
+    /// More faults, which follow from the seed; `squall show NAME --seed N` prints them.
+    pub drawn: Option<Drawn>,
     #[serde(default)]
     pub operator: Vec<Spanned<OperatorStep>>,
     pub chaos: Chaos,
@@ -94,6 +96,14 @@ pub struct ClientGroup {
     pub name: String,
     pub count: u32,
     pub work: Workload,
+}
+
+/// How many faults are drawn, and whom they may befall.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drawn {
+    pub steps: usize,
+    pub nodes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -174,6 +184,17 @@ pub struct Observe {
 impl Default for Observe {
     fn default() -> Observe {
         Observe { every: Span::from_millis(500), lag_of: None, lag_step: Span::from_secs(5) }
+    }
+}
+
+impl Scenario {
+    /// The faults that it asks to be drawn.
+    pub fn drawn_plan(&self, seed: u64) -> FaultPlan {
+        let shape = |drawn: &Drawn| {
+            let within = self.chaos.lasting;
+            PlanShape { nodes: drawn.nodes.clone(), within, steps: drawn.steps }
+        };
+        self.drawn.as_ref().map(shape).map_or_else(FaultPlan::default, |shape| FaultPlan::draw(seed, &shape))
     }
 }
 

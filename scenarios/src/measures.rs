@@ -5,50 +5,89 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use squall_clock::{Mono, Nanos};
-use squall_sim::checkers::{Verdict, diverging, linearizable_keys, lost_writes, stale_reads};
+use squall_sim::checkers::{
+    Divergence, LostWrites, StaleReads, Verdict, diverging, linearizable_keys, lost_writes, stale_reads,
+};
 use squall_sim::{Operation, Outcome, Size};
 
 use crate::agent::Sample;
 use crate::evidence::Evidence;
 use crate::lag::{LagPoint, lag_over_time};
 
-/// A row: its name in `[[expect]]`, and what it means.
-#[derive(Clone, Copy, Debug)]
+/// A row: its name in `[[expect]]`, what it means, and how it follows from a run.
+#[derive(Clone, Copy)]
 pub struct Measure {
     pub name: &'static str,
     pub meaning: &'static str,
+    of: fn(&Judged<'_>) -> Amount,
 }
 
-const fn measure(name: &'static str, meaning: &'static str) -> Measure {
-    Measure { name, meaning }
+const fn row(name: &'static str, meaning: &'static str, of: fn(&Judged<'_>) -> Amount) -> Measure {
+    Measure { name, meaning, of }
 }
 
 pub const MEASURES: &[Measure] = &[
-    measure("acknowledged-writes", "writes that clients were told had happened"),
-    measure("refused-operations", "operations that no node served"),
-    measure("unknown-operations", "operations of which the client never learnt the outcome"),
-    measure("lost-writes", "acknowledged writes to ledgers and counters that are not there at the end"),
-    measure("lost-window", "from the acknowledgement of the first lost write to that of the last"),
-    measure(
-        "risen-writes",
-        "writes that are there although they were refused, or more often than they were sent",
-    ),
-    measure("reads", "reads of registers that were answered"),
-    measure("stale-reads", "reads that returned a value that had been overwritten before they began"),
-    measure("stalest-read", "how long ago the value of the stalest read had been overwritten"),
-    measure("violated-keys", "registers and counters whose history is not linearizable"),
-    measure("longest-outage", "the longest time that a client went without an acknowledged operation"),
-    measure("failover", "from the first fault to the first write that a promoted node acknowledged"),
-    measure("recovery", "from the end of all faults until all nodes agree and a write is acknowledged"),
-    measure("promotions", "replicas that became primaries"),
-    measure("restarts", "processes that were started again"),
-    measure("full-resyncs", "full resynchronisations, beside the first ones"),
-    measure("partial-resyncs", "partial resynchronisations that were granted"),
-    measure("refused-partial-resyncs", "partial resynchronisations that were refused"),
-    measure("interrupted-full-resyncs", "snapshots whose receiver ended before it had them"),
-    measure("peak-lag", "the longest time that a replica was behind its primary"),
-    measure("peak-lag-bytes", "the most bytes that a replica was behind its primary"),
-    measure("diverging-nodes", "pairs of nodes with different data at one point of one history"),
+    row("acknowledged-writes", "writes that clients were told had happened", |run| {
+        run.operations(|operation| operation.is_write() && operation.is_acknowledged())
+    }),
+    row("refused-operations", "operations that no node served", |run| {
+        run.operations(|operation| matches!(operation.outcome, Outcome::Refused(_)))
+    }),
+    row("unknown-operations", "operations of which the client never learnt the outcome", |run| {
+        run.operations(|operation| matches!(operation.outcome, Outcome::Unknown(_)))
+    }),
+    row("lost-writes", "acknowledged writes to ledgers and counters that are not there at the end", |run| {
+        // Without a look at what survived, nothing can be said about losses.
+        let losses = run.evidence.survivors.as_ref().map(|_| &run.losses);
+        losses.map_or(Amount::Never, |losses| count(losses.lost.len() as u64 + losses.increments_lost))
+    }),
+    row("lost-window", "from the acknowledgement of the first lost write to that of the last", |run| {
+        Amount::Time(run.losses.window_length())
+    }),
+    row("risen-writes", "writes that are there although they were refused, or more often than sent", |run| {
+        count((run.losses.risen.len() + run.losses.duplicated.len()) as u64 + run.losses.increments_risen)
+    }),
+    row("reads", "reads of registers that were answered", |run| count(run.reads.reads)),
+    row("stale-reads", "reads that returned a value that had been overwritten before they began", |run| {
+        count(run.reads.stale.len() as u64)
+    }),
+    row("stalest-read", "how long ago the value of the stalest read had been overwritten", |run| {
+        Amount::Time(run.reads.oldest())
+    }),
+    row("violated-keys", "registers and counters whose history is not linearizable", |run| {
+        run.keys(|verdict| matches!(verdict, Verdict::Violated { .. }))
+    }),
+    row("undecided-keys", "registers and counters whose history took too long to judge", |run| {
+        run.keys(|verdict| matches!(verdict, Verdict::Undecided { .. }))
+    }),
+    row("longest-outage", "the longest time that a client went without an acknowledged operation", |run| {
+        time_or_never(run.outage.as_ref().map(Outage::length))
+    }),
+    row("failover", "from the first fault to the first write that a promoted node acknowledged", |run| {
+        time_or_never(failover(run.evidence))
+    }),
+    row("recovery", "from the end of all faults until all nodes agree and a write is acknowledged", |run| {
+        time_or_never(run.evidence.recovered.map(|at| at.since(run.evidence.healed)))
+    }),
+    row("promotions", "replicas that became primaries", |run| count(run.changes.promotions)),
+    row("restarts", "processes that were started again", |run| count(run.evidence.restarts)),
+    row("full-resyncs", "full resynchronisations, beside the first ones", |run| count(run.changes.full)),
+    row("partial-resyncs", "partial resynchronisations that were granted", |run| count(run.changes.partial)),
+    row("refused-partial-resyncs", "partial resynchronisations that were refused", |run| {
+        count(run.changes.refused)
+    }),
+    row("interrupted-full-resyncs", "snapshots whose receiver ended before it had them", |run| {
+        count(run.changes.interrupted)
+    }),
+    row("peak-lag", "the longest time that a replica was behind its primary", |run| {
+        Amount::Time(run.lags().map(|point| point.time).max().unwrap_or_default())
+    }),
+    row("peak-lag-bytes", "the most bytes that a replica was behind its primary", |run| {
+        Amount::Bytes(run.lags().map(|point| point.bytes).max().unwrap_or_default())
+    }),
+    row("diverging-nodes", "pairs of nodes with different data at one point of one history", |run| {
+        count(run.diverging.len() as u64)
+    }),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +107,20 @@ pub struct Measures {
     pub(crate) lost_between: Option<(Nanos, Nanos)>,
     pub(crate) outage: Option<Outage>,
     pub(crate) lag: BTreeMap<String, Vec<LagPoint>>,
+    pub(crate) diverging: Vec<Divergence>,
     pub(crate) begin: Mono,
+}
+
+/// A run with what the checkers say about it.
+struct Judged<'a> {
+    evidence: &'a Evidence,
+    losses: LostWrites,
+    reads: StaleReads,
+    verdicts: BTreeMap<String, Verdict>,
+    outage: Option<Outage>,
+    lag: BTreeMap<String, Vec<LagPoint>>,
+    changes: Changes,
+    diverging: Vec<Divergence>,
 }
 
 /// The longest time that a client went without an acknowledged operation.
@@ -81,62 +133,12 @@ pub(crate) struct Outage {
 
 impl Measures {
     pub(crate) fn of(evidence: &Evidence) -> Measures {
-        let history = &evidence.history;
-        let empty = Default::default();
-        let losses = lost_writes(history, evidence.survivors.as_ref().unwrap_or(&empty));
-        let reads = stale_reads(history);
-        let verdicts = linearizable_keys(history);
-        let outage = longest_outage(history, evidence.begin, evidence.stopped);
-        let lag = lag_over_time(&evidence.samples);
-        let changes = Changes::among(&evidence.samples, evidence.begin);
-        let count = |filter: &dyn Fn(&Operation) -> bool| {
-            Amount::Count(history.iter().filter(|operation| filter(operation)).count() as u64)
-        };
-        let amounts = BTreeMap::from([
-            ("acknowledged-writes", count(&|operation| operation.is_write() && operation.is_acknowledged())),
-            ("refused-operations", count(&|operation| matches!(operation.outcome, Outcome::Refused(_)))),
-            ("unknown-operations", count(&|operation| matches!(operation.outcome, Outcome::Unknown(_)))),
-            // Without a look at what survived, nothing can be said about losses.
-            (
-                "lost-writes",
-                match evidence.survivors {
-                    Some(_) => Amount::Count(losses.lost.len() as u64 + losses.increments_lost),
-                    None => Amount::Never,
-                },
-            ),
-            ("lost-window", Amount::Time(losses.window_length())),
-            (
-                "risen-writes",
-                Amount::Count(
-                    (losses.risen.len() + losses.duplicated.len()) as u64 + losses.increments_risen,
-                ),
-            ),
-            ("reads", Amount::Count(reads.reads)),
-            ("stale-reads", Amount::Count(reads.stale.len() as u64)),
-            ("stalest-read", Amount::Time(reads.oldest())),
-            (
-                "violated-keys",
-                Amount::Count(
-                    verdicts.values().filter(|verdict| matches!(verdict, Verdict::Violated { .. })).count()
-                        as u64,
-                ),
-            ),
-            ("longest-outage", outage.as_ref().map_or(Amount::Never, |outage| Amount::Time(outage.length()))),
-            ("failover", time_or_never(failover(evidence))),
-            ("recovery", time_or_never(evidence.recovered.map(|at| at.since(evidence.healed)))),
-            ("promotions", Amount::Count(changes.promotions)),
-            ("restarts", Amount::Count(evidence.restarts)),
-            ("full-resyncs", Amount::Count(changes.full)),
-            ("partial-resyncs", Amount::Count(changes.partial)),
-            ("refused-partial-resyncs", Amount::Count(changes.refused)),
-            ("interrupted-full-resyncs", Amount::Count(changes.interrupted)),
-            ("peak-lag", Amount::Time(peak(&lag, |point| point.time.0).map_or(Nanos::ZERO, |p| p.time))),
-            ("peak-lag-bytes", Amount::Bytes(peak(&lag, |point| point.bytes).map_or(0, |p| p.bytes))),
-            ("diverging-nodes", Amount::Count(diverging(&evidence.at_rest).len() as u64)),
-        ]);
+        let run = Judged::of(evidence);
+        let amounts = MEASURES.iter().map(|measure| (measure.name, (measure.of)(&run))).collect();
         let since = |at: Mono| at.since(evidence.begin);
-        let lost_between = losses.window.map(|(first, last)| (since(first), since(last)));
-        Measures { amounts, lost_between, outage, lag, begin: evidence.begin }
+        let lost_between = run.losses.window.map(|(first, last)| (since(first), since(last)));
+        let Judged { outage, lag, diverging, .. } = run;
+        Measures { amounts, lost_between, outage, lag, diverging, begin: evidence.begin }
     }
 
     /// The amount of a row; rows are known by name since the scenario was checked.
@@ -147,6 +149,35 @@ impl Measures {
     /// In the order of the table.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, Amount)> + '_ {
         MEASURES.iter().map(|measure| (measure.name, self.get(measure.name)))
+    }
+}
+
+impl Judged<'_> {
+    fn of(evidence: &Evidence) -> Judged<'_> {
+        let history = &evidence.history;
+        let survivors = evidence.survivors.clone().unwrap_or_default();
+        Judged {
+            losses: lost_writes(history, &survivors),
+            reads: stale_reads(history),
+            verdicts: linearizable_keys(history),
+            outage: longest_outage(history, evidence.begin, evidence.stopped),
+            lag: lag_over_time(&evidence.samples),
+            changes: Changes::among(&evidence.samples, evidence.begin),
+            diverging: diverging(&evidence.at_rest),
+            evidence,
+        }
+    }
+
+    fn operations(&self, which: fn(&Operation) -> bool) -> Amount {
+        count(self.evidence.history.iter().filter(|operation| which(operation)).count() as u64)
+    }
+
+    fn keys(&self, which: fn(&Verdict) -> bool) -> Amount {
+        count(self.verdicts.values().filter(|verdict| which(verdict)).count() as u64)
+    }
+
+    fn lags(&self) -> impl Iterator<Item = &LagPoint> {
+        self.lag.values().flatten()
     }
 }
 
@@ -234,6 +265,10 @@ fn gained(was: u64, is: u64) -> u64 {
     if is >= was { is - was } else { is }
 }
 
+fn count(number: u64) -> Amount {
+    Amount::Count(number)
+}
+
 fn time_or_never(time: Option<Nanos>) -> Amount {
     time.map_or(Amount::Never, Amount::Time)
 }
@@ -263,8 +298,4 @@ fn longest_outage(history: &[Operation], begin: Mono, stopped: Mono) -> Option<O
         Some(longest) if longest.length() >= gap.length() => Some(longest),
         _ => Some(gap),
     })
-}
-
-fn peak(lag: &BTreeMap<String, Vec<LagPoint>>, by: impl Fn(&LagPoint) -> u64) -> Option<LagPoint> {
-    lag.values().flatten().copied().max_by_key(by)
 }

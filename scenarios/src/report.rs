@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 use serde_json::{Value, json};
 use squall_clock::Nanos;
 use squall_sim::Run;
+use squall_sim::checkers::Divergence;
 
 use crate::evidence::Evidence;
 use crate::file::Scenario;
@@ -210,15 +211,21 @@ impl fmt::Display for LagTable {
 
 /// What must hold in every run, whatever the scenario expects.
 fn broken_promises(measures: &Measures) -> Vec<String> {
-    let named = [
-        ("diverging-nodes", "nodes hold different data at one point of one history"),
-        ("risen-writes", "writes are there that were refused, or that are there too often"),
-    ];
-    let broken = |(name, what): (&str, &str)| match measures.get(name) {
-        Amount::Count(0) => None,
-        count => Some(format!("{what}: {count}")),
-    };
-    named.into_iter().filter_map(broken).collect()
+    let mut broken: Vec<String> = measures
+        .diverging
+        .iter()
+        .map(|Divergence { one, other }| {
+            format!(
+                "{} and {} hold different data at offset {} of history {}",
+                one.node, other.node, one.offset, one.replid
+            )
+        })
+        .collect();
+    if measures.get("risen-writes") != Amount::Count(0) {
+        let count = measures.get("risen-writes");
+        broken.push(format!("{count} writes are there that were refused, or are there too often"));
+    }
+    broken
 }
 
 fn unmet(scenario: &Scenario, measures: &Measures) -> Vec<String> {

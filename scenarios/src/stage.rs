@@ -121,7 +121,8 @@ impl Stage {
         let begin = self.world.now();
         self.world.note("*", format_args!("chaos begins"));
         start_clients(&self.world, scenario, &self.history, &self.shift);
-        let steps: Vec<_> = scenario.faults.iter().map(|step| step.get_ref().clone()).collect();
+        let mut steps: Vec<_> = scenario.faults.iter().map(|step| step.get_ref().clone()).collect();
+        steps.extend(scenario.drawn_plan(self.world.seed()).steps);
         evidence.first_fault = steps.iter().map(|step| begin + step.at.0).min();
         self.faults.schedule(&FaultPlan { steps }).expect("the scenario has been checked");
         let end = begin + scenario.chaos.lasting.0;

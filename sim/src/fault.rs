@@ -102,7 +102,7 @@ pub struct FaultStep {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultPlan {
-    #[serde(rename = "step", default)]
+    #[serde(rename = "fault", default)]
     pub steps: Vec<FaultStep>,
 }
 

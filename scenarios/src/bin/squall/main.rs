@@ -45,7 +45,12 @@ enum Command {
         names: bool,
     },
     /// Prints a scenario's file, to read or to edit.
-    Show { scenario: String },
+    Show {
+        scenario: String,
+        /// Prints the faults that this seed draws, too.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Shows what [[expect]] can be about.
     Measures,
     /// Plays a scenario and tells what came of it.
@@ -101,9 +106,15 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Command::Show { scenario } => match find(&scenario) {
+        Command::Show { scenario, seed } => match find(&scenario) {
             Ok(found) => {
                 say(&found.text);
+                if let Some((seed, plan)) = seed.map(|seed| (seed, found.scenario.drawn_plan(seed))) {
+                    let plan = toml::to_string(&plan).expect("a plan can be written down");
+                    say(&format!(
+                        "\n# Drawn by seed {seed}; put these in the place of [drawn] to change them.\n{plan}"
+                    ));
+                }
                 ExitCode::SUCCESS
             }
             Err(error) => complain(CANNOT_BE_PLAYED, &error),
