@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::task::Poll;
 
 use bytes::Bytes;
 use squall_clock::{Mono, Nanos, Now};
@@ -38,6 +39,19 @@ pub trait Host: Clone + 'static {
 
     /// Runs `task` beside the caller on the same thread, until it ends or the machine dies.
     fn spawn(&self, task: impl Future<Output = ()> + 'static);
+
+    /// Completes after the other tasks that could run have had their turn. A task that has much to do at
+    /// once takes breaks this way. Its wake-up is arranged when it is first polled.
+    fn yield_now(&self) -> impl Future<Output = ()> + 'static {
+        let mut yielded = false;
+        std::future::poll_fn(move |cx| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
 
     /// Fills `buffer` with unpredictable bytes; in a simulated world they follow from the seed.
     fn entropy(&self, buffer: &mut [u8]);

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -18,9 +18,11 @@ use crate::doorbell::Doorbell;
 use crate::shell::Shell;
 
 /// The most that one read takes. A connection that fills it lets the others have their turn first.
-const READ_BYTES_MAX: usize = 64 * 1024;
+const READ_BYTES_MAX: usize = 32 * 1024;
 /// How much is read ahead from a client that must wait: reading on is how its end is noticed.
 const HELD_INPUT_BYTES_MAX: usize = 64 * 1024;
+/// After so much output the others have their turn, however fast the peer reads.
+const WRITE_BYTES_MAX: usize = 1024 * 1024;
 /// Slices handed to one write.
 const WRITE_SLICES_MAX: usize = 16;
 
@@ -68,8 +70,13 @@ impl<H: Host> Connection<H> {
         }
         while !self.read(cx)? {}
         // The last read took all that it may: the others come first.
-        cx.waker().wake_by_ref();
+        self.come_back(cx);
         Ok(())
+    }
+
+    /// Arranges another poll, after the other tasks.
+    fn come_back(&self, cx: &mut Context<'_>) {
+        let _ = pin!(self.shell.host.yield_now()).poll(cx);
     }
 
     /// Reads once and passes on what came. Tells whether the read was as large as it may be.
@@ -133,10 +140,15 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    /// Sends output until there is none or the stream is full; tells whether some is left.
+    /// Sends output until there is none, or it is enough for one turn, or the stream is full; tells whether
+    /// some may be left.
     fn send(&mut self, cx: &mut Context<'_>, node: &mut Node, now: Now) -> Result<bool, Stop> {
-        let mut sent = false;
+        let mut sent = 0;
         let owing = loop {
+            if sent >= WRITE_BYTES_MAX {
+                self.come_back(cx);
+                break true;
+            }
             let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
             let filled = self.party.output_slices(node, &mut slices);
             let stream = Pin::new(&mut self.stream);
@@ -146,14 +158,16 @@ impl<H: Host> Connection<H> {
                 several => tokio::io::AsyncWrite::poll_write_vectored(stream, cx, several),
             };
             match written {
-                Poll::Ready(Ok(count)) if count > 0 => self.party.output_written(node, count, now),
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.party.output_written(node, count, now);
+                    sent += count;
+                }
                 Poll::Ready(Ok(_)) => return Err(ended(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Err(error)) => return Err(ended(error)),
                 Poll::Pending => break true,
             }
-            sent = true;
         };
-        if sent {
+        if sent > 0 {
             self.shell.settle(node, now);
             if self.bell.is_closed() {
                 return Err(Stop::Ended("closed by this server".to_owned()));

@@ -64,6 +64,8 @@ async fn run<H: Host>(shell: Rc<Shell<H>>, lane: Lane) {
             .await
             .map_err(|error| DiskError { kind: error.kind(), message: error.to_string() });
         shell.turn_when_served(|node, now| node.disk_done(DiskDone { ticket, result }, now)).await;
+        // An operation may be done at once, and the node may go on with the next one: not at the cost of the rest.
+        shell.host.yield_now().await;
     }
 }
 

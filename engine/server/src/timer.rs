@@ -44,5 +44,7 @@ pub(crate) async fn run<H: Host>(shell: Rc<Shell<H>>) {
                 }
             })
             .await;
+        // The node may want to be called again at once, to go on with what it does in slices.
+        shell.host.yield_now().await;
     }
 }

@@ -28,7 +28,7 @@ enum Stage {
     Reading { offset: u64, size: u64 },
 }
 
-const CHUNK_BYTES: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
 
 impl Load {
     pub fn begin(engine: &Engine, effects: &mut Effects) -> Load {

@@ -44,7 +44,7 @@ enum Stage {
 }
 
 /// Encoded by one slice: about a millisecond of work.
-const SLICE_BYTES: usize = 256 * 1024;
+const SLICE_BYTES: usize = 64 * 1024;
 /// Handed to the disk and not yet written; the cursor waits above it.
 const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 

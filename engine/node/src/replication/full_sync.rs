@@ -16,7 +16,7 @@ use super::spool::{Spool, Spooled};
 use crate::effect::{DiskDone, Effects};
 
 /// Encoded by one slice: about a millisecond of work.
-const SLICE_BYTES: usize = 256 * 1024;
+const SLICE_BYTES: usize = 64 * 1024;
 /// What may wait in each replica's output; the cursor waits above it.
 const WINDOW_BYTES: usize = 1024 * 1024;
 
