@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use bytes::Bytes;
 use squall_clock::Nanos;
 use squall_commands::ClientId;
+use squall_commands::config::{Config, LogLevelChoice};
 use squall_commands::server::LogLevel;
 
 /// An outgoing connection: to this server's primary.
@@ -172,7 +173,6 @@ pub struct DiskError {
 }
 
 /// The queue of effects, and the names given to files, links and disk requests.
-#[derive(Default)]
 pub(crate) struct Effects {
     queue: VecDeque<Effect>,
     last_ticket: u64,
@@ -180,9 +180,33 @@ pub(crate) struct Effects {
     last_link: u64,
     /// Whose log lines these are: M, S, or C while saving.
     pub role: char,
+    log_level_min: LogLevel,
 }
 
 impl Effects {
+    pub fn new(config: &Config) -> Effects {
+        let mut effects = Effects {
+            queue: VecDeque::new(),
+            last_ticket: 0,
+            last_file: 0,
+            last_link: 0,
+            role: 'M',
+            log_level_min: LogLevel::Notice,
+        };
+        effects.set_log_level(config.loglevel);
+        effects
+    }
+
+    /// `loglevel`: what is below it is not said.
+    pub fn set_log_level(&mut self, choice: LogLevelChoice) {
+        self.log_level_min = match choice {
+            LogLevelChoice::Debug => LogLevel::Debug,
+            LogLevelChoice::Verbose => LogLevel::Verbose,
+            LogLevelChoice::Notice => LogLevel::Notice,
+            LogLevelChoice::Warning => LogLevel::Warning,
+        };
+    }
+
     pub fn push(&mut self, effect: Effect) {
         self.queue.push_back(effect);
     }
@@ -196,7 +220,9 @@ impl Effects {
     }
 
     pub fn log(&mut self, level: LogLevel, message: impl Into<String>) {
-        self.push(Effect::Log { level, role: self.role, message: message.into() });
+        if level >= self.log_level_min {
+            self.push(Effect::Log { level, role: self.role, message: message.into() });
+        }
     }
 
     pub fn notice(&mut self, message: impl Into<String>) {

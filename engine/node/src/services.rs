@@ -33,7 +33,7 @@ pub(crate) struct Services {
 impl Services {
     pub fn new(engine: &mut Engine) -> Services {
         Services {
-            effects: Effects::default(),
+            effects: Effects::new(&engine.config),
             persistence: Persistence::new(engine),
             replication: Replication::new(engine),
             cron: Cron::new(engine),
@@ -45,7 +45,6 @@ impl Services {
 
     /// The first effects of a node's life.
     pub fn start(&mut self, engine: &mut Engine) {
-        self.effects.role = 'M';
         if let Some(reason) = admission::unmet_promise(&engine.config) {
             self.effects.warning(reason);
             self.effects.push(Effect::Exit { status: 1 });
@@ -302,6 +301,7 @@ impl Server for Services {
                 self.effects.push(Effect::Listen(listening::requests(&engine.config)));
             }
             "hz" => self.cron = Cron::new(engine),
+            "loglevel" => self.effects.set_log_level(engine.config.loglevel),
             _ => self.replication.config_changed(engine),
         }
     }

@@ -101,6 +101,20 @@ fn idle_clients_are_dropped_after_the_timeout() {
 }
 
 #[test]
+fn the_log_says_what_its_level_allows() {
+    let protocol_error = |world: &mut World| {
+        let client = world.connect();
+        world.send(client, b"*1\r\n!nonsense\r\n");
+        world.logs.iter().any(|line| line.contains("Protocol error"))
+    };
+    let mut world = World::new(&[]);
+    assert!(!protocol_error(&mut world), "{:?}", world.logs);
+    let operator = world.connect();
+    assert_eq!(world.call(operator, &["CONFIG", "SET", "loglevel", "verbose"]), ok());
+    assert!(protocol_error(&mut world), "{:?}", world.logs);
+}
+
+#[test]
 fn promises_that_are_not_kept_are_refused_at_the_start() {
     let settings: [&[&str]; 4] = [
         &["--appendonly", "yes"],

@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 use squall_node::config::choices::Supervision;
 use squall_node::{Config, LogLevel};
 
-use crate::log::Log;
+use crate::log;
 
 /// Says to a started copy of the program that it is the one in the background.
 const DETACHED: &str = "SQUALL_DETACHED";
@@ -44,7 +44,7 @@ pub struct Pidfile {
     path: PathBuf,
 }
 
-pub fn write_pidfile(config: &Config, log: &Log) -> Option<Pidfile> {
+pub fn write_pidfile(config: &Config) -> Option<Pidfile> {
     let path = match config.pidfile.as_str() {
         "" if config.daemonize => DEFAULT_PIDFILE,
         "" => return None,
@@ -53,7 +53,7 @@ pub fn write_pidfile(config: &Config, log: &Log) -> Option<Pidfile> {
     match std::fs::write(path, format!("{}\n", std::process::id())) {
         Ok(()) => Some(Pidfile { path: path.into() }),
         Err(error) => {
-            log.say(LogLevel::Warning, &format!("Failed to write PID file {path}: {error}"));
+            log::say(LogLevel::Warning, &format!("Failed to write PID file {path}: {error}"));
             None
         }
     }

@@ -15,12 +15,11 @@ use squall_clock::Nanos;
 use squall_net::Host;
 use squall_net::real::RealHost;
 use squall_node::{Config, LogLevel};
-use squall_server::{LogLine, Running, ServerOptions, start};
+use squall_server::{Running, ServerOptions, start};
 use tokio::signal::unix::{SignalKind, signal};
 
 use command_line::Invocation;
 use environment::Observer;
-use log::Log;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -56,22 +55,21 @@ fn serve(config: &mut Config, source: &[u8]) -> Result<i32, String> {
         return Ok(0);
     }
     enter_directory(config)?;
-    let log = Log::open(&config.logfile)?;
-    log.say(LogLevel::Notice, &format!("Squall is starting: {}", command_line::version()));
+    log::open(&config.logfile)?;
+    log::say(LogLevel::Notice, &format!("Squall is starting: {}", command_line::version()));
     if let Some(warning) = open_files::raise_limit(config) {
-        log.say(LogLevel::Warning, &warning);
+        log::say(LogLevel::Warning, &warning);
     }
-    let _pidfile = daemon::write_pidfile(config, &log);
-    RealHost::run(".", async |host| run(host, config.clone(), log).await)
+    let _pidfile = daemon::write_pidfile(config);
+    RealHost::run(".", async |host| run(host, config.clone()).await)
         .map_err(|error| format!("the event loop cannot be set up: {error}"))?
 }
 
-async fn run(host: RealHost, config: Config, log: Log) -> Result<i32, String> {
+async fn run(host: RealHost, config: Config) -> Result<i32, String> {
     let supervisor = daemon::Supervisor::new(&config);
     let mut observer = Observer::new();
     let environment = observer.observe();
-    let sink = Box::new(move |line: LogLine<'_>| log.write(line));
-    let running = start(host.clone(), ServerOptions { config, environment, log: sink });
+    let running = start(host.clone(), ServerOptions { config, environment, log: Box::new(log::write) });
     watch_signals(&host, &running).map_err(|error| format!("signals cannot be caught: {error}"))?;
     host.spawn(observe(host.clone(), running.clone(), observer, supervisor));
     Ok(running.exited().await)
