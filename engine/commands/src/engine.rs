@@ -48,6 +48,8 @@ pub struct Engine {
     pub primary_link_down: bool,
     /// Replicas that are online and have acknowledged lately: what `min-replicas-to-write` counts.
     pub good_replicas: u32,
+    /// What replication holds in memory, as the node last saw it.
+    pub replication_buffers: ReplicationBuffers,
     /// Set by the node while the last snapshot failed; writes are refused with it where
     /// `stop-writes-on-bgsave-error` says so.
     pub snapshot_failed: bool,
@@ -73,6 +75,23 @@ pub struct Engine {
     pub(crate) stopwatch: Stopwatch,
     /// Who the running command is for.
     pub(crate) caller: Caller,
+}
+
+/// What replication holds in memory beside the dataset.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ReplicationBuffers {
+    /// The stream that is kept.
+    pub held_bytes: u64,
+    /// How much of it is kept in any case, for replicas that come back.
+    pub backlog_bytes_max: u64,
+}
+
+impl ReplicationBuffers {
+    /// What is only kept because a replica is slow. It does not count towards `maxmemory`: refusing or
+    /// evicting for its sake would make more of it.
+    pub fn uncounted(self) -> u64 {
+        self.held_bytes.saturating_sub(self.backlog_bytes_max)
+    }
 }
 
 /// What look-ups have to know of the session that they are for.
@@ -108,6 +127,7 @@ impl Engine {
             loading: false,
             primary_link_down: false,
             good_replicas: 0,
+            replication_buffers: ReplicationBuffers::default(),
             snapshot_failed: false,
             append_failed: None,
             active_expire: true,
@@ -264,16 +284,15 @@ impl Engine {
         keyspace
     }
 
-    /// Puts another dataset in place of this one, and gives this one back. Whoever watches a key has seen it
+    /// Puts another dataset in place of this one, which is freed in slices. Whoever watches a key has seen it
     /// change.
-    #[must_use = "dropping a large dataset takes long: it can be freed in slices"]
-    pub fn replace_keyspace(&mut self, keyspace: Keyspace) -> Keyspace {
+    pub fn replace_keyspace(&mut self, keyspace: Keyspace) {
         assert_eq!(keyspace.databases(), self.keyspace.databases(), "both datasets have the same shape");
-        let old = std::mem::replace(&mut self.keyspace, keyspace);
+        let mut old = std::mem::replace(&mut self.keyspace, keyspace);
+        self.free_later(old.flush_all());
         for db in 0..self.keyspace.databases() {
             self.watches.touch_where(db, |_| true);
         }
-        old
     }
 
     /// A new conversation. The session still has to be inserted into `clients`.
@@ -297,7 +316,8 @@ impl Engine {
     /// True where the dataset is over `maxmemory`.
     pub fn is_out_of_memory(&self) -> bool {
         let limit = self.config.maxmemory_bytes;
-        limit != 0 && self.environment.used_memory_bytes.max(self.keyspace.memory_bytes() as u64) > limit
+        let counted = self.environment.used_memory_bytes.saturating_sub(self.replication_buffers.uncounted());
+        limit != 0 && counted.max(self.keyspace.memory_bytes() as u64) > limit
     }
 
     pub fn is_lfu(&self) -> bool {

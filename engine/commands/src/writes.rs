@@ -2,7 +2,7 @@
 //! watch the key. What replicas hear of it is the command's own business (see `propagation.rs`).
 
 use squall_clock::UnixMs;
-use squall_store::{Removed, Value};
+use squall_store::{Discarded, Removed, Value};
 
 use crate::{Engine, recency};
 
@@ -55,6 +55,11 @@ impl Engine {
     /// Empties a database. Its content is freed later, by [`Engine::free_step`].
     pub fn discard(&mut self, db: usize) {
         self.discarded.append(self.keyspace.flush(db));
+    }
+
+    /// Content that nobody needs any more, to be freed in slices.
+    pub fn free_later(&mut self, content: Discarded) {
+        self.discarded.append(content);
     }
 
     /// Frees about `budget` discarded entries; true when nothing is left. The node calls it in slices.

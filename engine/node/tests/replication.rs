@@ -600,3 +600,24 @@ fn a_replica_that_lies_about_its_offset_is_disconnected() {
     mesh.run(Nanos::from_millis(10));
     assert_eq!(mesh.reply(A), Some(Value::Integer(1)), "the liar counts for nothing");
 }
+
+/// What waits for a slow replica counted as used memory: a server at its limit evicted keys, whose DELs had
+/// to wait too, until nothing was left.
+#[test]
+fn what_waits_for_a_slow_replica_does_not_count_as_used() {
+    let mut mesh = pair(&["--repl-backlog-size", "100kb"]);
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = true);
+    for n in 0..300 {
+        mesh.call(A, &["SET", "k", &format!("{n}").repeat(400)]);
+    }
+    let number = |text: String| text.parse::<u64>().expect("a number");
+    let held = number(mesh.info(A, "mem_total_replication_buffers"));
+    assert!(held > 300_000, "{held} bytes held");
+    assert_eq!(number(mesh.info(A, "mem_replication_backlog")), 100 * 1024);
+    assert_eq!(number(mesh.info(A, "mem_not_counted_for_evict")), held - 100 * 1024);
+    mesh.wires.values_mut().for_each(|wire| wire.stalled = false);
+    mesh.call(A, &["SET", "k", "1"]);
+    mesh.run(seconds(1));
+    assert!(number(mesh.info(A, "mem_total_replication_buffers")) < 150_000, "and is given back");
+    assert_in_step(&mut mesh, &[A, B]);
+}

@@ -86,9 +86,10 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
     line("rss_overhead_bytes", &resident.saturating_sub(allocator_resident));
     line("mem_fragmentation_ratio", &ratio(resident, figures.used));
     line("mem_fragmentation_bytes", &resident.saturating_sub(figures.used));
-    for name in ["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"] {
-        line(name, &0);
-    }
+    let buffers = source.engine.replication_buffers;
+    line("mem_not_counted_for_evict", &buffers.uncounted());
+    line("mem_replication_backlog", &buffers.held_bytes.min(buffers.backlog_bytes_max));
+    line("mem_total_replication_buffers", &buffers.held_bytes);
     line("mem_replica_full_sync_buffer", &0);
     line("mem_clients_slaves", &0);
     line("mem_clients_normal", &figures.clients);

@@ -25,7 +25,7 @@ pub(crate) fn reload(engine: &mut Engine, aux: &Aux) -> Result<(), String> {
     let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: true });
     match loader.feed(&mut input, &mut fresh) {
         Ok(Loading::Done(_)) => {
-            drop(engine.replace_keyspace(fresh));
+            engine.replace_keyspace(fresh);
             Ok(())
         }
         Ok(Loading::NeedMore) => Err("Error trying to load the RDB dump: it ends early".to_string()),

@@ -255,8 +255,7 @@ impl Replication {
         persistence.abort_saving(engine, effects);
         self.primary.adopt(position, engine.now.mono);
         self.advance_full_sync(engine, effects);
-        let mut old = engine.replace_keyspace(keyspace);
-        self.discarded.append(old.flush_all());
+        engine.replace_keyspace(keyspace);
         self.stream_db = stream_db.min(engine.keyspace.databases() - 1);
         effects.notice(format!("the primary's dataset is in place: {} keys", loaded.keys));
         let following = self.following.as_mut().expect("the dataset came over its link");

@@ -157,10 +157,10 @@ impl Replication {
 
     fn give_up_full_sync(&mut self, engine: &mut Engine, effects: &mut Effects) {
         match self.full_sync.take().map(|sync| sync.source) {
-            Some(Source::Cursor) => self.discarded.append(engine.keyspace.abort_snapshot()),
+            Some(Source::Cursor) => abort_snapshot(engine),
             Some(Source::Spool(spool)) => {
                 if spool.uses_cursor() {
-                    self.discarded.append(engine.keyspace.abort_snapshot());
+                    abort_snapshot(engine);
                 }
                 spool.give_up(effects);
             }
@@ -175,6 +175,11 @@ impl Replication {
         };
         self.primary.transferring().all(has_room)
     }
+}
+
+fn abort_snapshot(engine: &mut Engine) {
+    let kept = engine.keyspace.abort_snapshot();
+    engine.free_later(kept);
 }
 
 /// The next slice of a snapshot, and whether it was the last.

@@ -28,7 +28,6 @@ use squall_commands::engine::Role;
 use squall_commands::{CommandError, CommandResult, Engine, REDIS_VERSION};
 use squall_replication::{Position, Primary, ReplId, ReplOffset};
 use squall_resp::Reply;
-use squall_store::Discarded;
 use squall_store::rdb::{Aux, Loaded, ReplicationAux};
 
 use self::following::Following;
@@ -50,8 +49,6 @@ pub(crate) struct Replication {
     /// A change of role that the running request asked for. It happens when all that the request did has
     /// become stream: a transaction that changes the role half-way is history of the old role, whole.
     role_change: Option<RoleChange>,
-    /// Datasets that others took the place of, freed in slices.
-    discarded: Discarded,
     next_beat: Mono,
 }
 
@@ -63,8 +60,6 @@ enum RoleChange {
 
 /// How often the number of good replicas is looked at, which ages without an event.
 const BEAT_PERIOD: Nanos = Nanos::from_millis(500);
-/// Entries of an old dataset freed in one slice: well below a millisecond.
-const FREED_ENTRIES_PER_SLICE: usize = 5_000;
 
 impl Replication {
     pub fn new(engine: &mut Engine) -> Replication {
@@ -76,7 +71,6 @@ impl Replication {
             waiting: Waiting::default(),
             stream_db: 0,
             role_change: None,
-            discarded: Discarded::default(),
             next_beat: engine.now.mono,
         }
     }
@@ -106,7 +100,7 @@ impl Replication {
     pub fn next_timeout(&self, engine: &Engine) -> Option<Mono> {
         let now = engine.now.mono;
         let link = self.following.as_ref().and_then(Following::next_timeout);
-        let slice = (self.wants_full_sync_slice(engine) || !self.discarded.is_empty()).then_some(now);
+        let slice = self.wants_full_sync_slice(engine).then_some(now);
         let beat = (engine.config.min_replicas_to_write > 0).then_some(self.next_beat);
         let deadlines = [self.primary.poll_timeout(), link, slice, beat, self.waiting.next_timeout(now)];
         deadlines.into_iter().flatten().min()
@@ -125,7 +119,6 @@ impl Replication {
         self.advance_full_sync(engine, effects);
         self.serve(engine, effects);
         self.answer_overdue(engine, effects);
-        let _complete = self.discarded.free_step(FREED_ENTRIES_PER_SLICE);
         if self.next_beat <= now {
             self.next_beat = now + BEAT_PERIOD;
         }

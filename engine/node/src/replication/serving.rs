@@ -5,8 +5,9 @@
 use std::io::IoSlice;
 
 use squall_clock::{Mono, Nanos};
+use squall_commands::engine::ReplicationBuffers;
 use squall_commands::{ClientId, CommandError, CommandResult, Engine, LogLevel, Session};
-use squall_replication::{PrimaryEvent, Psync, Replconf, ReplicaKey, Request};
+use squall_replication::{Backlog, PrimaryEvent, Psync, Replconf, ReplicaKey, Request};
 use squall_resp::{Args, Reply};
 
 use super::{Replication, fresh_id};
@@ -134,6 +135,10 @@ impl Replication {
         engine.stats.sync_partial_ok += counts.partial_accepted;
         engine.stats.sync_partial_err += counts.partial_refused;
         engine.propagation.enabled = self.following.is_none() && self.primary.wants_stream();
+        engine.replication_buffers = ReplicationBuffers {
+            held_bytes: self.primary.backlog().map_or(0, Backlog::memory_bytes),
+            backlog_bytes_max: engine.config.repl_backlog_bytes_max,
+        };
         if engine.config.min_replicas_to_write > 0 {
             let lag_max = Nanos::from_secs(engine.config.min_replicas_max_lag_seconds);
             engine.good_replicas = self.primary.good_replicas(lag_max, engine.now.mono) as u32;
