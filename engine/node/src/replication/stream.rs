@@ -8,6 +8,7 @@
 //! Bytes that are not applied stay in the link's input and die with the link; the primary sends them again.
 
 use bytes::BytesMut;
+use squall_commands::table::Found;
 use squall_commands::{Dispatched, Engine, Session};
 use squall_resp::{Args, Limits, Output, Parsed, RequestParser};
 
@@ -144,10 +145,10 @@ impl Applier {
             let consumed = match self.parser.parse(rest, &limits) {
                 Ok(Parsed::Incomplete) => break,
                 Ok(Parsed::Empty { consumed }) => consumed,
-                Ok(Parsed::Command { consumed }) => {
-                    self.execute_one(engine, services, rest);
-                    consumed
-                }
+                Ok(Parsed::Command { consumed }) => match self.execute_one(engine, services, rest) {
+                    Ok(()) => consumed,
+                    Err(reason) => return Progress::Broken { applied, reason },
+                },
                 Err(error) => {
                     let reason = format!("its stream is no sequence of commands: {error}");
                     return Progress::Broken { applied, reason };
@@ -162,23 +163,35 @@ impl Applier {
         Progress::Applied(applied)
     }
 
-    fn execute_one(&mut self, engine: &mut Engine, services: &mut Services, rest: &[u8]) {
+    /// Executes a command. An error of one that is known is told and passed over, as Redis does; one that is
+    /// not known here ends the link, since everything after it would build on what it did.
+    fn execute_one(
+        &mut self,
+        engine: &mut Engine,
+        services: &mut Services,
+        rest: &[u8],
+    ) -> Result<(), String> {
         let args = self.parser.args(rest);
         let errors_before = engine.stats.total_errors;
         let dispatched = engine.dispatch(&mut self.session, &mut self.unwanted, args, services);
         assert_eq!(dispatched, Dispatched::Done, "nobody holds back a primary's command");
         self.unwanted.clear();
         self.session.blocked = None;
-        if engine.stats.total_errors > errors_before {
-            engine.stats.unexpected_errors += 1;
-            self.errors += 1;
-            if self.errors <= ERRORS_LOGGED || self.errors.is_multiple_of(ERRORS_LOGGED_EVERY) {
-                let name = args.at(0).escape_ascii();
-                services.effects.warning(format!(
-                    "the primary's command '{name}' fails here: the datasets differ from now on (error {})",
-                    self.errors
-                ));
-            }
+        if engine.stats.total_errors == errors_before {
+            return Ok(());
         }
+        engine.stats.unexpected_errors += 1;
+        let name = args.at(0).escape_ascii();
+        if !matches!(engine.table.find(args), Found::Row(_)) {
+            return Err(format!("its command '{name}' does not exist here"));
+        }
+        self.errors += 1;
+        if self.errors <= ERRORS_LOGGED || self.errors.is_multiple_of(ERRORS_LOGGED_EVERY) {
+            services.effects.warning(format!(
+                "the primary's command '{name}' fails here: the datasets differ from now on (error {})",
+                self.errors
+            ));
+        }
+        Ok(())
     }
 }

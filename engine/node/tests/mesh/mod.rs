@@ -48,6 +48,32 @@ pub struct Wire {
     pub stalled: bool,
 }
 
+pub const A: usize = 0;
+pub const B: usize = 1;
+pub const C: usize = 2;
+
+pub fn seconds(count: u64) -> Nanos {
+    Nanos::from_secs(count)
+}
+
+pub fn assert_in_step(mesh: &mut Mesh, servers: &[usize]) {
+    let (position, digest) = (mesh.position(servers[0]), mesh.digest(servers[0]));
+    for &at in &servers[1..] {
+        assert_eq!(mesh.position(at), position, "server {at} has the same history");
+        assert_eq!(mesh.digest(at), digest, "server {at} has the same dataset");
+    }
+}
+
+/// B follows A, and has all of it.
+pub fn pair(settings: &[&str]) -> Mesh {
+    let mut mesh = Mesh::of(2, settings);
+    mesh.call(A, &["SET", "first", "1"]);
+    mesh.replica_of(B, A);
+    mesh.run(seconds(2));
+    assert_eq!(mesh.info(B, "master_link_status"), "up");
+    mesh
+}
+
 /// The port that server `at` is known by.
 pub fn port(at: usize) -> String {
     (7000 + at).to_string()

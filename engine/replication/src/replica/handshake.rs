@@ -157,3 +157,88 @@ fn read_offset(word: &[u8]) -> Option<ReplOffset> {
     let offset: i64 = std::str::from_utf8(word).ok()?.parse().ok()?;
     u64::try_from(offset).ok().map(ReplOffset)
 }
+
+#[cfg(test)]
+mod tests {
+    use squall_clock::Nanos;
+
+    use super::*;
+
+    fn options(user: Option<&str>, password: Option<&str>) -> ReplicaOptions {
+        ReplicaOptions {
+            host: "primary".to_owned(),
+            port: 6379,
+            user: user.map(str::to_owned),
+            password: password.map(str::to_owned),
+            listening_port: 6380,
+            announced_host: Some("10.0.0.7".to_owned()),
+            version: "8.2.1".to_owned(),
+            timeout: Nanos::from_secs(60),
+        }
+    }
+
+    /// Goes through a handshake with these answers: what it ends in.
+    fn answered(options: &ReplicaOptions, answers: &str, with_position: bool) -> Result<Answer, String> {
+        let mut handshake = Handshake::begin();
+        let mut input = BytesMut::from(answers);
+        loop {
+            match handshake.read(&mut input)?.expect("the answers are complete") {
+                Answer::Alive => _ = handshake.introduce(options),
+                Answer::Noted { last: true, .. } => handshake.expect_psync(with_position),
+                Answer::Noted { last: false, .. } => {}
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    #[test]
+    fn an_introduction_says_who_we_are() {
+        let said = |user, password| {
+            let bytes = Handshake::begin().introduce(&options(user, password));
+            let words: Vec<_> = bytes.split(|byte| b"\r\n".contains(byte)).collect();
+            let words = words
+                .iter()
+                .map(|word| String::from_utf8_lossy(word))
+                .filter(|word| !word.is_empty() && !word.starts_with(['*', '$']));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let rest = "REPLCONF listening-port 6380 REPLCONF ip-address 10.0.0.7 REPLCONF capa eof capa psync2 \
+                    REPLCONF version 8.2.1";
+        assert_eq!(said(None, None), rest);
+        assert_eq!(said(None, Some("secret")), format!("AUTH secret {rest}"));
+        assert_eq!(said(Some("me"), Some("secret")), format!("AUTH me secret {rest}"));
+        assert_eq!(said(Some("me"), None), rest);
+    }
+
+    #[test]
+    fn answers_lead_on_or_end_the_connection() {
+        let id = "ab".repeat(20);
+        let plain = options(None, None);
+        let full =
+            format!("+PONG\r\n+OK\r\n+OK\r\n-ERR no eof\r\n-ERR no version\r\n\n\n+FULLRESYNC {id} 12\r\n");
+        let position =
+            Position { id: ReplId::parse(id.as_bytes()).expect("forty digits"), offset: ReplOffset(12) };
+        assert!(matches!(answered(&plain, &full, false), Ok(Answer::FullResync(at)) if at == position));
+
+        let introduced = "-NOAUTH Authentication required.\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n";
+        let secret = options(None, Some("secret"));
+        let go_on = |answer: &str| answered(&secret, &format!("{introduced}{answer}\r\n"), true);
+        assert!(matches!(go_on("+CONTINUE"), Ok(Answer::Continue(None))));
+        assert!(
+            matches!(go_on(&format!("+CONTINUE {id}")), Ok(Answer::Continue(Some(other))) if other == position.id)
+        );
+        for refusal in
+            ["-NOMASTERLINK no", "-LOADING", "-ERR", "+OK", "+CONTINUE x", "+FULLRESYNC", "garbage"]
+        {
+            assert!(go_on(refusal).is_err(), "{refusal}");
+        }
+        assert!(
+            answered(&secret, &format!("{introduced}+CONTINUE\r\n"), false).is_err(),
+            "nothing to continue"
+        );
+        let wrong = "+PONG\r\n-WRONGPASS invalid username-password pair\r\n";
+        let reason = answered(&secret, wrong, false).expect_err("the password is wrong");
+        assert!(reason.contains("WRONGPASS"), "{reason}");
+        assert!(answered(&plain, "-ERR unknown command\r\n", false).is_err(), "it cannot even ping");
+    }
+}

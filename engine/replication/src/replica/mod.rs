@@ -33,6 +33,9 @@ use crate::{Position, ReplId};
 const BEAT_PERIOD: Nanos = Nanos::from_secs(1);
 /// How long a failed link rests before the next attempt.
 const RETRY_DELAY: Nanos = Nanos::from_secs(1);
+/// How long it rests when the primary's data cannot be used. The next attempt will cost the primary a whole
+/// dataset, and may well end the same way.
+const RETRY_DELAY_AFTER_REFUSAL: Nanos = Nanos::from_secs(10);
 
 /// Settings of redis.conf, by their meaning.
 #[derive(Clone, Debug)]
@@ -221,7 +224,7 @@ impl Replica {
     /// The dataset cannot be loaded. The old one is still there, and so is its position.
     pub fn refused(&mut self, reason: &str, now: Mono) {
         assert!(matches!(self.state, State::Transfer(_)), "only a dataset in transfer is refused");
-        self.fail(&format!("its dataset cannot be loaded: {reason}"), now);
+        self.fail_for(&format!("its dataset cannot be loaded: {reason}"), RETRY_DELAY_AFTER_REFUSAL, now);
     }
 
     /// The first `len` bytes of `input` have been applied, as whole units: a command, or MULTI to EXEC. They
@@ -246,7 +249,7 @@ impl Replica {
     pub fn stream_broken(&mut self, reason: &str, now: Mono) {
         assert!(self.is_streaming(), "only a stream breaks");
         self.position = None;
-        self.fail(reason, now);
+        self.fail_for(reason, RETRY_DELAY_AFTER_REFUSAL, now);
     }
 
     // --- Facts ---
@@ -380,9 +383,14 @@ impl Replica {
 
     /// Ends the connection from this side.
     fn fail(&mut self, reason: &str, now: Mono) {
+        self.fail_for(reason, RETRY_DELAY, now);
+    }
+
+    /// Ends the connection from this side, not to try again for `delay`.
+    fn fail_for(&mut self, reason: &str, delay: Nanos, now: Mono) {
         self.log(true, format!("leaving the primary {}: {reason}", self.primary_name()));
         self.events.push_back(ReplicaEvent::Disconnect);
-        self.rest(now + RETRY_DELAY, now);
+        self.rest(now + delay, now);
     }
 
     fn rest(&mut self, retry_at: Mono, now: Mono) {
