@@ -156,6 +156,30 @@ fn a_slow_replica_holds_back_the_dataset_and_nobody_else() {
     assert_in_step(&mut mesh, &[A, B]);
 }
 
+/// Disk operations that were under way when the last replica left belong to nobody.
+#[test]
+fn a_replica_that_leaves_while_its_file_is_written_is_forgotten() {
+    for operations in 0..8 {
+        let mut mesh = Mesh::of(2, &["--repl-diskless-sync", "no"]);
+        mesh.call(A, &["SET", "k", "1"]);
+        mesh.servers[A].hold_disk = true;
+        mesh.replica_of(B, A);
+        for _ in 0..operations {
+            mesh.perform_one(A);
+            mesh.run(Nanos::ZERO);
+        }
+        // Every second time its bytes are left where they are.
+        mesh.wires.values_mut().for_each(|wire| wire.stalled = operations % 2 == 0);
+        for number in mesh.wires_of(A) {
+            mesh.cut(number);
+        }
+        mesh.servers[A].hold_disk = false;
+        mesh.run(seconds(4));
+        assert_in_step(&mut mesh, &[A, B]);
+        assert_eq!(mesh.servers[A].disk.files.len(), 0, "after {operations} operations");
+    }
+}
+
 #[test]
 fn a_replica_waits_while_a_save_uses_the_cursor() {
     let mut mesh = Mesh::of(2, &[]);

@@ -15,17 +15,55 @@ const SERVERS: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write { at: usize, key: u8, kind: Write },
-    Transaction { at: usize, key: u8 },
-    ReplicaOf { at: usize, primary: usize },
-    Promote { at: usize },
-    Cut { which: usize },
-    Up { which: usize, count: usize },
-    Down { which: usize, count: usize },
-    Wait { millis: u64 },
-    Run { millis: u64 },
-    Save { at: usize },
-    Restart { at: usize, primary: Option<usize> },
+    Write {
+        at: usize,
+        key: u8,
+        kind: Write,
+    },
+    Transaction {
+        at: usize,
+        key: u8,
+    },
+    ReplicaOf {
+        at: usize,
+        primary: usize,
+    },
+    Promote {
+        at: usize,
+    },
+    Cut {
+        which: usize,
+    },
+    Up {
+        which: usize,
+        count: usize,
+    },
+    Down {
+        which: usize,
+        count: usize,
+    },
+    Wait {
+        millis: u64,
+    },
+    Run {
+        millis: u64,
+    },
+    Save {
+        at: usize,
+    },
+    /// From now on disk operations wait, or no longer.
+    HoldDisk {
+        at: usize,
+        hold: bool,
+    },
+    /// One of them is done.
+    Disk {
+        at: usize,
+    },
+    Restart {
+        at: usize,
+        primary: Option<usize>,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +82,7 @@ enum Write {
 type Ledger = BTreeMap<(String, String), String>;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn one_position_is_one_dataset(
@@ -93,6 +131,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => prop_oneof![1u64..50, 500u64..2000].prop_map(|millis| Step::Wait { millis }),
         4 => prop_oneof![Just(0u64), 500u64..2000, Just(70_000u64)].prop_map(|millis| Step::Run { millis }),
         1 => at().prop_map(|at| Step::Save { at }),
+        1 => (at(), any::<bool>()).prop_map(|(at, hold)| Step::HoldDisk { at, hold }),
+        2 => at().prop_map(|at| Step::Disk { at }),
         1 => (at(), prop::option::of(at())).prop_map(|(at, primary)| Step::Restart { at, primary }),
     ]
 }
@@ -118,6 +158,8 @@ fn perform(mesh: &mut Mesh, step: Step, number: usize) {
         Step::Wait { millis } => mesh.wait(Nanos::from_millis(millis)),
         Step::Run { millis } => mesh.run(Nanos::from_millis(millis)),
         Step::Save { at } => mesh.send(at, &["BGSAVE"]),
+        Step::HoldDisk { at, hold } => mesh.servers[at].hold_disk = hold,
+        Step::Disk { at } => mesh.perform_one(at),
         Step::Restart { at, primary } => match primary.filter(|primary| *primary != at) {
             Some(primary) => mesh.restart(at, &["--replicaof", &format!("primary {}", port(primary))]),
             None => mesh.restart(at, &[]),
@@ -171,6 +213,7 @@ fn digest(mesh: &mut Mesh, at: usize) -> String {
 
 /// The faults end, the first server is the primary, and the others follow it in a chain.
 fn repair(mesh: &mut Mesh) {
+    mesh.servers.iter_mut().for_each(|server| server.hold_disk = false);
     mesh.send(0, &["DISCARD"]);
     mesh.send(0, &["REPLICAOF", "NO", "ONE"]);
     mesh.send(1, &["REPLICAOF", "primary", &port(0)]);

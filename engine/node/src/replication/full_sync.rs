@@ -90,6 +90,10 @@ impl Replication {
         effects: &mut Effects,
         done: &DiskDone,
     ) {
+        if !self.primary.is_transferring() {
+            // Everybody who waited for the file is gone.
+            return self.give_up_full_sync(engine, effects);
+        }
         let Some(FullSync { source: Source::Spool(spool) }) = &mut self.full_sync else { return };
         match spool.disk_done(effects, done) {
             Spooled::Nothing => {}

@@ -345,6 +345,16 @@ impl Mesh {
         }
     }
 
+    /// One disk request of a server whose disk is held.
+    pub fn perform_one(&mut self, at: usize) {
+        let server = &mut self.servers[at];
+        if let Some(request) = server.pending.pop_front() {
+            let result = server.disk.perform(request.op);
+            server.node.disk_done(DiskDone { ticket: request.ticket, result }, self.now);
+            self.settle();
+        }
+    }
+
     fn carry_out(&mut self, at: usize, effect: Effect) {
         match effect {
             Effect::Connect { link, port, .. } => self.connect(at, link, usize::from(port) - 7000),
