@@ -9,6 +9,8 @@ pub struct Turn {
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub cpu_us_per_request: f64,
+    /// The part of it outside the kernel.
+    pub user_us_per_request: f64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -36,13 +38,16 @@ pub struct Comparison {
     pub memory: Vec<Memory>,
 }
 
-/// Each figure's median by itself.
+/// Each figure's median by itself; of the time outside the kernel the mean, because its clock ticks are too
+/// coarse for one turn.
 pub fn medians(turns: &[Turn]) -> Turn {
     Turn {
         requests_per_second: median(turns.iter().map(|turn| turn.requests_per_second)),
         p50_ms: median(turns.iter().map(|turn| turn.p50_ms)),
         p99_ms: median(turns.iter().map(|turn| turn.p99_ms)),
         cpu_us_per_request: median(turns.iter().map(|turn| turn.cpu_us_per_request)),
+        user_us_per_request: turns.iter().map(|turn| turn.user_us_per_request).sum::<f64>()
+            / turns.len() as f64,
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Load<'a> {
 }
 
 pub fn run(load: &Load<'_>, server: &Server, interrupt: &Interrupt) -> Result<Turn, Failure> {
-    let cpu_before = process::cpu_time(server.pid())?;
+    let before = process::cpu_time(server.pid())?;
     let mut benchmark = Command::new("taskset")
         .args(["-c", &load.core.to_string(), "redis-benchmark", "--csv", "-p", &server.port().to_string()])
         .args(["-t", load.test, "-P", &load.pipeline.to_string()])
@@ -36,7 +36,9 @@ pub fn run(load: &Load<'_>, server: &Server, interrupt: &Interrupt) -> Result<Tu
     if !status.success() {
         return Err(format!("redis-benchmark (from redis-tools) ended: {status}").into());
     }
-    let cpu = process::cpu_time(server.pid())?.saturating_sub(cpu_before);
+    let after = process::cpu_time(server.pid())?;
+    let us_per_request =
+        |now: Duration, then: Duration| now.saturating_sub(then).as_secs_f64() * 1e6 / load.requests as f64;
     let mut said = String::new();
     benchmark.stdout.take().expect("stdout is piped").read_to_string(&mut said)?;
     let row = parse_row(&said).ok_or_else(|| format!("unexpected words from redis-benchmark:\n{said}"))?;
@@ -44,7 +46,8 @@ pub fn run(load: &Load<'_>, server: &Server, interrupt: &Interrupt) -> Result<Tu
         requests_per_second: row[0],
         p50_ms: row[3],
         p99_ms: row[5],
-        cpu_us_per_request: cpu.as_secs_f64() * 1e6 / load.requests as f64,
+        cpu_us_per_request: us_per_request(after.total, before.total),
+        user_us_per_request: us_per_request(after.user, before.user),
     })
 }
 

@@ -16,8 +16,9 @@ pub fn markdown(comparison: &Comparison) -> String {
     text += &format!(
         "\nMedians of {rounds} rounds, {clients} clients. A ratio is Squall's figure over the peer's.\n"
     );
-    let tables: [(&str, Figure); 4] = [
+    let tables: [(&str, Figure); 5] = [
         ("Server CPU time per request, µs (less is better)", |turn| turn.cpu_us_per_request),
+        ("Of that, outside the kernel, µs (means)", |turn| turn.user_us_per_request),
         ("Requests per second (more is better)", |turn| turn.requests_per_second),
         ("Latency p50, ms", |turn| turn.p50_ms),
         ("Latency p99, ms", |turn| turn.p99_ms),
@@ -83,8 +84,13 @@ mod tests {
 
     #[test]
     fn ratios_put_squall_over_its_peer() {
-        let turn =
-            |cpu| Turn { requests_per_second: 1e5, p50_ms: 0.25, p99_ms: 0.5, cpu_us_per_request: cpu };
+        let turn = |cpu| Turn {
+            requests_per_second: 1e5,
+            p50_ms: 0.25,
+            p99_ms: 0.5,
+            cpu_us_per_request: cpu,
+            user_us_per_request: cpu / 2.0,
+        };
         let memory = |bytes| Memory { idle_connections_bytes: bytes, million_keys_bytes: 10 * bytes };
         let comparison = Comparison {
             servers: vec![("squall".into(), "v=1".into()), ("redis-server".into(), "v=7".into())],
