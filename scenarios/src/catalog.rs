@@ -23,6 +23,7 @@ pub const ENTRIES: &[Entry] = entries![
     "backlog-overflow",
     "crash-during-full-sync",
     "chained-replicas",
+    "drawn-faults",
 ];
 
 /// A scenario and what it is called: the name of an entry, or the path of a file.

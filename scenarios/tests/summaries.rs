@@ -45,3 +45,8 @@ fn crash_during_full_sync() {
 fn chained_replicas() {
     check("chained-replicas");
 }
+
+#[test]
+fn drawn_faults() {
+    check("drawn-faults");
+}
