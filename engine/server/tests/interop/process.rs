@@ -165,16 +165,3 @@ fn a_taken_port_is_fatal_and_said() {
     let log = String::from_utf8_lossy(&output.stdout);
     assert!(log.contains(&port) && log.contains("in use"), "{log}");
 }
-
-/// The simulator replaces the C library's clock and entropy. Should a dependency ever bring it along into the
-/// server, real clients would be served by a simulated clock.
-#[test]
-fn the_binary_holds_nothing_of_the_simulator() {
-    let symbols = words("nm", &["--defined-only", SQUALL], b"");
-    let names = symbols.lines().filter_map(|line| line.split(' ').next_back());
-    let replaced =
-        ["getrandom", "getentropy", "clock_gettime", "gettimeofday", "sysconf", "sched_getaffinity"];
-    let strange: Vec<&str> =
-        names.filter(|name| name.contains("madsim") || replaced.contains(name)).collect();
-    assert_eq!(strange, [""; 0]);
-}
