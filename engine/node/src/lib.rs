@@ -93,6 +93,12 @@ impl Node {
         self.services.listen_failed(request, reason);
     }
 
+    /// A connection was offered and could not be taken, for want of file descriptors as a rule.
+    pub fn accept_failed(&mut self, reason: &str, now: Now) {
+        self.engine.now = now;
+        self.services.effects.warning(format!("Accepting client connection: {reason}"));
+    }
+
     /// The orderly way out, as SIGTERM and SIGINT ask for it: replicas get a chance to catch up, the
     /// dataset is saved where save points are set, then `Effect::Exit` comes.
     pub fn terminate(&mut self, now: Now) {

@@ -98,7 +98,9 @@ async fn accept_all<H: Host>(
                 let _ = stream.set_keepalive(open.request.borrow().keepalive);
                 shell.open_client(stream);
             }
-            First::Right(Err(_)) => {
+            First::Right(Err(error)) => {
+                let reason = error.to_string();
+                shell.turn_when_served(|node, now| node.accept_failed(&reason, now)).await;
                 let rested = shell.host.now().mono + ACCEPT_RETRY;
                 first_of(open.bell.heard(), shell.host.sleep_until(rested)).await;
             }
