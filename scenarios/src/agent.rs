@@ -48,6 +48,10 @@ impl Samples {
         Samples { taken: Rc::default(), every }
     }
 
+    pub(crate) fn add(&self, sample: Sample) {
+        self.taken.borrow_mut().push(sample);
+    }
+
     pub(crate) fn all(&self) -> Vec<Sample> {
         self.taken.borrow().clone()
     }
@@ -63,7 +67,7 @@ pub(crate) async fn watch(host: SimHost, samples: Samples) {
         host.sleep_until(Mono((now.0 / samples.every.0 + 1) * samples.every.0)).await;
         let at = host.now().mono;
         if let Some(state) = ask(&mut client).await {
-            samples.taken.borrow_mut().push(Sample { at, node: node.clone(), start, state });
+            samples.add(Sample { at, node: node.clone(), start, state });
         }
     }
 }

@@ -16,15 +16,15 @@ pub struct LagPoint {
     pub time: Nanos,
 }
 
-/// The lag of each replica at each of its samples that could be compared.
-pub(crate) fn lag_over_time(samples: &[Sample]) -> BTreeMap<String, Vec<LagPoint>> {
+/// The lag of each replica at each of its samples since `begin` that could be compared.
+pub(crate) fn lag_over_time(samples: &[Sample], begin: Mono) -> BTreeMap<String, Vec<LagPoint>> {
     // By history: where its primary stood, and when.
     let mut histories: BTreeMap<&str, Vec<(Mono, u64)>> = BTreeMap::new();
     for sample in samples.iter().filter(|sample| sample.state.is_primary) {
         histories.entry(&sample.state.replid).or_default().push((sample.at, sample.state.offset));
     }
     let mut lags: BTreeMap<String, Vec<LagPoint>> = BTreeMap::new();
-    for sample in samples.iter().filter(|sample| !sample.state.is_primary) {
+    for sample in samples.iter().filter(|sample| sample.at > begin && !sample.state.is_primary) {
         let Some(primary) = histories.get(sample.state.replid.as_str()) else { continue };
         if let Some(point) = lag_at(primary, sample) {
             lags.entry(sample.node.clone()).or_default().push(point);
@@ -70,7 +70,7 @@ mod tests {
             sample(3, "a", true, 3_000),
             sample(3, "b", false, 3_000),
         ];
-        let lags = lag_over_time(&samples);
+        let lags = lag_over_time(&samples, Mono(0));
         let lags: Vec<_> = lags["b"].iter().map(|point| (point.bytes, point.time.as_millis())).collect();
         assert_eq!(lags, [(0, 0), (1_000, 500), (0, 0)]);
     }

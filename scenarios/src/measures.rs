@@ -161,7 +161,7 @@ impl Judged<'_> {
             reads: stale_reads(history),
             verdicts: linearizable_keys(history),
             outage: longest_outage(history, evidence.begin, evidence.stopped),
-            lag: lag_over_time(&evidence.samples),
+            lag: lag_over_time(&evidence.samples, evidence.begin),
             changes: Changes::among(&evidence.samples, evidence.begin),
             diverging: diverging(&evidence.at_rest),
             evidence,

@@ -257,7 +257,7 @@ fn unmet(scenario: &Scenario, measures: &Measures) -> Vec<String> {
 /// The worst of each step.
 fn lag_rows(measures: &Measures, node: &str, step: Nanos) -> Vec<(u64, u64, u64)> {
     let mut rows: Vec<(u64, u64, u64)> = Vec::new();
-    for point in measures.lag.get(node).into_iter().flatten().filter(|point| point.at > measures.begin) {
+    for point in measures.lag.get(node).into_iter().flatten() {
         let second = (point.at.since(measures.begin).0 / step.0) * step.as_secs();
         let worst = (second, point.bytes, point.time.as_millis());
         match rows.last_mut() {

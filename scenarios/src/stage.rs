@@ -8,10 +8,10 @@ use std::sync::atomic::AtomicU64;
 
 use squall_clock::{Mono, Nanos};
 use squall_sim::{
-    FaultPlan, Faults, History, MachineId, Run, RunFailure, TraceSink, World, WorldOptions, run,
+    FaultPlan, Faults, History, MachineId, Run, RunFailure, SimHost, TraceSink, World, WorldOptions, run,
 };
 
-use crate::agent::Samples;
+use crate::agent::{NodeState, Sample, Samples};
 use crate::audit;
 use crate::cluster::{Shift, start_clients, start_nodes};
 use crate::evidence::Evidence;
@@ -156,8 +156,9 @@ impl Stage {
     /// that began after that time.
     async fn await_agreement(&self, within: Nanos, served: Option<(History, Mono)>) -> Option<Mono> {
         let (scenario, deadline) = (Rc::clone(&self.scenario), self.world.now() + within);
+        let samples = self.samples.clone();
         on_machine(&self.world, self.observer, move |host| {
-            let (scenario, served) = (Rc::clone(&scenario), served.clone());
+            let (scenario, served, samples) = (Rc::clone(&scenario), served.clone(), samples.clone());
             async move {
                 let mut clients = clients(&host, &scenario);
                 while host.world().now() < deadline {
@@ -165,6 +166,11 @@ impl Stage {
                     let agreed = agree_on_primary(&states, scenario.nodes.len()).is_some();
                     let served = served.as_ref().is_none_or(|(history, since)| history.serves_writes(*since));
                     if agreed && served {
+                        // What is counted from here on is counted from what they say now that all are in step.
+                        let states = look_at_all(&mut clients).await;
+                        states
+                            .into_iter()
+                            .for_each(|(node, state)| samples.add(sample_of(&host, node, state)));
                         return Some(host.world().now());
                     }
                     host.world().sleep(LOOK_EVERY).await;
@@ -217,4 +223,10 @@ impl Stage {
         (evidence.at_rest, evidence.survivors) = (at_rest, Some(survivors));
         Ok(())
     }
+}
+
+fn sample_of(host: &SimHost, node: String, state: NodeState) -> Sample {
+    let world = host.world();
+    let machine = world.machine_named(&node).expect("a node has a machine");
+    Sample { at: world.now(), start: world.starts(machine), node, state }
 }
