@@ -63,7 +63,8 @@ fn measure_load(
     for round in 0..options.rounds {
         for (of_test, &(pipeline, test)) in turns.iter_mut().zip(&tests) {
             let requests = options.requests * u64::from((pipeline / 2).max(1));
-            let load = Load { test, pipeline, clients: options.clients, requests, core: options.load_core };
+            let (clients, keyspace, core) = (options.clients, options.keyspace, options.load_core);
+            let load = Load { test, pipeline, clients, requests, keyspace, core };
             for turn in 0..servers.len() {
                 let server = (turn + round) % servers.len();
                 of_test[server].push(load::run(&load, &servers[server], interrupt)?);

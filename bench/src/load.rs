@@ -18,6 +18,8 @@ pub struct Load<'a> {
     pub pipeline: u32,
     pub clients: u32,
     pub requests: u64,
+    /// Different keys; one if none are said.
+    pub keyspace: Option<u64>,
     pub core: usize,
 }
 
@@ -27,6 +29,11 @@ pub fn run(load: &Load<'_>, server: &Server, interrupt: &Interrupt) -> Result<Tu
         .args(["-c", &load.core.to_string(), "redis-benchmark", "--csv", "-p", &server.port().to_string()])
         .args(["-t", load.test, "-P", &load.pipeline.to_string()])
         .args(["-c", &load.clients.to_string(), "-n", &load.requests.to_string()])
+        .args(
+            load.keyspace
+                .iter()
+                .flat_map(|keys| ["-d".to_owned(), "32".to_owned(), "-r".to_owned(), keys.to_string()]),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

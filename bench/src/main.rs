@@ -79,6 +79,9 @@ pub struct CompareOptions {
     #[arg(long, value_name = "TEST,...", value_delimiter = ',',
           default_values_t = ["ping_inline", "ping_mbulk", "set", "get", "incr", "mset"].map(String::from))]
     tests: Vec<String>,
+    /// Use so many different keys, with values of 32 bytes, rather than one key [redis-benchmark -r N -d 32]
+    #[arg(long, value_name = "N")]
+    keyspace: Option<u64>,
     /// The core that the servers run on
     #[arg(long, value_name = "CORE", default_value_t = 0)]
     server_core: usize,
