@@ -5,8 +5,11 @@
 //! network, its files and its clock are not used; [`World`] has its own, and [`SimHost`] offers them to the
 //! server's shell through `squall_net::Host`. One scenario and one seed give one trace, byte for byte.
 //!
-//! Read in this order: [`world`] (the loop that moves time), [`machine`], [`transport`] and [`connection`]
-//! (the network), [`disk`], then [`fault`], [`history`], [`workload`] and [`checkers`].
+//! Read in this order: `world` (the loop that moves time), `machine`, `handshake`, `transport` and `connection`
+//! (the network), `disk`, then `fault`, `history`, `workload` and [`checkers`].
+//!
+//! Nothing that runs in a world may ask anyone but its host for time, randomness, bytes or tasks: a hash map of the
+//! standard library, a thread, a sleep of tokio's would make two runs of one seed differ.
 #![forbid(unsafe_code)]
 
 #[cfg(not(madsim))]

@@ -114,6 +114,25 @@ fn a_clock_jumps_for_people_and_not_for_deadlines() {
 }
 
 #[test]
+fn a_panic_of_a_process_ends_the_run_with_its_message() {
+    let body = async |world: squall_sim::World| {
+        let server = world.add_machine("server");
+        world.start(server, std::rc::Rc::new(|host| Box::pin(probe::echo(host))));
+        let client = world.add_machine("client");
+        let assert_in_vain = |host: squall_sim::SimHost| async move {
+            // Open connections and timers have to survive the unwinding.
+            let _stream = probe::connect(&host).await.unwrap();
+            host.sleep_until(host.now().mono + Nanos::from_secs(1)).await;
+            panic!("an invariant is broken");
+        };
+        world.start(client, std::rc::Rc::new(move |host| Box::pin(assert_in_vain(host))));
+        world.sleep(Nanos::from_secs(5)).await;
+    };
+    let failure = squall_sim::run(1, squall_sim::WorldOptions::default(), body).unwrap_err();
+    assert_eq!(failure.message, "an invariant is broken");
+}
+
+#[test]
 fn entropy_follows_from_the_seed_and_the_machine() {
     let draw = |seed| {
         let (sender, drawn) = std::sync::mpsc::channel();

@@ -61,7 +61,8 @@ pub fn elapsed_us(host: &SimHost, start: Now) -> u64 {
     host.now().mono.since(start.mono).as_micros()
 }
 
-async fn echo(host: SimHost) {
+/// Sends back what it receives.
+pub async fn echo(host: SimHost) {
     let everywhere = Endpoint::Tcp(Address { host: "*".to_owned(), port: 6379 });
     let mut listener = host.listen(&everywhere, 511).await.expect("the port is free");
     while let Ok(mut stream) = listener.accept().await {
