@@ -121,10 +121,8 @@ impl<H: Host> Connection<H> {
             if !input.is_empty() {
                 self.party.data(&mut node, input, now);
             }
-            shell.settle(&mut node, now);
-            if self.bell.is_closed() {
-                return Err(Stop::Ended("closed by this server".to_owned()));
-            }
+            shell.carry_out_effects(&mut node, now);
+            self.check_open()?;
             if shell.is_paused() {
                 self.owing = true;
                 self.hungry = false;
@@ -132,7 +130,10 @@ impl<H: Host> Connection<H> {
                 return Err(Stop::Idle);
             }
             let waited = !input.is_empty() && !self.party.wants_input(&node);
-            self.owing = self.send(cx, &mut node, now)?;
+            let sent = self.send(cx, &mut node, now);
+            shell.settle(&mut node, now);
+            self.owing = sent?;
+            self.check_open()?;
             self.hungry = self.party.wants_input(&node);
             if !(waited && self.hungry) {
                 return Ok(());
@@ -144,16 +145,16 @@ impl<H: Host> Connection<H> {
     /// some may be left.
     fn send(&mut self, cx: &mut Context<'_>, node: &mut Node, now: Now) -> Result<bool, Stop> {
         let mut sent = 0;
-        let owing = loop {
+        loop {
             if sent >= WRITE_BYTES_MAX {
                 self.come_back(cx);
-                break true;
+                return Ok(true);
             }
             let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
             let filled = self.party.output_slices(node, &mut slices);
             let stream = Pin::new(&mut self.stream);
             let written = match &slices[..filled] {
-                [] => break false,
+                [] => return Ok(false),
                 [one] => tokio::io::AsyncWrite::poll_write(stream, cx, one),
                 several => tokio::io::AsyncWrite::poll_write_vectored(stream, cx, several),
             };
@@ -164,16 +165,14 @@ impl<H: Host> Connection<H> {
                 }
                 Poll::Ready(Ok(_)) => return Err(ended(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Err(error)) => return Err(ended(error)),
-                Poll::Pending => break true,
-            }
-        };
-        if sent > 0 {
-            self.shell.settle(node, now);
-            if self.bell.is_closed() {
-                return Err(Stop::Ended("closed by this server".to_owned()));
+                Poll::Pending => return Ok(true),
             }
         }
-        Ok(owing)
+    }
+
+    /// The node may have given the connection up.
+    fn check_open(&self) -> Result<(), Stop> {
+        if self.bell.is_closed() { Err(Stop::Ended("closed by this server".to_owned())) } else { Ok(()) }
     }
 }
 

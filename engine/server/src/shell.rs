@@ -96,11 +96,16 @@ impl<H: Host> Shell<H> {
 
     /// Carries out the node's effects, and tells the timer when the node wants to be called.
     pub fn settle(self: &Rc<Self>, node: &mut Node, now: Now) {
-        while let Some(effect) = node.poll_effect() {
-            self.carry_out(effect, now);
-        }
+        self.carry_out_effects(node, now);
         if let Some(deadline) = node.poll_timeout() {
             self.timer.wake_by(deadline);
+        }
+    }
+
+    /// The first half of `settle`, for a turn that goes on.
+    pub fn carry_out_effects(self: &Rc<Self>, node: &mut Node, now: Now) {
+        while let Some(effect) = node.poll_effect() {
+            self.carry_out(effect, now);
         }
     }
 

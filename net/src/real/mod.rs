@@ -6,13 +6,14 @@ mod disk;
 mod network;
 mod stream;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use squall_clock::{Mono, Now};
+use squall_clock::{Mono, Nanos, Now};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 pub use disk::{RealDisk, RealFile};
@@ -24,6 +25,10 @@ use crate::{Address, Endpoint, Host};
 /// Threads that wait for the disk and for name servers. The lanes of a server are few.
 const BLOCKING_THREADS_MAX: usize = 8;
 
+/// How long the wall clock is carried on by the monotonic one before it is read again: each request asks for
+/// the time, and a clock that is set takes effect within this.
+const WALL_CLOCK_AGE_MAX: Nanos = Nanos::from_millis(10);
+
 /// This machine. Lives inside [`RealHost::run`].
 #[derive(Clone)]
 pub struct RealHost {
@@ -33,6 +38,8 @@ pub struct RealHost {
 struct Shared {
     /// The zero of this host's monotonic clock.
     start: Instant,
+    /// Both clocks when the wall clock was read last.
+    read: Cell<Now>,
     disk: RealDisk,
 }
 
@@ -44,7 +51,8 @@ impl RealHost {
         F: AsyncFnOnce(RealHost) -> R,
     {
         let runtime = runtime()?;
-        let shared = Shared { start: monotonic(), disk: RealDisk::new(directory.into()) };
+        let read = Cell::new(Now { mono: Mono(0), unix_us: wall_us() });
+        let shared = Shared { start: monotonic(), read, disk: RealDisk::new(directory.into()) };
         Ok(runtime.block_on(body(RealHost { shared: Rc::new(shared) })))
     }
 }
@@ -56,7 +64,15 @@ impl Host for RealHost {
 
     fn now(&self) -> Now {
         let mono = monotonic().duration_since(self.shared.start).as_nanos();
-        Now { mono: Mono(u64::try_from(mono).unwrap_or(u64::MAX)), unix_us: wall_us() }
+        let mono = Mono(u64::try_from(mono).unwrap_or(u64::MAX));
+        let read = self.shared.read.get();
+        let age = mono.since(read.mono);
+        if age < WALL_CLOCK_AGE_MAX {
+            return Now { mono, unix_us: read.unix_us + age.as_micros() };
+        }
+        let now = Now { mono, unix_us: wall_us() };
+        self.shared.read.set(now);
+        now
     }
 
     fn sleep_until(&self, deadline: Mono) -> impl Future<Output = ()> + 'static {
