@@ -4,8 +4,7 @@
 //!
 //! `Node` only passes things on. Commands run in `squall-commands`' [`Engine`]; around it stand the
 //! [`Services`](services::Services), each concern in a folder or file of its own:
-//! - `clients`: connections, requests, replies; `admission`: who may connect, and with which configuration
-//!   a node may start;
+//! - `clients`: connections, requests, replies; `admission`: who may connect;
 //! - `replication`: mediates between the engine and the protocol machines of `squall-replication`;
 //! - `persistence`: loading at start, snapshots to disk, and who may use the one snapshot cursor;
 //! - `listening`: where to listen; `cron`: what recurs; `shutdown`: the way out;

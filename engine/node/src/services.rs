@@ -17,7 +17,7 @@ use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
 use crate::persistence::{self, Outcome, Persistence, SaveFor};
 use crate::replication::{self, Replication};
 use crate::shutdown::Shutdown;
-use crate::{admission, config_file, listening, shutdown};
+use crate::{config_file, listening, shutdown};
 
 pub(crate) struct Services {
     pub effects: Effects,
@@ -45,8 +45,10 @@ impl Services {
 
     /// The first effects of a node's life.
     pub fn start(&mut self, engine: &mut Engine) {
-        if let Some(reason) = admission::unmet_promise(&engine.config) {
-            self.effects.warning(reason);
+        if let Some(name) = engine.config.unmet_promise() {
+            self.effects.warning(format!(
+                "'{name}' is configured, but this version of Squall does not have it. Remove it to start."
+            ));
             self.effects.push(Effect::Exit { status: 1 });
             return;
         }

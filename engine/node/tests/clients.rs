@@ -115,7 +115,7 @@ fn the_log_says_what_its_level_allows() {
 }
 
 #[test]
-fn promises_that_are_not_kept_are_refused_at_the_start() {
+fn promises_that_are_not_kept_are_refused() {
     let settings: [&[&str]; 4] = [
         &["--appendonly", "yes"],
         &["--cluster-enabled", "yes"],
@@ -127,6 +127,10 @@ fn promises_that_are_not_kept_are_refused_at_the_start() {
         assert_eq!(world.exit, Some(1), "{setting:?}");
         assert!(world.logs.iter().any(|line| line.contains(&setting[0][2..])), "{:?}", world.logs);
     }
+    let mut world = World::new(&[]);
+    let client = world.connect();
+    assert!(matches!(world.call(client, &["CONFIG", "SET", "appendonly", "yes"]), Value::Error(_)));
+    assert_eq!(world.call(client, &["CONFIG", "SET", "appendonly", "no"]), ok());
 }
 
 proptest! {

@@ -9,6 +9,7 @@ pub mod choices;
 pub mod file;
 pub mod kinds;
 mod parameters;
+mod promises;
 pub mod rewrite;
 pub mod values;
 
@@ -143,6 +144,10 @@ impl Config {
             }
             seen.push(parameter);
             parameter.set_value(&mut changed, value).map_err(refuse)?;
+        }
+        if let Some(name) = changed.unmet_promise() {
+            let what = "this version of Squall does not have it".into();
+            return Err(SetError::Refused { name: name.into(), what });
         }
         seen.retain(|parameter| parameter.show(&changed) != parameter.show(self));
         *self = changed;
