@@ -45,6 +45,10 @@ impl Primary {
 
     /// When to call `timeout` next. A dataset that is wanted but cannot be begun yet sets no time.
     pub fn poll_timeout(&self) -> Option<Mono> {
+        if self.replicas.is_empty() {
+            // Asked after every batch of requests, and mostly there is nobody to wait for.
+            return self.backlog_expires();
+        }
         let snapshot = self.snapshot_due().map(|(_, due)| due).filter(|due| *due > self.clock);
         let ping = self.sends_pings().then_some(self.next_ping);
         let newline = self
