@@ -125,8 +125,17 @@ pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, 
 fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut Client, input: &mut BytesMut) {
     let mut limits = limits_of(engine, &client.session);
     let mut consumed_total = 0;
+    let mut warmed = 0;
     while may_execute(services, &client.session) {
         let rest = &input[consumed_total..];
+        if consumed_total >= warmed {
+            warmed = consumed_total.saturating_add(services.lookahead.warm(
+                engine,
+                client.session.db,
+                rest,
+                &limits,
+            ));
+        }
         match client.parser.parse(rest, &limits) {
             Ok(Parsed::Incomplete) if rest.len() as u64 > limits.query_buffer_bytes_max => {
                 close_talker(engine, services, client, rest.len());

@@ -21,6 +21,7 @@ mod config_file;
 mod cron;
 mod effect;
 mod listening;
+mod lookahead;
 mod persistence;
 mod replication;
 mod services;

@@ -14,6 +14,7 @@ use squall_resp::{Args, Reply};
 use crate::config_file::ConfigRewrite;
 use crate::cron::Cron;
 use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
+use crate::lookahead::Lookahead;
 use crate::persistence::{self, Outcome, Persistence, SaveFor};
 use crate::replication::{self, Replication};
 use crate::shutdown::Shutdown;
@@ -26,6 +27,7 @@ pub(crate) struct Services {
     pub cron: Cron,
     pub shutdown: Option<Shutdown>,
     pub config_rewrite: Option<ConfigRewrite>,
+    pub lookahead: Lookahead,
     /// Clients whose next request `CLIENT PAUSE` holds back.
     pub postponed: BTreeSet<ClientId>,
 }
@@ -39,6 +41,7 @@ impl Services {
             cron: Cron::new(engine),
             shutdown: None,
             config_rewrite: None,
+            lookahead: Lookahead::default(),
             postponed: BTreeSet::new(),
         }
     }

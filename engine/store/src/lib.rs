@@ -23,7 +23,7 @@ pub mod rdb;
 mod slot;
 mod snapshot;
 
-pub use db::{Cursor, Db, EntryMut, Inserted, Sweep};
+pub use db::{Cursor, Db, EntryMut, Inserted, Sweep, Warming};
 pub use digest::Digest;
 pub use discarded::Discarded;
 pub use entry::{Entry, INLINE_BYTES_MAX, Kind, Removed, StringRef, StringValue, Value};

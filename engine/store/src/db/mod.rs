@@ -1,5 +1,5 @@
 //! One database: keys to entries. Reading, writing and removing are here; `scan.rs` walks it, `expire.rs`
-//! finds what has expired, `entry_mut.rs` changes one entry in place.
+//! finds what has expired, `entry_mut.rs` changes one entry in place, `warm.rs` looks ahead.
 //!
 //! The database counts what it holds as it changes (keys, keys with an expiry, bytes), so that no
 //! question about the whole ever walks it.
@@ -10,10 +10,12 @@ mod scan;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 pub use entry_mut::EntryMut;
 pub use expire::Sweep;
 pub use scan::Cursor;
+pub use warm::Warming;
 
 use crate::dict::{Dict, Segment};
 use crate::entry::{Content, Entry, Removed, Value, string_content, with_content};

@@ -20,6 +20,8 @@ const CAPACITIES: [usize; 13] = [4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, S
 /// A lower bound of "never".
 pub(crate) const NEVER: UnixMs = UnixMs(u64::MAX);
 
+const CACHE_LINE_BYTES: usize = 64;
+
 /// How many tags are compared in one go.
 const LANES: usize = 16;
 
@@ -114,6 +116,18 @@ impl Segment {
             return None;
         }
         (SEGMENT_ENTRIES_MAX..count).find(|&index| self.entries[index].key() == key)
+    }
+
+    /// Reads something of each of the segment's cache lines.
+    pub fn glance(&self) -> u64 {
+        let lanes = self.tags.iter().step_by(CACHE_LINE_BYTES / size_of::<u16>());
+        lanes.fold(self.start ^ self.entries.len() as u64, |seen, &tag| seen ^ u64::from(tag))
+    }
+
+    /// The first entry with this tag: nearly always the one that `find` finds.
+    pub fn likely(&self, tag: u16) -> Option<&Entry> {
+        let index = self.tags.iter().position(|&t| t == tag)?;
+        self.entries.get(index)
     }
 
     pub fn push(&mut self, tag: u16, entry: Entry) {
