@@ -128,14 +128,6 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
     let mut warmed = 0;
     while may_execute(services, &client.session) {
         let rest = &input[consumed_total..];
-        if consumed_total >= warmed {
-            warmed = consumed_total.saturating_add(services.lookahead.warm(
-                engine,
-                client.session.db,
-                rest,
-                &limits,
-            ));
-        }
         match client.parser.parse(rest, &limits) {
             Ok(Parsed::Incomplete) if rest.len() as u64 > limits.query_buffer_bytes_max => {
                 close_talker(engine, services, client, rest.len());
@@ -147,6 +139,10 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
                 services.replication.heard(engine.now.mono, client.session.id);
             }
             Ok(Parsed::Command { consumed }) => {
+                if consumed < rest.len() && consumed_total >= warmed {
+                    let seen = services.lookahead.warm(engine, client.session.db, rest, &limits);
+                    warmed = consumed_total.saturating_add(seen);
+                }
                 let Client { session, parser, output } = client;
                 let (was_replica, unsent) = (session.is_replica, output.len());
                 match engine.dispatch(session, output, parser.args(rest), services) {

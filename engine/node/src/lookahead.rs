@@ -10,30 +10,21 @@ pub(crate) struct Lookahead {
 }
 
 impl Lookahead {
-    /// Looks at the requests at the start of `input`; returns how far it saw. The first argument of a
-    /// command is its key, or else the look was in vain.
+    /// Looks at the requests at the start of `input`, of which there is one at least; returns how far it saw.
+    /// The first argument of a command is its key, or else the look was in vain.
     pub fn warm(&mut self, engine: &Engine, db: usize, input: &[u8], limits: &Limits) -> usize {
         let Some(mut warming) = engine.keyspace.db(db).warming() else { return usize::MAX };
         let mut seen = 0;
         while !warming.is_full()
             && let Ok(Parsed::Command { consumed }) = self.parser.parse(&input[seen..], limits)
         {
-            if consumed == input.len() {
-                // One request alone waits no longer than a look at it would.
-                break;
-            }
             if let Some(key) = self.parser.args(&input[seen..]).get(1) {
                 warming.add(key);
             }
             seen += consumed;
         }
         self.parser.reset();
-        match seen {
-            0 => usize::MAX,
-            _ => {
-                warming.finish();
-                seen
-            }
-        }
+        warming.finish();
+        seen
     }
 }
