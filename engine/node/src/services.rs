@@ -149,6 +149,9 @@ impl Services {
     }
 
     pub fn terminate(&mut self, engine: &mut Engine) {
+        if self.shutdown.is_some() {
+            return;
+        }
         self.effects.warning("Received a signal to terminate, scheduling shutdown...");
         shutdown::begin(engine, self, ShutdownOptions::default(), None);
     }

@@ -25,7 +25,7 @@ enum Stage {
     Exiting,
 }
 
-/// Starts a shutdown; a second one hurries the first.
+/// Starts a shutdown, or starts one that is under way anew, as another SHUTDOWN wants it.
 pub(crate) fn begin(
     engine: &mut Engine,
     services: &mut Services,

@@ -139,6 +139,24 @@ fn terminate_saves_where_save_points_are_set() {
     }
 }
 
+/// Supervisors tend to say it twice.
+#[test]
+fn a_second_signal_does_not_begin_the_save_anew() {
+    let mut world = World::new(&["--save", "3600", "1"]);
+    let client = world.connect();
+    world.call(client, &["SET", "k", "v"]);
+    world.hold_disk = true;
+    world.node.terminate(world.now);
+    world.settle();
+    world.node.terminate(world.now);
+    world.settle();
+    let saves = world.logs.iter().filter(|line| line.contains("final RDB snapshot")).count();
+    assert_eq!(saves, 1, "{:?}", world.logs);
+    world.hold_disk = false;
+    world.settle();
+    assert_eq!(world.exit, Some(0));
+}
+
 #[test]
 fn shutdown_that_cannot_save_is_refused() {
     let mut world = World::new(&["--save", "3600", "1"]);
