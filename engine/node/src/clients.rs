@@ -103,15 +103,11 @@ pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, 
     } = limit;
     let pending = client.output.len() as u64;
     let session = &mut client.session;
+    let (now, since) = (engine.now.mono, session.over_soft_limit_since);
     let over_soft = soft_bytes > 0 && pending > soft_bytes;
-    if !over_soft {
-        session.over_soft_limit_since = None;
-    }
-    let since = *session.over_soft_limit_since.get_or_insert(engine.now.mono);
-    let soft_expired = over_soft && engine.now.mono.since(since).as_secs() >= soft_seconds;
-    if !over_soft {
-        session.over_soft_limit_since = None;
-    }
+    session.over_soft_limit_since = over_soft.then(|| since.unwrap_or(now));
+    let soft_expired =
+        session.over_soft_limit_since.is_some_and(|since| now.since(since).as_secs() >= soft_seconds);
     if (hard_bytes > 0 && pending > hard_bytes) || soft_expired {
         services.effects.warning(format!(
             "Client id={} addr={} closed for overcoming of output buffer limits ({pending} bytes).",
