@@ -109,6 +109,14 @@ impl Keyspace {
         bytes
     }
 
+    /// Goes on with the snapshot by about `budget_bytes`, and takes all there is of it then. After
+    /// [`SnapshotState::Done`] it has ended.
+    pub fn take_snapshot_slice(&mut self, budget_bytes: usize) -> (Vec<Bytes>, SnapshotState) {
+        let state = self.snapshot_step(budget_bytes);
+        let next = || Some(self.take_snapshot_bytes()).filter(|piece| !piece.is_empty());
+        (std::iter::from_fn(next).collect(), state)
+    }
+
     /// Whether a snapshot has begun and its last byte has not been taken.
     pub fn snapshot_running(&self) -> bool {
         self.snapshot.is_some()

@@ -5,6 +5,9 @@ use squall_commands::Engine;
 use squall_store::rdb::{Aux, LoadOptions, Loader, Loading};
 use squall_store::{SnapshotOptions, SnapshotState};
 
+/// How much is encoded before it is put together with the rest.
+const SLICE_BYTES: usize = 1024 * 1024;
+
 /// Encodes the whole dataset, reads it into an empty keyspace and puts that in place of the old one. On an
 /// error the old one stays.
 pub(crate) fn reload(engine: &mut Engine, aux: &Aux) -> Result<(), String> {
@@ -14,12 +17,11 @@ pub(crate) fn reload(engine: &mut Engine, aux: &Aux) -> Result<(), String> {
         .begin_snapshot(options, aux)
         .map_err(|_| "A snapshot is in progress, try again later".to_string())?;
     let mut input = BytesMut::new();
-    loop {
-        let piece = engine.keyspace.take_snapshot_bytes();
-        input.extend_from_slice(&piece);
-        if piece.is_empty() && engine.keyspace.snapshot_step(usize::MAX) == SnapshotState::Done {
-            break;
-        }
+    let mut state = SnapshotState::Running;
+    while state == SnapshotState::Running {
+        let pieces;
+        (pieces, state) = engine.keyspace.take_snapshot_slice(SLICE_BYTES);
+        pieces.iter().for_each(|piece| input.extend_from_slice(piece));
     }
     let mut fresh = engine.empty_keyspace();
     let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: true });

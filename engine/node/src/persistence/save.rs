@@ -89,12 +89,8 @@ impl Save {
         if !self.wants_slice() {
             return;
         }
-        let state = engine.keyspace.snapshot_step(SLICE_BYTES);
-        loop {
-            let data = engine.keyspace.take_snapshot_bytes();
-            if data.is_empty() {
-                break;
-            }
+        let (pieces, state) = engine.keyspace.take_snapshot_slice(SLICE_BYTES);
+        for data in pieces {
             let bytes = data.len();
             self.request(effects, DiskOp::Append { file: self.file, data }, bytes);
         }

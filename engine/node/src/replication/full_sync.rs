@@ -5,7 +5,6 @@
 //! with `repl-diskless-sync no`, it goes through a file first (`spool`). The cursor is one: while a save to
 //! disk uses it, replicas wait, and their connections are kept alive.
 
-use bytes::Bytes;
 use rand_core::Rng;
 use squall_commands::{ClientId, Engine};
 use squall_replication::{Form, ReplId, ReplicaKey, TransferMark, Wanted};
@@ -16,7 +15,7 @@ use super::spool::{Spool, Spooled};
 use crate::effect::{DiskDone, Effects};
 
 /// Encoded by one slice: about a millisecond of work.
-const SLICE_BYTES: usize = 64 * 1024;
+pub(super) const SLICE_BYTES: usize = 64 * 1024;
 /// What may wait in each replica's output; the cursor waits above it.
 const WINDOW_BYTES: usize = 1024 * 1024;
 
@@ -72,9 +71,9 @@ impl Replication {
                     Source::Aside(keyspace) => &mut **keyspace,
                     _ => &mut engine.keyspace,
                 };
-                let (pieces, complete) = next_pieces(keyspace);
+                let (pieces, state) = keyspace.take_snapshot_slice(SLICE_BYTES);
                 pieces.into_iter().for_each(|piece| self.primary.transfer_bytes(piece));
-                if complete {
+                if state == SnapshotState::Done {
                     self.primary.transfer_complete(engine.now.mono);
                     self.full_sync = None;
                 }
@@ -184,13 +183,4 @@ impl Replication {
 fn abort_snapshot(engine: &mut Engine) {
     let kept = engine.keyspace.abort_snapshot();
     engine.free_later(kept);
-}
-
-/// The next slice of a snapshot, and whether it was the last.
-pub(super) fn next_pieces(keyspace: &mut Keyspace) -> (Vec<Bytes>, bool) {
-    let state = keyspace.snapshot_step(SLICE_BYTES);
-    let pieces: Vec<Bytes> =
-        std::iter::from_fn(|| Some(keyspace.take_snapshot_bytes()).filter(|piece| !piece.is_empty()))
-            .collect();
-    (pieces, state == SnapshotState::Done)
 }

@@ -7,8 +7,9 @@
 
 use bytes::Bytes;
 use squall_commands::Engine;
+use squall_store::SnapshotState;
 
-use super::full_sync::next_pieces;
+use super::full_sync::SLICE_BYTES;
 use crate::effect::{DiskDone, DiskOp, DiskResult, Effects, FileId, Lane, OpenFor};
 
 /// Read from the file at once.
@@ -83,13 +84,13 @@ impl Spool {
     pub fn advance(&mut self, engine: &mut Engine, effects: &mut Effects) {
         match self.stage {
             Stage::Writing => {
-                let (pieces, complete) = next_pieces(&mut engine.keyspace);
+                let (pieces, state) = engine.keyspace.take_snapshot_slice(SLICE_BYTES);
                 for data in pieces {
                     let bytes = data.len();
                     self.length_bytes += bytes as u64;
                     self.request(effects, DiskOp::Append { file: self.file, data }, bytes);
                 }
-                if complete {
+                if state == SnapshotState::Done {
                     self.stage = Stage::Draining;
                 }
             }
