@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod administration;
+pub mod bitmaps;
 pub mod catalog;
 pub mod clients;
 pub mod config;

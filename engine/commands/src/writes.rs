@@ -2,9 +2,10 @@
 //! watch the key. What replicas hear of it is the command's own business (see `propagation.rs`).
 
 use squall_clock::UnixMs;
-use squall_store::{Discarded, Removed, Value};
+use squall_store::{Discarded, EntryMut, Removed, Value};
 
-use crate::{Engine, recency};
+use crate::strings::text_of;
+use crate::{CommandError, Engine, recency};
 
 impl Engine {
     /// Stores a string under `key`, whatever was there before.
@@ -20,6 +21,17 @@ impl Engine {
         self.note_access(db, key);
         self.keyspace.db_mut(db).insert(key, value, expire_at);
         self.changed(db, key);
+    }
+
+    /// The string under `key`, to be changed in place; an empty one is created if there is none. Nothing is
+    /// counted as a change yet.
+    pub(crate) fn string_to_change(&mut self, db: usize, key: &[u8]) -> Result<EntryMut<'_>, CommandError> {
+        let found = self.lookup_write(db, key).map(|entry| text_of(&entry).map(drop));
+        if found.transpose()?.is_none() {
+            self.note_access(db, key);
+            self.keyspace.db_mut(db).set_string(key, b"", None);
+        }
+        Ok(self.keyspace.db_mut(db).lookup_mut(key).expect("it is there, or was just made"))
     }
 
     /// Removes the live entry under `key`.

@@ -16,7 +16,7 @@ pub mod values;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-pub use choices::{AppendFsync, Choice, EvictionPolicy, LogLevelChoice};
+pub use choices::{AppendFsync, Choice, EvictionPolicy, LogLevelChoice, Protection};
 pub use file::ConfigError;
 pub use kinds::{MemoryShare, Words};
 pub use parameters::Config;

@@ -23,6 +23,7 @@ use crate::dispatch::Gates;
 /// All families. A new family is added here and nowhere else.
 const FAMILIES: &[&[Command]] = &[
     crate::administration::ROWS,
+    crate::bitmaps::ROWS,
     crate::catalog::ROWS,
     crate::connection::ROWS,
     crate::generic::ROWS,

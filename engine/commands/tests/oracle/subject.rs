@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use squall_clock::{Mono, Nanos, Now};
-use squall_commands::config::Config;
+use squall_commands::config::{Config, Protection};
 use squall_commands::server::{LogLevel, Server, ShutdownOptions};
 use squall_commands::{ClientId, CommandResult, Dispatched, Engine, Session};
 use squall_resp::{Args, Limits, Output, OwnedArgs, Parsed, Protocol, Reply, RequestParser};
@@ -16,7 +16,8 @@ pub struct Subject {
 
 impl Subject {
     pub fn start(protocol: Protocol) -> Subject {
-        let mut engine = Engine::new(Config::default(), [7; 32], now());
+        let config = Config { enable_debug_command: Protection::Yes, ..Config::default() };
+        let mut engine = Engine::new(config, [7; 32], now());
         engine.propagation.enabled = true;
         let mut session = engine.open_session("127.0.0.1:1".to_owned(), "127.0.0.1:6379".to_owned());
         session.protocol = protocol;

@@ -40,6 +40,11 @@ impl<'a> EntryMut<'a> {
         self.entry_mut().set_range(offset, patch);
     }
 
+    /// The bytes of a string, to be changed in place; zeros are appended until there are `len_min`.
+    pub fn string_bytes_mut(&mut self, len_min: usize) -> &mut Vec<u8> {
+        self.entry_mut().string_bytes_mut(len_min)
+    }
+
     /// Sets or clears the expiry time.
     pub fn set_expire(&mut self, expire_at: Option<UnixMs>) {
         let before = self.expire_at();

@@ -66,11 +66,15 @@ impl Entry {
             return;
         }
         let end = offset.checked_add(patch.len()).expect("the caller checked the resulting length");
+        self.string_bytes_mut(end)[offset..end].copy_from_slice(patch);
+    }
+
+    pub(crate) fn string_bytes_mut(&mut self, len_min: usize) -> &mut Vec<u8> {
         let buffer = self.buffer_mut(0);
-        if buffer.len() < end {
-            buffer.resize(end, 0);
+        if buffer.len() < len_min {
+            buffer.resize(len_min, 0);
         }
-        buffer[offset..end].copy_from_slice(patch);
+        buffer
     }
 
     /// The string as a buffer that can be changed in place; made into one first if it is not.
