@@ -22,8 +22,8 @@ use crate::transactions;
 pub enum Dispatched {
     /// Answered, refused, queued, or waiting (`session.blocked`).
     Done,
-    /// `CLIENT PAUSE` holds it back: nothing has happened, and the request is to be dispatched again when
-    /// `engine.pause` is over.
+    /// `CLIENT PAUSE` holds it back, or the node its writes: nothing has happened, and the request is to be
+    /// dispatched again when `engine.pause` and `engine.writes_held` are over.
     Postponed,
 }
 
@@ -237,6 +237,7 @@ impl Engine {
         close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
         close(self.snapshot_failed || self.append_failed.is_some(), Gates::WRITE);
         close(self.role == Role::Replica || self.config.min_replicas_to_write != 0, Gates::WRITE);
+        close(self.writes_held, Gates::WRITE);
         close(self.primary_link_down, Gates::NOT_WHILE_STALE);
         Gates(bits)
     }
@@ -255,6 +256,10 @@ impl Engine {
         }
         if session.transaction.is_some() && flags.has(Flag::NoMulti) {
             return Err(CommandError::line("ERR Command not allowed inside a transaction"));
+        }
+        // Before any refusal: who is a replica while it hands its role over may not be one for long.
+        if self.holds_writes_of(session) && self.writes(row, session) {
+            return Ok(Passage::Postponed);
         }
         if !session.is_primary_link {
             self.refuse_by_state(row, session)?;
@@ -319,6 +324,10 @@ impl Engine {
             Found::Row(row) => row.gates.meet(gates),
             _ => false,
         })
+    }
+
+    fn holds_writes_of(&self, session: &Session) -> bool {
+        self.writes_held && !session.is_replica && !session.is_primary_link
     }
 
     /// `CLIENT PAUSE`: everything waits, or what writes does. Replicas' own words go on.

@@ -59,6 +59,8 @@ pub struct Engine {
     pub active_expire: bool,
     /// `CLIENT PAUSE`.
     pub pause: Option<Pause>,
+    /// Set by the node while clients' writes have to wait for replication: the role is being handed over.
+    pub writes_held: bool,
     /// Clients that see every command (MONITOR).
     pub monitors: Vec<ClientId>,
     pub slowlog: Slowlog,
@@ -132,6 +134,7 @@ impl Engine {
             append_failed: None,
             active_expire: true,
             pause: None,
+            writes_held: false,
             monitors: Vec::new(),
             slowlog: Slowlog::default(),
             latencies: Latencies::default(),
@@ -238,6 +241,7 @@ impl Engine {
     pub fn deletes_expired(&self) -> bool {
         self.role == Role::Primary
             && !self.loading
+            && !self.writes_held
             && self.pause.is_none_or(|pause| self.now.mono >= pause.until)
     }
 

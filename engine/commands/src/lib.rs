@@ -38,7 +38,7 @@ pub use dispatch::Dispatched;
 pub use engine::{Engine, Role};
 pub use error::{CommandError, CommandResult};
 pub use propagation::Propagation;
-pub use server::{Environment, LogLevel, Server, ShutdownOptions};
+pub use server::{Environment, FailoverRequest, LogLevel, Server, ShutdownOptions};
 pub use session::{Blocked, ClientId, ReplyMode, Session};
 pub use table::{Command, Flag, KeySpec};
 

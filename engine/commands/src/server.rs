@@ -45,6 +45,20 @@ pub struct Pause {
     pub all: bool,
 }
 
+/// `FAILOVER`: what is asked for, as its words say it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FailoverRequest {
+    Abort,
+    Begin {
+        /// The replica that is to take over, as it has announced itself; none: whichever is in step first.
+        target: Option<(String, i64)>,
+        /// How long the replica may need to come into step.
+        timeout: Option<Nanos>,
+        /// Hand over after the timeout although the replica is not in step.
+        force: bool,
+    },
+}
+
 /// The node, as commands see it. A method that cannot answer at once sets `session.blocked` and lets the
 /// node write the reply later.
 pub trait Server {
@@ -54,6 +68,13 @@ pub trait Server {
         &mut self,
         engine: &mut Engine,
         primary: Option<(String, u16)>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    /// `FAILOVER`: this server hands its role to a replica, or no longer tries to.
+    fn failover(
+        &mut self,
+        engine: &mut Engine,
+        request: FailoverRequest,
         reply: &mut Reply<'_>,
     ) -> CommandResult;
     fn role(&mut self, engine: &Engine, reply: &mut Reply<'_>);

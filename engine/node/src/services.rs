@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use squall_clock::{Mono, Nanos};
 use squall_commands::server::LogLevel;
 use squall_commands::{
-    Blocked, ClientId, CommandError, CommandResult, Engine, Server, Session, ShutdownOptions,
+    Blocked, ClientId, CommandError, CommandResult, Engine, FailoverRequest, Server, Session, ShutdownOptions,
 };
 use squall_resp::{Args, Reply};
 
@@ -100,7 +100,7 @@ impl Services {
         for id in engine.clients.take_written() {
             self.effects.push(Effect::WakeClient(id));
         }
-        if !self.postponed.is_empty() && engine.pause.is_none() {
+        if !self.postponed.is_empty() && engine.pause.is_none() && !engine.writes_held {
             let postponed = std::mem::take(&mut self.postponed);
             self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
         }
@@ -146,6 +146,7 @@ impl Services {
 
     pub fn link_closed(&mut self, engine: &mut Engine, id: LinkId, reason: &str) {
         self.replication.link_closed(engine, &mut self.persistence, &mut self.effects, id, reason);
+        self.settle(engine, None);
     }
 
     pub fn terminate(&mut self, engine: &mut Engine) {
@@ -205,6 +206,16 @@ impl Server for Services {
         reply: &mut Reply<'_>,
     ) -> CommandResult {
         self.replication.replica_of(primary, reply)
+    }
+
+    fn failover(
+        &mut self,
+        engine: &mut Engine,
+        request: FailoverRequest,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        self.settle(engine, None);
+        self.replication.failover(engine, &mut self.effects, request, reply)
     }
 
     fn role(&mut self, engine: &Engine, reply: &mut Reply<'_>) {

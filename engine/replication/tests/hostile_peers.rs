@@ -97,7 +97,7 @@ proptest! {
                     Ok(Parsed::Incomplete) => break,
                     Ok(Parsed::Empty { consumed } | Parsed::Command { consumed }) => {
                         let before = input.len();
-                        let unit = replica.applied(&mut input, consumed);
+                        let unit = replica.applied(&mut input, consumed, now);
                         prop_assert_eq!(unit.len() + input.len(), before);
                     }
                     Err(_) => {

@@ -56,6 +56,7 @@ pub const ROWS: &[Command] = &[
     persistence::SHUTDOWN,
     replication::REPLICAOF,
     replication::SLAVEOF,
+    replication::FAILOVER,
     replication::ROLE,
     replication::REPLCONF,
     replication::PSYNC,

@@ -1,9 +1,10 @@
-//! REPLICAOF, ROLE, REPLCONF, PSYNC, SYNC, WAIT: the words of commands, for the node to act on.
+//! REPLICAOF, FAILOVER, ROLE, REPLCONF, PSYNC, SYNC, WAIT: the words of commands, for the node to act on.
 
 use squall_clock::Nanos;
 
 use super::server;
 use crate::engine::Role;
+use crate::server::FailoverRequest;
 use crate::table::{Argument, Category, Command, Flag, Group};
 use crate::{CommandError, CommandResult, Context};
 
@@ -27,6 +28,25 @@ pub(super) const SLAVEOF: Command = server("slaveof", 3, replicaof, FOLLOW)
     .deprecated("5.0.0", "`REPLICAOF`")
     .summary("Makes this server a replica of another, or a primary.")
     .arguments(PRIMARY);
+
+pub(super) const FAILOVER: Command =
+    server("failover", -1, failover, &[Flag::Admin, Flag::NoScript, Flag::Stale])
+        .since("6.2.0")
+        .summary("Hands this server's role of a primary to one of its replicas, without losing a write.")
+        .arguments(&[
+            Argument::block(
+                "target",
+                &[
+                    Argument::string("host"),
+                    Argument::integer("port"),
+                    Argument::word("force", "FORCE").optional(),
+                ],
+            )
+            .token("TO")
+            .optional(),
+            Argument::word("abort", "ABORT").optional(),
+            Argument::integer("milliseconds").token("TIMEOUT").optional(),
+        ]);
 
 pub(super) const ROLE: Command =
     server("role", 1, role, &[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::Fast])
@@ -73,6 +93,42 @@ fn replicaof(context: &mut Context<'_>) -> CommandResult {
         Some((String::from_utf8_lossy(host).into_owned(), port))
     };
     context.server.replica_of(context.engine, primary, &mut context.reply)
+}
+
+fn failover(context: &mut Context<'_>) -> CommandResult {
+    if context.engine.config.cluster_enabled {
+        return Err(CommandError::line("ERR FAILOVER not allowed in cluster mode."));
+    }
+    let request = failover_request(context)?;
+    context.server.failover(context.engine, request, &mut context.reply)
+}
+
+fn failover_request(context: &Context<'_>) -> Result<FailoverRequest, CommandError> {
+    let (mut target, mut timeout, mut force) = (None, None, false);
+    let (mut at, end) = (1, context.args.len());
+    while at < end {
+        let word = context.arg(at);
+        if word.eq_ignore_ascii_case(b"abort") && end == 2 {
+            return Ok(FailoverRequest::Abort);
+        } else if word.eq_ignore_ascii_case(b"timeout") && at + 1 < end && timeout.is_none() {
+            let milliseconds = context.integer(at + 1)?;
+            if milliseconds <= 0 {
+                return Err(CommandError::line("ERR FAILOVER timeout must be greater than 0"));
+            }
+            timeout = Some(Nanos::from_millis(milliseconds as u64));
+            at += 2;
+        } else if word.eq_ignore_ascii_case(b"to") && at + 2 < end && target.is_none() {
+            let host = String::from_utf8_lossy(context.arg(at + 1)).into_owned();
+            target = Some((host, context.integer(at + 2)?));
+            at += 3;
+        } else if word.eq_ignore_ascii_case(b"force") && !force {
+            force = true;
+            at += 1;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    Ok(FailoverRequest::Begin { target, timeout, force })
 }
 
 fn role(context: &mut Context<'_>) -> CommandResult {

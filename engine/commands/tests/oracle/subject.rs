@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use squall_clock::{Mono, Nanos, Now};
 use squall_commands::config::{Config, Protection};
-use squall_commands::server::{LogLevel, Server, ShutdownOptions};
+use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions};
 use squall_commands::{ClientId, CommandResult, Dispatched, Engine, Session};
 use squall_resp::{Args, Limits, Output, OwnedArgs, Parsed, Protocol, Reply, RequestParser};
 
@@ -76,6 +76,7 @@ impl Server for Alone {
 
     out_of_place! {
         replica_of(&mut Engine, Option<(String, u16)>, &mut Reply<'_>) -> CommandResult;
+        failover(&mut Engine, FailoverRequest, &mut Reply<'_>) -> CommandResult;
         role(&Engine, &mut Reply<'_>) -> ();
         replconf(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
         psync(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;

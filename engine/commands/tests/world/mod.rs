@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use squall_clock::{Mono, Nanos, Now};
 use squall_commands::config::Config;
-use squall_commands::server::{LogLevel, Server, ShutdownOptions};
+use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions};
 use squall_commands::{ClientId, CommandError, CommandResult, Dispatched, Engine, Session};
 use squall_resp::{Args, Output, OwnedArgs, Reply, split_line};
 
@@ -125,6 +125,12 @@ impl Server for Recorder {
         reply: &mut Reply<'_>,
     ) -> CommandResult {
         self.note(format!("replica of {primary:?}"));
+        reply.ok();
+        Ok(())
+    }
+
+    fn failover(&mut self, _: &mut Engine, request: FailoverRequest, reply: &mut Reply<'_>) -> CommandResult {
+        self.note(format!("{request:?}"));
         reply.ok();
         Ok(())
     }

@@ -66,7 +66,7 @@ impl Replication {
             let value = format!("ip={host},port={port},state={state},offset={offset},lag={lag}");
             line(&format!("slave{number}"), &value);
         }
-        line("master_failover_state", &"no-failover");
+        line("master_failover_state", &self.failover_state());
         self.info_of_history(engine, &mut line);
     }
 

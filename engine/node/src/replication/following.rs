@@ -32,11 +32,13 @@ impl Following {
         port: u16,
         position: Option<Position>,
         db: usize,
+        takes_over: bool,
     ) -> Following {
         let applier = Applier::new(engine, format!("{host}:{port}"), db);
         let options = settings::replica_options(&engine.config, host, port);
+        let begin = if takes_over { Replica::handing_over } else { Replica::new };
         Following {
-            machine: Replica::new(options, position, engine.now.mono),
+            machine: begin(options, position, engine.now.mono),
             link: None,
             output: Output::new(),
             staging: None,
@@ -233,6 +235,8 @@ impl Replication {
                     Some(Err(reason)) => following.machine.refused(&reason, engine.now.mono),
                     Some(Ok(staged)) => self.install(engine, persistence, effects, staged),
                 },
+                ReplicaEvent::TakenOver => self.failover_taken(engine, effects),
+                ReplicaEvent::TakeOverRefused(reason) => self.end_failover(engine, effects, &reason),
                 ReplicaEvent::Log { warning, message } => {
                     effects.log(if warning { LogLevel::Warning } else { LogLevel::Notice }, message);
                 }

@@ -6,12 +6,14 @@
 //! - `following` and `stream`: the link to this server's own primary, and the commands that come over it;
 //! - `staging`: a dataset on its way in. It is built beside the old one, which stays in place, and is
 //!   served, until the other is complete: a broken transfer loses nothing, at the price of room for both;
+//! - `failover`: FAILOVER, a planned change of roles;
 //! - `waiting`: WAIT; `facts`: ROLE and INFO; `settings`: redis.conf in the machines' terms.
 //!
 //! The engine's own effects become stream in `feed`; while this server follows another they do not exist,
 //! and the stream is what the primary sent, byte for byte.
 
 mod facts;
+mod failover;
 mod following;
 mod full_sync;
 mod serving;
@@ -30,6 +32,7 @@ use squall_replication::{Position, Primary, ReplId, ReplOffset};
 use squall_resp::Reply;
 use squall_store::rdb::{Aux, Loaded, ReplicationAux};
 
+use self::failover::Failover;
 use self::following::Following;
 use self::full_sync::FullSync;
 use self::waiting::Waiting;
@@ -49,6 +52,7 @@ pub(crate) struct Replication {
     /// A change of role that the running request asked for. It happens when all that the request did has
     /// become stream: a transaction that changes the role half-way is history of the old role, whole.
     role_change: Option<RoleChange>,
+    failover: Option<Failover>,
     next_beat: Mono,
 }
 
@@ -71,6 +75,7 @@ impl Replication {
             waiting: Waiting::default(),
             stream_db: 0,
             role_change: None,
+            failover: None,
             next_beat: engine.now.mono,
         }
     }
@@ -102,7 +107,9 @@ impl Replication {
         let link = self.following.as_ref().and_then(Following::next_timeout);
         let slice = self.wants_full_sync_slice(engine).then_some(now);
         let beat = (engine.config.min_replicas_to_write > 0).then_some(self.next_beat);
-        let deadlines = [self.primary.poll_timeout(), link, slice, beat, self.waiting.next_timeout(now)];
+        let failover = self.next_failover_timeout(now);
+        let waiting = self.waiting.next_timeout(now);
+        let deadlines = [self.primary.poll_timeout(), link, slice, beat, waiting, failover];
         deadlines.into_iter().flatten().min()
     }
 
@@ -116,6 +123,7 @@ impl Replication {
             self.primary.timeout(own, now);
         }
         self.link_timeout(engine, persistence, effects);
+        self.advance_failover(engine, effects);
         self.advance_full_sync(engine, effects);
         self.serve(engine, effects);
         self.answer_overdue(engine, effects);
@@ -187,6 +195,9 @@ impl Replication {
                 "ERR a primary cannot change the role of its replica by its stream",
             ));
         }
+        if self.failover.is_some() {
+            return Err(CommandError::line("ERR REPLICAOF not allowed while failing over."));
+        }
         let change = match primary {
             Some((host, port)) if self.follows(&host, port) => {
                 reply.simple("OK Already connected to specified master");
@@ -238,11 +249,12 @@ impl Replication {
         engine.propagation.enabled = false;
         effects.role = 'S';
         let position = self.primary.position();
-        self.following = Some(Following::begin(engine, host, port, position, self.stream_db));
+        let takes_over = self.failover.is_some();
+        self.following = Some(Following::begin(engine, host, port, position, self.stream_db, takes_over));
         engine.primary_link_down = true;
     }
 
-    fn promote(&mut self, engine: &mut Engine, effects: &mut Effects) {
+    pub(super) fn promote(&mut self, engine: &mut Engine, effects: &mut Effects) {
         self.leave_primary(effects);
         let own = fresh_id(engine);
         self.primary.promote(own, engine.now.mono);

@@ -27,7 +27,7 @@ impl Replication {
             return Err(CommandError::line("ERR a primary cannot become a replica by its stream"));
         }
         if args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
-            return Err(CommandError::line("ERR PSYNC FAILOVER can't be sent to a master."));
+            self.take_over(engine, effects, session, args)?;
         }
         if self.following.as_ref().is_some_and(|following| !following.is_streaming()) {
             return Err(CommandError::line("NOMASTERLINK Can't SYNC while not connected with my master"));
@@ -44,6 +44,26 @@ impl Replication {
         // Nobody counted bytes before the first replica came; from now on they are recorded.
         engine.propagation.enabled = self.following.is_none();
         self.serve(engine, effects);
+        Ok(())
+    }
+
+    /// `PSYNC ... FAILOVER`: the primary hands its role to this server, and follows it from here on.
+    fn take_over(
+        &mut self,
+        engine: &mut Engine,
+        effects: &mut Effects,
+        session: &Session,
+        args: Args<'_>,
+    ) -> CommandResult {
+        if self.following.is_none() {
+            return Err(CommandError::line("ERR PSYNC FAILOVER can't be sent to a master."));
+        }
+        if !args.at(1).eq_ignore_ascii_case(self.primary.history().id.as_str().as_bytes()) {
+            return Err(CommandError::line("ERR PSYNC FAILOVER replid must match my replid."));
+        }
+        engine.config.replicaof = None;
+        self.promote(engine, effects);
+        effects.notice(format!("MASTER MODE enabled (failover request from {})", session.peer));
         Ok(())
     }
 

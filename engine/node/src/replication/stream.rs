@@ -73,7 +73,7 @@ fn apply(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut B
     let following = replication.following_over(id).expect("no command of the stream ends its link");
     following.applier = Some(applier);
     if applied > 0 {
-        let unit = following.machine.applied(input, applied);
+        let unit = following.machine.applied(input, applied, now);
         let position = following.machine.position();
         replication.primary.feed(unit, now);
         assert_eq!(position, replication.primary.position(), "what was applied is the history");

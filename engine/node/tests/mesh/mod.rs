@@ -31,6 +31,8 @@ pub struct Server {
     settings: Vec<String>,
     starts: u8,
     client: ClientId,
+    /// Requests that the server did not want yet.
+    client_input: BytesMut,
     client_output: BytesMut,
     pending: VecDeque<DiskRequest>,
 }
@@ -141,8 +143,8 @@ impl Mesh {
     }
 
     pub fn send_raw(&mut self, at: usize, bytes: &[u8]) {
-        let server = &mut self.servers[at];
-        server.node.client_data(server.client, &mut BytesMut::from(bytes), self.now);
+        self.servers[at].client_input.extend_from_slice(bytes);
+        self.servers[at].give_own_input(self.now);
         self.settle();
     }
 
@@ -160,6 +162,13 @@ impl Mesh {
         Some(value)
     }
 
+    /// The next commands to this server come over another connection; what waits on the one before, waits on.
+    pub fn another_client(&mut self, at: usize) {
+        let server = &mut self.servers[at];
+        server.client = server.node.client_opened("127.0.0.1:3".into(), "127.0.0.1:2".into(), self.now);
+        server.client_input.clear();
+    }
+
     /// A reply as text: a bulk string, an error line, a number.
     pub fn text(&mut self, at: usize, words: &[&str]) -> String {
         match self.call(at, words) {
@@ -168,6 +177,14 @@ impl Mesh {
             Value::Integer(number) => number.to_string(),
             other => format!("{other:?}"),
         }
+    }
+
+    /// A field of `INFO`, while nothing moves between the servers.
+    pub fn info_now(&mut self, at: usize, field: &str) -> String {
+        let Some(Value::Bulk(all)) = self.ask(at, &["INFO", "replication"]) else { panic!("INFO is a text") };
+        let all = String::from_utf8_lossy(&all);
+        let line = all.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
+        line.unwrap_or_else(|| panic!("INFO has no {field}")).to_owned()
     }
 
     /// A field of `INFO`.
@@ -378,6 +395,9 @@ impl Mesh {
                 if let Some(wire) = wire.filter(|wire| !wire.up_input.is_empty()) {
                     self.servers[at].node.client_data(client, &mut wire.up_input, self.now);
                 }
+                if self.servers[at].client == client {
+                    self.servers[at].give_own_input(self.now);
+                }
             }
             Effect::Disk(request) => self.servers[at].pending.push_back(request),
             Effect::Log { message, .. } => self.servers[at].logs.push(message),
@@ -420,8 +440,15 @@ impl Server {
             settings,
             starts: seed,
             client,
+            client_input: BytesMut::new(),
             client_output: BytesMut::new(),
             pending: VecDeque::new(),
+        }
+    }
+
+    fn give_own_input(&mut self, now: Now) {
+        if !self.client_input.is_empty() && self.node.wants_input(self.client) {
+            self.node.client_data(self.client, &mut self.client_input, now);
         }
     }
 

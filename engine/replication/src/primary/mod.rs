@@ -101,6 +101,8 @@ pub struct Primary {
     transfer: Option<Transfer>,
     /// True while the history comes from my own primary.
     following: bool,
+    /// True while the history's end must not move by itself: somebody is to reach it and take over.
+    quiet: bool,
     clock: Mono,
     next_ping: Mono,
     next_newline: Mono,
@@ -119,6 +121,7 @@ impl Primary {
             replicas: BTreeMap::new(),
             transfer: None,
             following: false,
+            quiet: false,
             clock: now,
             next_ping: now,
             next_newline: now,
@@ -202,6 +205,11 @@ impl Primary {
         self.alone_since = now;
         self.next_ping = now + self.options.ping_period;
         self.log(false, format!("history goes on as {} after {}", self.history.id, self.history.offset));
+    }
+
+    /// While a replica is awaited at the end of the history, nothing but writes moves that end: no PING does.
+    pub fn keep_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
     }
 
     /// `DEBUG CHANGE-REPL-ID`: as if the past were unknown.
@@ -368,6 +376,13 @@ impl Primary {
     pub fn replicas(&self, now: Mono) -> impl Iterator<Item = (ReplicaKey, ReplicaFacts)> {
         let attached = self.replicas.iter().filter(|(_, replica)| replica.is_attached());
         attached.map(move |(key, replica)| (*key, replica.facts(now)))
+    }
+
+    /// Where the replicas are that have applied all there is.
+    pub fn in_step(&self) -> impl Iterator<Item = &Address> {
+        let end = self.history.offset;
+        let in_step = move |replica: &&Attached| replica.is_online() && replica.acknowledged >= end;
+        self.replicas.values().filter(in_step).map(|replica| &replica.address)
     }
 
     /// How many replicas have applied everything before `offset`: what WAIT answers.

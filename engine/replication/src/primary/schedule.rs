@@ -118,7 +118,7 @@ impl Primary {
 
     /// Only the writer of a history adds to it.
     fn sends_pings(&self) -> bool {
-        !self.following && self.replicas.values().any(Attached::is_attached)
+        !self.following && !self.quiet && self.replicas.values().any(Attached::is_attached)
     }
 
     fn backlog_expires(&self) -> Option<Mono> {

@@ -26,6 +26,7 @@ enum Question {
     Replconf(&'static str),
     Psync {
         with_position: bool,
+        take_over: bool,
     },
 }
 
@@ -42,6 +43,8 @@ pub(super) enum Answer {
     },
     FullResync(Position),
     Continue(Option<ReplId>),
+    /// It does not want to be a primary, and says why.
+    Declined(String),
 }
 
 impl Handshake {
@@ -73,8 +76,8 @@ impl Handshake {
         bytes.freeze()
     }
 
-    pub(super) fn expect_psync(&mut self, with_position: bool) {
-        self.expected.push_back(Question::Psync { with_position });
+    pub(super) fn expect_psync(&mut self, with_position: bool, take_over: bool) {
+        self.expected.push_back(Question::Psync { with_position, take_over });
     }
 
     /// The next answer in `input`, if it is complete. An error ends the connection.
@@ -84,7 +87,10 @@ impl Handshake {
             self.expected.pop_front().ok_or_else(|| format!("it said {} unasked", shown(&line)))?;
         let answer = match question {
             Question::Ping => answer_to_ping(&line)?,
-            Question::Psync { with_position } => answer_to_psync(&line, with_position)?,
+            Question::Psync { take_over: true, .. } if line.starts_with(b"-") => {
+                Answer::Declined(shown(&line))
+            }
+            Question::Psync { with_position, .. } => answer_to_psync(&line, with_position)?,
             Question::Auth if line.starts_with(b"-") => {
                 return Err(format!("it answered {} to AUTH", shown(&line)));
             }
@@ -184,7 +190,7 @@ mod tests {
         loop {
             match handshake.read(&mut input)?.expect("the answers are complete") {
                 Answer::Alive => _ = handshake.introduce(options),
-                Answer::Noted { last: true, .. } => handshake.expect_psync(with_position),
+                Answer::Noted { last: true, .. } => handshake.expect_psync(with_position, false),
                 Answer::Noted { last: false, .. } => {}
                 answer => return Ok(answer),
             }

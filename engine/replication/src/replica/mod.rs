@@ -10,6 +10,9 @@
 //! of the stream or has loaded a whole dataset, and at no other time. A primary that does not answer has
 //! not refused anything, so a position is given up only when the primary itself names another.
 //!
+//! A primary that hands its role over becomes a replica with one more word to say: `PSYNC ... FAILOVER` makes
+//! the server that it follows from now on a primary first ([`Replica::take_over`]).
+//!
 //! The machine never holds stream bytes. They stay in the connection's input buffer until the node has
 //! applied them, so what was received and not applied dies with the connection, and the primary sends it
 //! again.
@@ -31,11 +34,17 @@ use crate::{Position, ReplId};
 
 /// Acknowledgements, and newlines while a dataset is being received.
 const BEAT_PERIOD: Nanos = Nanos::from_secs(1);
+/// How soon an acknowledgement follows what was applied: the primary knows how far behind this server is to
+/// that precision, and a dozen small packets a second are nothing beside a stream.
+const ACKNOWLEDGE_WITHIN: Nanos = Nanos::from_millis(100);
 /// How long a failed link rests before the next attempt.
 const RETRY_DELAY: Nanos = Nanos::from_secs(1);
 /// How long it rests when the primary's data cannot be used. The next attempt will cost the primary a whole
 /// dataset, and may well end the same way.
 const RETRY_DELAY_AFTER_REFUSAL: Nanos = Nanos::from_secs(10);
+
+/// What a server that is a primary already says to PSYNC FAILOVER; no other words tell that case apart.
+const ALREADY_PRIMARY: &str = "can't be sent to a master";
 
 /// Settings of redis.conf, by their meaning.
 #[derive(Clone, Debug)]
@@ -79,6 +88,10 @@ pub enum ReplicaEvent {
     SnapshotBytes(Bytes),
     /// The dataset is complete. Nothing more happens until `loaded` or `refused`.
     SnapshotEnds,
+    /// The server that was to take over has done so: from here on this is an ordinary replica of it.
+    TakenOver,
+    /// It will not take over; the connection has ended.
+    TakeOverRefused(String),
     Log {
         warning: bool,
         message: String,
@@ -101,12 +114,23 @@ pub struct Replica {
     /// What this server's dataset is, as far as it is anybody's history.
     position: Option<Position>,
     state: State,
+    take_over: TakeOver,
     /// When the primary last said anything, on this connection.
     heard: Mono,
     next_beat: Mono,
     /// Since when the link has not been streaming.
     down_since: Mono,
     events: VecDeque<ReplicaEvent>,
+}
+
+/// Whether the primary is one only after we have asked it to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TakeOver {
+    Unneeded,
+    Wanted,
+    Asked,
+    /// The connection ended before the answer: nobody knows whether the wish arrived.
+    Unanswered,
 }
 
 #[derive(Debug)]
@@ -125,11 +149,17 @@ impl Replica {
             options,
             position,
             state: State::Idle { retry_at: now },
+            take_over: TakeOver::Unneeded,
             heard: now,
             next_beat: now,
             down_since: now,
             events: VecDeque::new(),
         }
+    }
+
+    /// A primary that has become a replica of one of its own replicas, and asks that one to take over.
+    pub fn handing_over(options: ReplicaOptions, position: Option<Position>, now: Mono) -> Replica {
+        Replica { take_over: TakeOver::Wanted, ..Replica::new(options, position, now) }
     }
 
     pub fn options(&self) -> &ReplicaOptions {
@@ -229,8 +259,9 @@ impl Replica {
 
     /// The first `len` bytes of `input` have been applied, as whole units: a command, or MULTI to EXEC. They
     /// are given back for this server's own backlog, being its history from now on.
-    pub fn applied(&mut self, input: &mut BytesMut, len: usize) -> Bytes {
+    pub fn applied(&mut self, input: &mut BytesMut, len: usize, now: Mono) -> Bytes {
         assert!(self.is_streaming(), "only a stream is applied");
+        self.next_beat = self.next_beat.min(now + ACKNOWLEDGE_WITHIN);
         let position = self.position.as_mut().expect("a stream goes on from a position");
         position.offset.0 += len as u64;
         input.split_to(len).freeze()
@@ -331,12 +362,15 @@ impl Replica {
                     self.ask_for_the_stream();
                 }
             }
+            Answer::Declined(reason) => self.take_over_declined(reason, now),
             Answer::FullResync(position) => {
+                self.taken_over();
                 self.log(false, format!("the primary sends its dataset of {position}"));
                 self.next_beat = now + BEAT_PERIOD;
                 self.state = State::Transfer(Transfer::of(position));
             }
             Answer::Continue(id) => {
+                self.taken_over();
                 let held = self.position.as_mut().expect("only a position can be continued");
                 let renamed = id.filter(|id| *id != held.id);
                 held.id = renamed.unwrap_or(held.id);
@@ -353,9 +387,31 @@ impl Replica {
             Some(position) => (position.id.to_string(), position.offset.next_byte().to_string()),
             None => ("?".to_owned(), "-1".to_owned()),
         };
+        let take_over = self.take_over != TakeOver::Unneeded;
         let State::Handshake(handshake) = &mut self.state else { unreachable!("it ends a handshake") };
-        handshake.expect_psync(self.position.is_some());
-        self.send_command(&[b"PSYNC", id.as_bytes(), next.as_bytes()]);
+        handshake.expect_psync(self.position.is_some(), take_over);
+        let words: [&[u8]; 4] = [b"PSYNC", id.as_bytes(), next.as_bytes(), b"FAILOVER"];
+        self.send_command(if take_over { &words } else { &words[..3] });
+        if self.take_over == TakeOver::Wanted {
+            self.take_over = TakeOver::Asked;
+        }
+    }
+
+    fn taken_over(&mut self) {
+        if self.take_over != TakeOver::Unneeded {
+            self.take_over = TakeOver::Unneeded;
+            self.events.push_back(ReplicaEvent::TakenOver);
+        }
+    }
+
+    /// An answer that got lost may have been a yes: who was asked before and is a primary now has taken over.
+    fn take_over_declined(&mut self, reason: String, now: Mono) {
+        let has_done_so = self.take_over == TakeOver::Unanswered && reason.contains(ALREADY_PRIMARY);
+        self.fail(&format!("it answered {reason} to PSYNC FAILOVER"), now);
+        match has_done_so {
+            true => self.taken_over(),
+            false => self.events.push_back(ReplicaEvent::TakeOverRefused(reason)),
+        }
     }
 
     fn transfer_data(&mut self, input: &mut BytesMut, now: Mono) -> bool {
@@ -396,6 +452,9 @@ impl Replica {
     fn rest(&mut self, retry_at: Mono, now: Mono) {
         if self.is_streaming() {
             self.down_since = now;
+        }
+        if self.take_over == TakeOver::Asked {
+            self.take_over = TakeOver::Unanswered;
         }
         self.state = State::Idle { retry_at };
     }

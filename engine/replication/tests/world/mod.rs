@@ -377,6 +377,9 @@ impl World {
                 node.replica.as_mut().expect("it speaks").loaded(now);
                 self.read_at_replica(self.nodes[at].uplink.expect("it is connected"), &[]);
             }
+            ReplicaEvent::TakenOver | ReplicaEvent::TakeOverRefused(_) => {
+                unreachable!("nobody hands over here")
+            }
             ReplicaEvent::Log { message, .. } => self.remark(format!("{}: {message}", self.nodes[at].name)),
         }
     }
@@ -510,7 +513,7 @@ impl Node {
             };
             self.parsed += consumed;
             if !self.in_transaction {
-                let unit = replica.applied(input, std::mem::take(&mut self.parsed));
+                let unit = replica.applied(input, std::mem::take(&mut self.parsed), now);
                 let is_write = !contains(&unit, b"PING") && !contains(&unit, b"GETACK");
                 if is_write {
                     self.dataset.extend_from_slice(&unit);

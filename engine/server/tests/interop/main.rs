@@ -19,6 +19,7 @@ mod load;
 mod proxy;
 
 mod connections;
+mod failover;
 mod hostile;
 mod persistence;
 mod process;
