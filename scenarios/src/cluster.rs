@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use squall_net::Host;
-use squall_server::{Config, Environment, LogLine, ServerOptions, start};
+use squall_server::{Config, Environment, LogLevel, LogLine, ServerOptions, start};
 use squall_sim::{History, MachineId, Process, Program, SimHost, Worker, World};
 
 use crate::agent::{Samples, watch};
@@ -70,8 +70,11 @@ fn server(config: Config, samples: Samples) -> Program {
         let (config, samples) = (config.clone(), samples.clone());
         Box::pin(async move {
             let (world, name) = (host.world().clone(), host.name());
-            let log = move |line: LogLine<'_>| {
-                world.note(&name, format_args!("log {} {:?} {}", line.role, line.level, line.message));
+            let log = move |line: LogLine<'_>| match line.level {
+                LogLevel::Notice | LogLevel::Warning => {
+                    world.remark(&name, format_args!("log {} {:?} {}", line.role, line.level, line.message));
+                }
+                _ => world.note(&name, format_args!("log {} {:?} {}", line.role, line.level, line.message)),
             };
             let environment = Environment { process_id: 1, ..Environment::default() };
             let running = start(host.clone(), ServerOptions { config, environment, log: Box::new(log) });

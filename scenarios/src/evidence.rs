@@ -2,7 +2,7 @@
 
 use squall_clock::Mono;
 use squall_sim::checkers::NodeSample;
-use squall_sim::{Operation, Survivors};
+use squall_sim::{FaultSpan, Operation, Survivors};
 
 use crate::agent::Sample;
 use crate::operator::Carried;
@@ -22,6 +22,7 @@ pub(crate) struct Evidence {
     pub(crate) history: Vec<Operation>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) orders: Vec<Carried>,
+    pub(crate) faults: Vec<FaultSpan>,
     /// How often a process was started again.
     pub(crate) restarts: u64,
     /// Each node at rest, and what the primary holds.

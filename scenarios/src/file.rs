@@ -188,6 +188,13 @@ impl Default for Observe {
 }
 
 impl Scenario {
+    /// All faults of a run: those that are written down and those that the seed draws.
+    pub fn plan(&self, seed: u64) -> FaultPlan {
+        let mut steps: Vec<FaultStep> = self.faults.iter().map(|step| step.get_ref().clone()).collect();
+        steps.extend(self.drawn_plan(seed).steps);
+        FaultPlan { steps }
+    }
+
     /// The faults that it asks to be drawn.
     pub fn drawn_plan(&self, seed: u64) -> FaultPlan {
         let shape = |drawn: &Drawn| {

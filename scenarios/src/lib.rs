@@ -4,20 +4,24 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+pub mod artefacts;
 mod audit;
 pub mod catalog;
 mod check;
 mod cluster;
 mod evidence;
 pub mod file;
+pub mod fleet;
 mod lag;
 mod measures;
 mod operator;
+mod picture;
 mod report;
+pub mod seeds;
 mod stage;
 
 pub use check::ScenarioError;
 pub use file::Scenario;
 pub use measures::{Amount, MEASURES, Measures};
-pub use report::{Report, Wall};
+pub use report::{Failure, Report, Wall};
 pub use stage::{RunOptions, play};

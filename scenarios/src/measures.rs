@@ -8,7 +8,7 @@ use squall_clock::{Mono, Nanos};
 use squall_sim::checkers::{
     Divergence, LostWrites, StaleReads, Verdict, diverging, linearizable_keys, lost_writes, stale_reads,
 };
-use squall_sim::{Operation, Outcome, Size};
+use squall_sim::{OpId, Operation, Outcome, Size};
 
 use crate::agent::Sample;
 use crate::evidence::Evidence;
@@ -20,10 +20,18 @@ pub struct Measure {
     pub name: &'static str,
     pub meaning: &'static str,
     of: fn(&Judged<'_>) -> Amount,
+    /// The operations that show it, the most telling first.
+    proof: fn(&Judged<'_>) -> Vec<OpId>,
 }
 
 const fn row(name: &'static str, meaning: &'static str, of: fn(&Judged<'_>) -> Amount) -> Measure {
-    Measure { name, meaning, of }
+    Measure { name, meaning, of, proof: |_| Vec::new() }
+}
+
+impl Measure {
+    const fn proven_by(self, proof: fn(&Judged<'_>) -> Vec<OpId>) -> Measure {
+        Measure { proof, ..self }
+    }
 }
 
 pub const MEASURES: &[Measure] = &[
@@ -32,36 +40,57 @@ pub const MEASURES: &[Measure] = &[
     }),
     row("refused-operations", "operations that no node served", |run| {
         run.operations(|operation| matches!(operation.outcome, Outcome::Refused(_)))
-    }),
+    })
+    .proven_by(|run| run.ids(|operation| matches!(operation.outcome, Outcome::Refused(_)))),
     row("unknown-operations", "operations of which the client never learnt the outcome", |run| {
         run.operations(|operation| matches!(operation.outcome, Outcome::Unknown(_)))
-    }),
+    })
+    .proven_by(|run| run.ids(|operation| matches!(operation.outcome, Outcome::Unknown(_)))),
     row("lost-writes", "acknowledged writes to ledgers and counters that are not there at the end", |run| {
         // Without a look at what survived, nothing can be said about losses.
         let losses = run.evidence.survivors.as_ref().map(|_| &run.losses);
         losses.map_or(Amount::Never, |losses| count(losses.lost.len() as u64 + losses.increments_lost))
-    }),
+    })
+    .proven_by(|run| run.losses.lost.clone()),
     row("lost-window", "from the acknowledgement of the first lost write to that of the last", |run| {
         Amount::Time(run.losses.window_length())
-    }),
+    })
+    .proven_by(|run| run.losses.lost.first().into_iter().chain(run.losses.lost.last()).copied().collect()),
     row("risen-writes", "writes that are there although they were refused, or more often than sent", |run| {
         count((run.losses.risen.len() + run.losses.duplicated.len()) as u64 + run.losses.increments_risen)
-    }),
+    })
+    .proven_by(|run| run.losses.risen.iter().chain(&run.losses.duplicated).copied().collect()),
     row("reads", "reads of registers that were answered", |run| count(run.reads.reads)),
     row("stale-reads", "reads that returned a value that had been overwritten before they began", |run| {
         count(run.reads.stale.len() as u64)
-    }),
+    })
+    .proven_by(|run| run.reads.stale.iter().map(|(id, _)| *id).collect()),
     row("stalest-read", "how long ago the value of the stalest read had been overwritten", |run| {
         Amount::Time(run.reads.oldest())
+    })
+    .proven_by(|run| {
+        let mut stale = run.reads.stale.clone();
+        stale.sort_by_key(|(_, age)| std::cmp::Reverse(*age));
+        stale.into_iter().map(|(id, _)| id).collect()
     }),
     row("violated-keys", "registers and counters whose history is not linearizable", |run| {
         run.keys(|verdict| matches!(verdict, Verdict::Violated { .. }))
-    }),
+    })
+    .proven_by(|run| run.verdicts.values().filter_map(stuck).collect()),
     row("undecided-keys", "registers and counters whose history took too long to judge", |run| {
         run.keys(|verdict| matches!(verdict, Verdict::Undecided { .. }))
     }),
     row("longest-outage", "the longest time that a client went without an acknowledged operation", |run| {
         time_or_never(run.outage.as_ref().map(Outage::length))
+    })
+    .proven_by(|run| {
+        let Some(outage) = &run.outage else { return Vec::new() };
+        let during = |operation: &&Operation| {
+            operation.client == outage.client
+                && operation.invoked >= outage.from
+                && operation.invoked < outage.to
+        };
+        run.evidence.history.iter().filter(during).map(|operation| operation.id).collect()
     }),
     row("failover", "from the first fault to the first write that a promoted node acknowledged", |run| {
         time_or_never(failover(run.evidence))
@@ -103,6 +132,7 @@ pub enum Amount {
 #[derive(Clone, Debug)]
 pub struct Measures {
     amounts: BTreeMap<&'static str, Amount>,
+    proofs: BTreeMap<&'static str, Vec<OpId>>,
     /// When the first and the last lost write were acknowledged, since the beginning.
     pub(crate) lost_between: Option<(Nanos, Nanos)>,
     pub(crate) outage: Option<Outage>,
@@ -135,15 +165,21 @@ impl Measures {
     pub(crate) fn of(evidence: &Evidence) -> Measures {
         let run = Judged::of(evidence);
         let amounts = MEASURES.iter().map(|measure| (measure.name, (measure.of)(&run))).collect();
+        let proofs = MEASURES.iter().map(|measure| (measure.name, (measure.proof)(&run))).collect();
         let since = |at: Mono| at.since(evidence.begin);
         let lost_between = run.losses.window.map(|(first, last)| (since(first), since(last)));
         let Judged { outage, lag, diverging, .. } = run;
-        Measures { amounts, lost_between, outage, lag, diverging, begin: evidence.begin }
+        Measures { amounts, proofs, lost_between, outage, lag, diverging, begin: evidence.begin }
     }
 
     /// The amount of a row; rows are known by name since the scenario was checked.
     pub fn get(&self, name: &str) -> Amount {
         self.amounts[name]
+    }
+
+    /// The operations that show why a row's amount is what it is.
+    pub fn proof(&self, name: &str) -> &[OpId] {
+        &self.proofs[name]
     }
 
     /// In the order of the table.
@@ -170,6 +206,15 @@ impl Judged<'_> {
 
     fn operations(&self, which: fn(&Operation) -> bool) -> Amount {
         count(self.evidence.history.iter().filter(|operation| which(operation)).count() as u64)
+    }
+
+    fn ids(&self, which: fn(&Operation) -> bool) -> Vec<OpId> {
+        self.evidence
+            .history
+            .iter()
+            .filter(|operation| which(operation))
+            .map(|operation| operation.id)
+            .collect()
     }
 
     fn keys(&self, which: fn(&Verdict) -> bool) -> Amount {
@@ -263,6 +308,13 @@ impl Changes {
 /// How much a counter grew; one that fell began anew with its process.
 fn gained(was: u64, is: u64) -> u64 {
     if is >= was { is - was } else { is }
+}
+
+fn stuck(verdict: &Verdict) -> Option<OpId> {
+    match verdict {
+        Verdict::Violated { stuck } => Some(*stuck),
+        _ => None,
+    }
 }
 
 fn count(number: u64) -> Amount {

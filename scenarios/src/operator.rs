@@ -122,12 +122,12 @@ async fn insist(host: &SimHost, node: &str, words: &[&str], deadline: Mono) -> b
         let answer = match client.call(&request).await {
             Ok(Value::Error(message)) => message,
             Ok(_) => {
-                host.world().note("operator", format_args!("{node} obeys {}", words.join(" ")));
+                host.world().remark("operator", format_args!("{node} obeys {}", words.join(" ")));
                 return true;
             }
             Err(error) => error.to_string(),
         };
-        host.world().note("operator", format_args!("{node} does not obey {}: {answer}", words.join(" ")));
+        host.world().remark("operator", format_args!("{node} does not obey {}: {answer}", words.join(" ")));
         host.sleep_until(host.now().mono + RETRY_AFTER).await;
     }
     false

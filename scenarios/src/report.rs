@@ -5,12 +5,16 @@ use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 use squall_clock::Nanos;
-use squall_sim::Run;
 use squall_sim::checkers::Divergence;
+use squall_sim::{OpId, Run};
 
 use crate::evidence::Evidence;
 use crate::file::Scenario;
 use crate::measures::{Amount, Measures, Seconds};
+use crate::picture::Picture;
+
+/// A machine that wants all of them reads the page's data.
+const PROOF_SHOWN_MAX: usize = 20;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -20,12 +24,21 @@ pub struct Report {
     pub seed: u64,
     pub measures: Measures,
     /// What went against the scenario's expectations, or against what must always hold.
-    pub failures: Vec<String>,
+    pub failures: Vec<Failure>,
     pub events: u64,
     pub simulated: Nanos,
     pub trace_lines: u64,
     pub trace_hash: u64,
+    /// What a page shows of the run, where it was asked for.
+    pub(crate) picture: Option<Picture>,
     lag: Option<LagTable>,
+}
+
+/// Something that went against the scenario, in words, and the operations that prove it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    pub text: String,
+    pub proof: Vec<OpId>,
 }
 
 /// The lag of one replica at even steps.
@@ -46,7 +59,7 @@ impl Report {
     pub(crate) fn of(name: &str, scenario: &Scenario, seed: u64, run: &Run<Evidence>) -> Report {
         let evidence = &run.outcome;
         let measures = Measures::of(evidence);
-        let mut failures: Vec<String> = evidence.stuck.iter().cloned().collect();
+        let mut failures: Vec<Failure> = evidence.stuck.iter().cloned().map(Failure::of).collect();
         failures.extend(broken_promises(&measures));
         failures.extend(unmet(scenario, &measures));
         let lag = scenario.observe.lag_of.as_ref().map(|node| LagTable {
@@ -64,11 +77,17 @@ impl Report {
             trace_lines: run.trace.lines,
             trace_hash: run.trace.hash,
             lag,
+            picture: None,
         }
     }
 
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
+    }
+
+    /// One self-contained page with the picture of the run, where it was asked for.
+    pub fn to_page(&self) -> Option<String> {
+        self.picture.as_ref().map(|picture| picture.to_page(self))
     }
 
     /// The one command that plays it again.
@@ -100,7 +119,8 @@ impl Report {
             "scenario": self.name,
             "seed": self.seed,
             "passed": self.passed(),
-            "failures": self.failures,
+            "failures": self.failures.iter().map(|failure| failure.text.as_str()).collect::<Vec<_>>(),
+            "proofs": self.failures.iter().map(Failure::first_of_proof).collect::<Vec<_>>(),
             "measures": measures,
             "lag": { "columns": ["seconds", "bytes", "seconds_behind"], "nodes": lag },
             "events": self.events,
@@ -132,7 +152,7 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         for failure in &self.failures {
-            writeln!(f, "  failed     {failure}")?;
+            writeln!(f, "  failed     {}", failure.text)?;
         }
         writeln!(f, "\n  replay     {}", self.replay())
     }
@@ -192,6 +212,17 @@ impl Report {
     }
 }
 
+impl Failure {
+    fn of(text: String) -> Failure {
+        Failure { text, proof: Vec::new() }
+    }
+
+    /// The numbers of the most telling operations.
+    fn first_of_proof(&self) -> Vec<u64> {
+        self.proof.iter().take(PROOF_SHOWN_MAX).map(|id| id.0).collect()
+    }
+}
+
 impl Wall {
     /// Simulated seconds a second.
     pub fn speed(&self, report: &Report) -> f64 {
@@ -210,26 +241,29 @@ impl fmt::Display for LagTable {
 }
 
 /// What must hold in every run, whatever the scenario expects.
-fn broken_promises(measures: &Measures) -> Vec<String> {
-    let mut broken: Vec<String> = measures
+fn broken_promises(measures: &Measures) -> Vec<Failure> {
+    let mut broken: Vec<Failure> = measures
         .diverging
         .iter()
         .map(|Divergence { one, other }| {
-            format!(
+            Failure::of(format!(
                 "{} and {} hold different data at offset {} of history {}",
                 one.node, other.node, one.offset, one.replid
-            )
+            ))
         })
         .collect();
     if measures.get("risen-writes") != Amount::Count(0) {
         let count = measures.get("risen-writes");
-        broken.push(format!("{count} writes are there that were refused, or are there too often"));
+        let text = format!("{count} writes are there that were refused, or are there too often");
+        broken.push(Failure { text, proof: measures.proof("risen-writes").to_vec() });
     }
     broken
 }
 
-fn unmet(scenario: &Scenario, measures: &Measures) -> Vec<String> {
+fn unmet(scenario: &Scenario, measures: &Measures) -> Vec<Failure> {
     let mut unmet = Vec::new();
+    let mut fail =
+        |measure: &str, text| unmet.push(Failure { text, proof: measures.proof(measure).to_vec() });
     for expectation in scenario.expectations.iter().map(toml::Spanned::get_ref) {
         let amount = measures.get(&expectation.measure);
         let bound = |bound: &crate::file::Bound| bound.amount().expect("the scenario has been checked");
@@ -237,18 +271,13 @@ fn unmet(scenario: &Scenario, measures: &Measures) -> Vec<String> {
             (expectation.at_least.as_ref().map(bound), expectation.at_most.as_ref().map(bound));
         let number = amount.number();
         if let Some(least) = least.filter(|least| number.is_none_or(|number| number < *least)) {
-            unmet.push(format!(
-                "{} is {amount}; at least {} expected",
-                expectation.measure,
-                amount.like(least)
-            ));
+            let text =
+                format!("{} is {amount}; at least {} expected", expectation.measure, amount.like(least));
+            fail(&expectation.measure, text);
         }
         if let Some(most) = most.filter(|most| number.is_none_or(|number| number > *most)) {
-            unmet.push(format!(
-                "{} is {amount}; at most {} expected",
-                expectation.measure,
-                amount.like(most)
-            ));
+            let text = format!("{} is {amount}; at most {} expected", expectation.measure, amount.like(most));
+            fail(&expectation.measure, text);
         }
     }
     unmet

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use squall_clock::{Mono, Nanos};
-use squall_sim::{
-    FaultPlan, Faults, History, MachineId, Run, RunFailure, SimHost, TraceSink, World, WorldOptions, run,
-};
+use squall_sim::{Faults, History, MachineId, Run, RunFailure, SimHost, TraceSink, World, WorldOptions, run};
 
 use crate::agent::{NodeState, Sample, Samples};
 use crate::audit;
@@ -17,12 +15,15 @@ use crate::cluster::{Shift, start_clients, start_nodes};
 use crate::evidence::Evidence;
 use crate::file::Scenario;
 use crate::operator::{Carried, LOOK_EVERY, agree_on_primary, carry_out, clients, look_at_all, on_machine};
+use crate::picture::Picture;
 use crate::report::Report;
 
 #[derive(Default)]
 pub struct RunOptions {
     pub seed: u64,
     pub trace: Option<TraceSink>,
+    /// Whether the report shall be able to show a picture of the run.
+    pub picture: bool,
     /// Follows the simulated time of the run, in nanoseconds.
     pub progress: Option<Arc<AtomicU64>>,
 }
@@ -36,12 +37,14 @@ const FINISH_WITHIN: Nanos = Nanos::from_secs(300);
 
 /// Plays `scenario`, called `name`, in a world of its own and judges what came of it.
 pub fn play(name: &str, scenario: &Scenario, options: RunOptions) -> Result<Report, RunFailure> {
-    let RunOptions { seed, trace, progress } = options;
-    let world = WorldOptions { links: scenario.links.clone(), trace, progress };
+    let RunOptions { seed, trace, picture, progress } = options;
+    let world = WorldOptions { links: scenario.links.clone(), trace, chronicle: picture, progress };
     let script = scenario.clone();
     let run: Run<Evidence> =
         run(seed, world, async move |world: World| Stage::set(world, script).perform().await)?;
-    Ok(Report::of(name, scenario, seed, &run))
+    let mut report = Report::of(name, scenario, seed, &run);
+    report.picture = picture.then(|| Picture::of(scenario, &run, &report));
+    Ok(report)
 }
 
 struct Stage {
@@ -91,6 +94,7 @@ impl Stage {
             history: Vec::new(),
             samples: Vec::new(),
             orders: Vec::new(),
+            faults: Vec::new(),
             restarts: 0,
             at_rest: Vec::new(),
             survivors: None,
@@ -101,6 +105,7 @@ impl Stage {
         evidence.history = self.history.operations();
         evidence.samples = self.samples.all();
         evidence.orders = self.orders.borrow().clone();
+        evidence.faults = self.faults.spans();
         let starts = |id: &MachineId| u64::from(self.world.starts(*id)).saturating_sub(1);
         evidence.restarts = self.nodes.iter().map(starts).sum();
         evidence
@@ -119,12 +124,11 @@ impl Stage {
     async fn cause_chaos(&self, evidence: &mut Evidence) {
         let scenario = &self.scenario;
         let begin = self.world.now();
-        self.world.note("*", format_args!("chaos begins"));
+        self.world.remark("*", format_args!("chaos begins"));
         start_clients(&self.world, scenario, &self.history, &self.shift);
-        let mut steps: Vec<_> = scenario.faults.iter().map(|step| step.get_ref().clone()).collect();
-        steps.extend(scenario.drawn_plan(self.world.seed()).steps);
-        evidence.first_fault = steps.iter().map(|step| begin + step.at.0).min();
-        self.faults.schedule(&FaultPlan { steps }).expect("the scenario has been checked");
+        let plan = scenario.plan(self.world.seed());
+        evidence.first_fault = plan.steps.iter().map(|step| begin + step.at.0).min();
+        self.faults.schedule(&plan).expect("the scenario has been checked");
         let end = begin + scenario.chaos.lasting.0;
         let orders: Vec<_> = scenario.operator.iter().map(|step| step.get_ref().clone()).collect();
         let (faults, carried) = (self.faults.clone(), Rc::clone(&self.orders));
@@ -139,7 +143,7 @@ impl Stage {
         self.world.sleep_until(end).await;
         self.faults.heal_all();
         evidence.healed = self.world.now();
-        self.world.note("*", format_args!("chaos ends"));
+        self.world.remark("*", format_args!("chaos ends"));
     }
 
     /// All nodes must agree, and a client must have got a write through.
@@ -190,7 +194,7 @@ impl Stage {
             }
             self.world.sleep(LOOK_EVERY).await;
         }
-        self.world.note("*", format_args!("clients have stopped"));
+        self.world.remark("*", format_args!("clients have stopped"));
         let (scenario, history) = (Rc::clone(&self.scenario), Rc::new(self.history.operations()));
         let deadline = self.world.now() + CATCH_UP_WITHIN;
         let found = on_machine(&self.world, self.observer, move |host| {

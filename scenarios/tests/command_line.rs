@@ -69,3 +69,31 @@ fn what_cannot_be_played_is_said_on_the_error_stream_with_status_2() {
     let unwritable = squall(&["run", "replica-lag", "--trace", "/no/such/directory/trace"]);
     assert_eq!(unwritable.status.code(), Some(2));
 }
+
+#[test]
+fn many_seeds_leave_what_a_ci_job_keeps() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name).to_str().expect("a path of letters").to_owned();
+    let shown = text(&squall(&["show", "chained-replicas"]).stdout);
+    // A bound that some seeds meet and others do not would be better still; this one none meets.
+    #[allow(clippy::disallowed_methods, reason = "a person writes this file")]
+    std::fs::write(at("strict.toml"), shown.replace("at_least = \"5s\"", "at_least = \"900s\""))
+        .expect("the file can be written");
+    let (junit, kept) = (at("results.xml"), at("kept"));
+    let arguments =
+        ["--seeds", "3..6", "--shard", "1/2", "--jobs", "2", "--junit", &junit, "--artefacts", &kept];
+    let run = squall(&[&["run", &at("strict.toml")], &arguments[..]].concat());
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run.stderr));
+    assert!(text(&run.stdout).contains("0 of 2 seeds passed"), "{}", text(&run.stdout));
+    #[allow(clippy::disallowed_methods, reason = "a CI system reads what squall wrote")]
+    let read = |path: String| text(&std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}")));
+    assert!(read(junit).contains("tests=\"2\" failures=\"2\""));
+    for seed in [4, 6] {
+        let file = |name: &str| read(format!("{kept}/strict-seed-{seed}/{name}"));
+        let result: serde_json::Value = serde_json::from_str(&file("result.json")).expect("JSON");
+        assert_eq!((&result["passed"], &result["seed"]), (&false.into(), &seed.into()));
+        assert!(file("report.html").contains("900.000 s expected"));
+        assert!(file("trace.txt").lines().count() > 1_000 && !file("scenario.toml").is_empty());
+        assert!(file("plan.toml").contains("[[fault]]"));
+    }
+}

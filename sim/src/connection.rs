@@ -66,6 +66,8 @@ pub(crate) struct Keepalive {
 pub(crate) struct Segment {
     /// Its place in the stream.
     pub(crate) serial: u64,
+    /// When it was sent for the first time.
+    pub(crate) sent: Mono,
     pub(crate) arrives: Mono,
     pub(crate) bytes: BytesMut,
     pub(crate) mark: Mark,
@@ -217,9 +219,9 @@ impl Pipe {
     }
 
     /// A segment of the stream's next bytes.
-    pub(crate) fn segment(&mut self, bytes: BytesMut, mark: Mark) -> Segment {
+    pub(crate) fn segment(&mut self, sent: Mono, bytes: BytesMut, mark: Mark) -> Segment {
         self.next_serial += 1;
-        Segment { serial: self.next_serial, arrives: Mono::default(), bytes, mark }
+        Segment { serial: self.next_serial, sent, arrives: Mono::default(), bytes, mark }
     }
 
     /// Keeps a segment until it is sent again, in its place among the others.
@@ -264,7 +266,7 @@ mod tests {
     fn segments_keep_their_order_and_join_when_they_arrive_together() {
         let mut pipe = Pipe::default();
         let mut launch = |arrives, text: &str| {
-            let mut segment = pipe.segment(text.as_bytes().into(), Mark::None);
+            let mut segment = pipe.segment(Mono(0), text.as_bytes().into(), Mark::None);
             segment.arrives = Mono(arrives);
             pipe.launch(segment)
         };

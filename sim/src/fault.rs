@@ -1,12 +1,13 @@
 //! Faults as data: a plan says what goes wrong, when and for how long. It can be written by hand, drawn from a
 //! seed, printed, edited and replayed; carrying it out takes no further chance.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use squall_clock::Nanos;
+use squall_clock::{Mono, Nanos};
 
 use crate::disk::DiskFault;
 use crate::entropy::{below, stream};
@@ -106,6 +107,16 @@ pub struct FaultPlan {
     pub steps: Vec<FaultStep>,
 }
 
+/// A fault as it was carried out, and whom it befell.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FaultSpan {
+    pub fault: Fault,
+    pub machines: Vec<String>,
+    pub from: Mono,
+    /// The same as `from` for what happens in a moment; nothing while it lasts.
+    pub until: Option<Mono>,
+}
+
 /// What a drawn plan may contain.
 #[derive(Clone, Debug)]
 pub struct PlanShape {
@@ -122,13 +133,13 @@ pub type Remedy = Box<dyn FnOnce(&World)>;
 #[derive(Clone)]
 pub struct Faults {
     world: World,
-    active: Rc<RefCell<Vec<(u64, Remedy)>>>,
-    begun: Rc<Cell<u64>>,
+    active: Rc<RefCell<Vec<(usize, Remedy)>>>,
+    spans: Rc<RefCell<Vec<FaultSpan>>>,
 }
 
 impl Faults {
     pub fn of(world: &World) -> Faults {
-        Faults { world: world.clone(), active: Rc::default(), begun: Rc::default() }
+        Faults { world: world.clone(), active: Rc::default(), spans: Rc::default() }
     }
 
     /// Enters all steps of a plan, whose times count from now.
@@ -150,13 +161,16 @@ impl Faults {
     pub fn begin(&self, fault: &Fault, lasting: Option<Nanos>) -> Result<(), String> {
         fault.check(&self.world)?;
         self.world.note("*", format_args!("begin {fault:?}"));
-        let Some(remedy) = fault.inflict(&self.world)? else { return Ok(()) };
-        let number = self.begun.get();
-        self.begun.set(number + 1);
+        let remedy = fault.inflict(&self.world)?;
+        let (now, number) = (self.world.now(), self.spans.borrow().len());
+        let until = remedy.is_none().then_some(now);
+        let machines = fault.machines(&self.world);
+        self.spans.borrow_mut().push(FaultSpan { fault: fault.clone(), machines, from: now, until });
+        let Some(remedy) = remedy else { return Ok(()) };
         self.active.borrow_mut().push((number, remedy));
         if let Some(lasting) = lasting {
             let faults = self.clone();
-            self.world.at(self.world.now() + lasting, move |_| faults.end(number));
+            self.world.at(now + lasting, move |_| faults.end(number));
         }
         Ok(())
     }
@@ -167,15 +181,26 @@ impl Faults {
         if !active.is_empty() {
             self.world.note("*", format_args!("heal all"));
         }
-        for (_, remedy) in active.into_iter().rev() {
+        for (number, remedy) in active.into_iter().rev() {
+            self.close(number);
             remedy(&self.world);
         }
     }
 
-    fn end(&self, number: u64) {
+    /// All faults that have begun, in the order in which they did.
+    pub fn spans(&self) -> Vec<FaultSpan> {
+        self.spans.borrow().clone()
+    }
+
+    fn close(&self, number: usize) {
+        self.spans.borrow_mut()[number].until = Some(self.world.now());
+    }
+
+    fn end(&self, number: usize) {
         let place = self.active.borrow().iter().position(|(other, _)| *other == number);
         if let Some(place) = place {
             let (_, remedy) = self.active.borrow_mut().remove(place);
+            self.close(number);
             remedy(&self.world);
         }
     }
@@ -222,6 +247,21 @@ impl Fault {
             | Fault::FlipBit { node, .. }
             | Fault::ClockJump { node, .. }
             | Fault::ClockDrift { node, .. } => (vec![node], Vec::new()),
+        }
+    }
+
+    /// Whom it befalls: those on its smaller side, or both where it names both.
+    fn machines(&self, world: &World) -> Vec<String> {
+        let (left, right) = self.names();
+        let named = |names: &[&str]| {
+            names.iter().filter(|name| **name != "*").map(|name| (*name).to_owned()).collect()
+        };
+        let (left, right): (Vec<String>, Vec<String>) = (named(&left), named(&right));
+        match (left.is_empty(), right.is_empty()) {
+            (true, true) => world.machine_ids().into_iter().map(|id| world.machine_name(id)).collect(),
+            (true, false) => right,
+            (false, _) if matches!(self, Fault::Partition { .. }) => left,
+            (false, _) => left.into_iter().chain(right).collect(),
         }
     }
 
@@ -352,6 +392,41 @@ fn draw_step(rng: &mut ChaCha8Rng, shape: &PlanShape) -> FaultStep {
         _ => Fault::ClockJump { node, by_ms: below(rng, 20_000) as i64 - 10_000 },
     };
     FaultStep { at: Span::from_millis(at), lasting: Some(Span::from_millis(lasting)), fault }
+}
+
+impl fmt::Display for Fault {
+    /// In words, as a person would tell it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |names: &[String]| match names {
+            [only] if only == "*" => "everyone else".to_owned(),
+            names => names.join(", "),
+        };
+        match self {
+            Fault::Cut { from, to } => write!(f, "nothing gets from {} to {}", list(from), list(to)),
+            Fault::Partition { left, right } => write!(f, "{} | {}", list(left), list(right)),
+            Fault::Isolate { nodes } => write!(f, "each of {} on its own", list(nodes)),
+            Fault::Link { from, to, change } => {
+                write!(f, "the link from {} to {}: {change}", list(from), list(to))
+            }
+            Fault::Reset { from, to } => write!(f, "connections of {} to {} are reset", list(from), list(to)),
+            Fault::Mute { from, to, answers: false } => {
+                write!(f, "connections of {} to {} fall silent", list(from), list(to))
+            }
+            Fault::Mute { from, to, answers: true } => {
+                write!(f, "connections of {} to {} get no more answers", list(from), list(to))
+            }
+            Fault::Crash { node } => write!(f, "{node} crashes"),
+            Fault::PowerLoss { node, empty_disk: false } => write!(f, "{node} loses power"),
+            Fault::PowerLoss { node, empty_disk: true } => write!(f, "{node} loses power and its disk"),
+            Fault::Pause { node } => write!(f, "{node} stands still"),
+            Fault::Disk { node, state } => write!(f, "the disk of {node}: {state}"),
+            Fault::FlipBit { node, path, offset } => {
+                write!(f, "a bit of {path} on {node} flips at {offset}")
+            }
+            Fault::ClockJump { node, by_ms } => write!(f, "the clock of {node} jumps by {by_ms} ms"),
+            Fault::ClockDrift { node, ppm } => write!(f, "the clock of {node} drifts by {ppm} ppm"),
+        }
+    }
 }
 
 /// The machines that `names` stand for; `*` is everyone whom `others` does not name.

@@ -19,6 +19,7 @@ compile_error!(
 
 mod agenda;
 pub mod checkers;
+mod chronicle;
 mod client;
 mod clock;
 mod connection;
@@ -39,10 +40,11 @@ mod transport;
 mod workload;
 mod world;
 
+pub use chronicle::{Chronicle, Message, Remark, StatusChange};
 pub use client::{CallError, Client, within};
 pub use connection::ConnId;
 pub use disk::{DiskFault, DiskOp, SimDisk, SimFile, TornTail};
-pub use fault::{Fault, FaultPlan, FaultStep, Faults, PlanShape, Remedy};
+pub use fault::{Fault, FaultPlan, FaultSpan, FaultStep, Faults, PlanShape, Remedy};
 pub use history::{Action, Answer, History, OpId, Operation, Outcome, Survivors};
 pub use host::SimHost;
 pub use link::{Bursts, Latency, LinkChange, LinkSettings, LogNormal, Uniform};

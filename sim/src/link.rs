@@ -1,6 +1,8 @@
 //! What a link is like in one direction: latency, bandwidth, window, loss, short reads and writes. Settings are
 //! data; [`crate::paths`] applies them.
 
+use std::fmt;
+
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use squall_clock::{Mono, Nanos};
@@ -132,6 +134,33 @@ impl Bursts {
     fn at(&self, now: Mono) -> &Latency {
         let quiet = self.every.0.0 - self.lasting.0.0;
         if now.0 % self.every.0.0 < quiet { &self.usual } else { &self.burst }
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Latency::Fixed(span) => write!(f, "{span}"),
+            Latency::Uniform(Uniform { min, max }) => write!(f, "{min} to {max}"),
+            Latency::LogNormal(LogNormal { median, sigma }) => write!(f, "about {median} (sigma {sigma})"),
+            Latency::Bursts(Bursts { usual, burst, every, lasting }) => {
+                write!(f, "{usual}, and {burst} for {lasting} in every {every}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for LinkChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LinkChange { latency, bandwidth, window, loss, short } = self;
+        let told = [
+            latency.as_ref().map(|latency| format!("latency {latency}")),
+            bandwidth.map(|rate| format!("bandwidth {rate}")),
+            window.map(|window| format!("window {window}")),
+            loss.map(|loss| format!("{} % lost", loss * 100.0)),
+            short.map(|short| format!("{} % short reads and writes", short * 100.0)),
+        ];
+        f.write_str(&told.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 

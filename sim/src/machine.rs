@@ -66,7 +66,8 @@ impl MachineId {
         MachineId(u32::try_from(index).expect("a world has fewer machines than that"))
     }
 
-    pub(crate) fn index(self) -> usize {
+    /// Its number among the machines of its world.
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -132,9 +133,9 @@ impl World {
             if matches!(machine.status, MachineStatus::Running | MachineStatus::Paused) {
                 return;
             }
-            machine.status = MachineStatus::Running;
             machine.start += 1;
             let (node, start) = (machine.node, machine.start);
+            state.set_status(id, MachineStatus::Running);
             state.say(id, format_args!("start {start}"));
             node
         };
@@ -245,7 +246,7 @@ impl World {
     fn process_ended(&self, id: MachineId, start: u32) {
         let mut state = self.state();
         if state.machine(id).start == start && state.machine(id).status == MachineStatus::Running {
-            state.machine(id).status = MachineStatus::Idle;
+            state.set_status(id, MachineStatus::Idle);
             state.say(id, format_args!("exit"));
             state.close_sockets(id);
         }
@@ -258,7 +259,7 @@ impl World {
             if current == MachineStatus::Off || current == status {
                 return false;
             }
-            state.machine(id).status = status;
+            state.set_status(id, status);
             state.say(id, format_args!("{how}"));
         }
         self.kill_tasks(id);
@@ -271,7 +272,7 @@ impl World {
             if state.machine(id).status != from {
                 return;
             }
-            state.machine(id).status = to;
+            state.set_status(id, to);
             state.say(id, format_args!("{how}"));
             state.machine(id).node
         };
@@ -287,10 +288,27 @@ impl State {
         &mut self.machines[id.index()]
     }
 
-    /// A line of the trace about a machine.
+    /// What befell a machine: a line of the trace, and of the chronicle where one is kept.
     pub(crate) fn say(&mut self, id: MachineId, what: std::fmt::Arguments<'_>) {
+        self.mention(id, what);
+        let State { chronicle, machines, now, .. } = self;
+        if let Some(chronicle) = chronicle {
+            chronicle.remark(*now, &machines[id.index()].name, what);
+        }
+    }
+
+    /// A line of the trace about a machine, for what happens all the time.
+    pub(crate) fn mention(&mut self, id: MachineId, what: std::fmt::Arguments<'_>) {
         let State { trace, machines, now, .. } = self;
         trace.line(*now, &machines[id.index()].name, what);
+    }
+
+    fn set_status(&mut self, id: MachineId, status: MachineStatus) {
+        self.machine(id).status = status;
+        let now = self.now;
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.status(now, id, status);
+        }
     }
 
     /// What the kernel does when a process ends: it closes what the process had open.

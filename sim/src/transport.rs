@@ -12,6 +12,7 @@ use squall_clock::Nanos;
 use tokio::io::ReadBuf;
 
 use crate::agenda::Event;
+use crate::chronicle::Message;
 use crate::connection::{ConnId, Connection, EndState, Keepalive, Mark, Retry, Segment, Side};
 use crate::machine::MachineId;
 use crate::trace::digest;
@@ -163,9 +164,10 @@ impl State {
     }
 
     pub(crate) fn send(&mut self, id: ConnId, side: Side, bytes: BytesMut, mark: Mark) {
+        let now = self.now;
         let connection =
             self.connections.get_mut(&id).expect("a segment is sent on a connection that exists");
-        let segment = connection.pipe(side).segment(bytes, mark);
+        let segment = connection.pipe(side).segment(now, bytes, mark);
         self.send_segment(id, side, segment);
     }
 
@@ -212,7 +214,7 @@ impl State {
     }
 
     fn receive(&mut self, id: ConnId, side: Side, segment: Segment) {
-        let State { connections, paths, agenda, now, trace, machines, .. } = self;
+        let State { connections, paths, agenda, now, trace, chronicle, machines, .. } = self;
         let connection = connections.get_mut(&id).expect("the caller has looked it up");
         let (from, to) = ends(connection, side);
         let (sender, receiver) = (&machines[from.index()].name, &machines[to.index()].name);
@@ -221,6 +223,17 @@ impl State {
         if !segment.bytes.is_empty() {
             let (len, print) = (segment.bytes.len(), digest(&segment.bytes));
             trace.line(*now, receiver, format_args!("< {sender} #{} {len}b {print:04x}", id.0));
+            if let Some(chronicle) = chronicle {
+                let bytes = len as u32;
+                chronicle.message(Message {
+                    from,
+                    to,
+                    connection: id,
+                    sent: segment.sent,
+                    received: *now,
+                    bytes,
+                });
+            }
             if pipe.received.is_empty() {
                 pipe.received = segment.bytes;
             } else {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use squall_clock::{Mono, Nanos};
 
 use crate::agenda::{Agenda, Event};
+use crate::chronicle::Chronicle;
 use crate::clock::{Sleep, round_up};
 use crate::connection::{ConnId, Connection};
 use crate::link::LinkSettings;
@@ -33,6 +34,8 @@ pub struct WorldOptions {
     /// What every path is like until it is changed.
     pub links: LinkSettings,
     pub trace: Option<TraceSink>,
+    /// Whether to write down what a picture of the run needs.
+    pub chronicle: bool,
     /// Follows the time of the world, in nanoseconds, for those who wait outside.
     pub progress: Option<Arc<AtomicU64>>,
 }
@@ -42,6 +45,8 @@ pub struct WorldOptions {
 pub struct Run<T> {
     pub outcome: T,
     pub trace: TraceSummary,
+    /// Empty unless it was asked for.
+    pub chronicle: Chronicle,
     /// How many events the world has had: segments, timers, disk operations, faults.
     pub events: u64,
     /// How much time has passed in the world.
@@ -59,6 +64,7 @@ pub(crate) struct State {
     pub(crate) now: Mono,
     pub(crate) agenda: Agenda,
     pub(crate) trace: Trace,
+    pub(crate) chronicle: Option<Chronicle>,
     pub(crate) paths: Paths,
     pub(crate) machines: Vec<Machine>,
     pub(crate) connections: BTreeMap<ConnId, Connection>,
@@ -107,7 +113,10 @@ impl World {
         let outcome = body.await.expect("the body has finished");
         world.end().await;
         let mut state = world.state();
-        Run { outcome, trace: state.trace.finish(), events: state.events, simulated: Nanos(state.now.0) }
+        let mut chronicle = state.chronicle.take().unwrap_or_default();
+        chronicle.machines = state.machines.iter().map(|machine| machine.name.clone()).collect();
+        let (trace, events, simulated) = (state.trace.finish(), state.events, Nanos(state.now.0));
+        Run { outcome, trace, chronicle, events, simulated }
     }
 
     fn begin(seed: u64, options: WorldOptions) -> World {
@@ -116,6 +125,7 @@ impl World {
             now: Mono(0),
             agenda: Agenda::default(),
             trace: Trace::to(options.trace),
+            chronicle: options.chronicle.then(Chronicle::default),
             paths: Paths::with(seed, options.links),
             machines: Vec::new(),
             connections: BTreeMap::new(),
@@ -209,6 +219,16 @@ impl World {
         let mut state = self.state();
         let now = state.now;
         state.trace.line(now, who, what);
+    }
+
+    /// A note that belongs into a picture of the run, too.
+    pub fn remark(&self, who: &str, what: std::fmt::Arguments<'_>) {
+        let mut state = self.state();
+        let now = state.now;
+        state.trace.line(now, who, what);
+        if let Some(chronicle) = &mut state.chronicle {
+            chronicle.remark(now, who, what);
+        }
     }
 
     pub(crate) fn state(&self) -> RefMut<'_, State> {

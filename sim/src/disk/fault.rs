@@ -94,6 +94,23 @@ impl DiskFault {
     }
 }
 
+impl fmt::Display for DiskFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failing = || self.fails.iter().map(DiskOp::to_string).collect::<Vec<_>>().join(", ");
+        let told = [
+            self.latency.map(|latency| format!("{latency} slower")),
+            self.bandwidth.map(|rate| format!("bandwidth {rate}")),
+            self.capacity.map(|capacity| format!("full at {capacity}")),
+            (!self.fails.is_empty()).then(|| format!("{} fail", failing())),
+            self.read_only.then(|| "read-only".to_owned()),
+            self.lies_about_sync.then(|| "lies about syncs".to_owned()),
+        ];
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        f.write_str(if told.is_empty() { "healthy" } else { "" })?;
+        f.write_str(&told.join(", "))
+    }
+}
+
 impl fmt::Display for DiskOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -93,8 +93,8 @@ impl SimDisk {
     fn trace(&self, op: DiskOp, path: &str, bytes: usize, error: Option<&io::Error>) {
         let mut state = self.world.state();
         match error {
-            None => state.say(self.machine, format_args!("disk {op} {path} {bytes}b")),
-            Some(error) => state.say(self.machine, format_args!("disk {op} {path} {bytes}b: {error}")),
+            None => state.mention(self.machine, format_args!("disk {op} {path} {bytes}b")),
+            Some(error) => state.mention(self.machine, format_args!("disk {op} {path} {bytes}b: {error}")),
         }
     }
 }

@@ -2,19 +2,16 @@
 #![forbid(unsafe_code)]
 
 mod progress;
+mod run;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use squall_clock::Nanos;
-use squall_scenarios::catalog::{ENTRIES, Found, find};
-use squall_scenarios::{MEASURES, RunOptions, Wall, play};
-use squall_sim::TraceSink;
+use squall_scenarios::MEASURES;
+use squall_scenarios::catalog::{ENTRIES, find};
 
-use progress::Progress;
+use run::RunArguments;
 
 /// Plays partitions, crashes and slow links against Squall's own server code in a seeded world.
 ///
@@ -30,7 +27,8 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   squall list
   squall run primary-partition --seed 7
-  squall run primary-partition --seed 7 --trace trace.txt
+  squall run primary-partition --seed 7 --report picture.html
+  squall run primary-partition --seeds 1..20 --jobs 2 --junit results.xml --artefacts failures
   squall show primary-partition > mine.toml     # then edit it, and:
   squall run ./mine.toml --json
 
@@ -54,32 +52,7 @@ enum Command {
     /// Shows what [[expect]] can be about.
     Measures,
     /// Plays a scenario and tells what came of it.
-    #[command(after_help = EXAMPLES)]
-    Run {
-        /// The name of a scenario (see `squall list`) or the path of a file.
-        scenario: String,
-        /// Everything that is left to chance follows from it.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Writes every event of the run to this file, a line each: microseconds, machine, what happened.
-        #[arg(long, value_name = "FILE")]
-        trace: Option<PathBuf>,
-        /// Prints the result as JSON.
-        #[arg(long)]
-        json: bool,
-        /// Prints nothing unless the scenario fails.
-        #[arg(long, conflicts_with = "json")]
-        quiet: bool,
-    },
-}
-
-/// What is told of a run.
-#[derive(Clone, Copy)]
-enum Told {
-    Summary,
-    Json,
-    /// Nothing, unless it failed.
-    Failure,
+    Run(RunArguments),
 }
 
 const FAILED: u8 = 1;
@@ -119,59 +92,8 @@ fn main() -> ExitCode {
             }
             Err(error) => complain(CANNOT_BE_PLAYED, &error),
         },
-        Command::Run { scenario, seed, trace, json, quiet } => match find(&scenario) {
-            Ok(found) => {
-                let told = match (json, quiet) {
-                    (true, _) => Told::Json,
-                    (_, true) => Told::Failure,
-                    _ => Told::Summary,
-                };
-                run(found, seed, trace, told)
-            }
-            Err(error) => complain(CANNOT_BE_PLAYED, &error),
-        },
+        Command::Run(arguments) => run::run(arguments),
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "how fast a run goes is measured outside of its world")]
-fn run(found: Found, seed: u64, trace: Option<PathBuf>, told: Told) -> ExitCode {
-    let trace =
-        match trace.map(|path| open_trace(&path).map_err(|error| format!("{}: {error}", path.display()))) {
-            None => None,
-            Some(Ok(sink)) => Some(sink),
-            Some(Err(error)) => return complain(CANNOT_BE_PLAYED, &error),
-        };
-    let begun = Instant::now();
-    let progress = Progress::show(&found.name, seed);
-    let outcome =
-        play(&found.name, &found.scenario, RunOptions { seed, trace, progress: Some(progress.clock()) });
-    progress.end();
-    let report = match outcome {
-        Ok(report) => report,
-        Err(failure) => {
-            let replay = format!("squall run {} --seed {seed}", found.name);
-            return complain(PANICKED, &format!("the run panicked: {failure}\n  replay     {replay}"));
-        }
-    };
-    let wall = Wall { elapsed: Nanos(begun.elapsed().as_nanos() as u64) };
-    match told {
-        Told::Json => say(&format!("{:#}\n", report.to_json(Some(wall)))),
-        Told::Failure if report.passed() => {}
-        Told::Failure | Told::Summary => {
-            say(&report.to_string());
-            let seconds = wall.elapsed.0 as f64 / 1e9;
-            say(&format!(
-                "  wall       {seconds:.3} s, {:.0} simulated seconds a second\n",
-                wall.speed(&report)
-            ));
-        }
-    }
-    if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the trace of a simulated run goes to a real file")]
-fn open_trace(path: &std::path::Path) -> std::io::Result<TraceSink> {
-    Ok(Box::new(std::fs::File::create(path)?))
 }
 
 /// Prints; a reader that has gone away (`| head`) is no failure.

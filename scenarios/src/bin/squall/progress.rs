@@ -1,4 +1,4 @@
-//! A line on the terminal for a run that takes more than two seconds, so that nobody wonders whether it hangs.
+//! A line on the terminal for what takes more than two seconds, so that nobody wonders whether it hangs.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -51,6 +51,43 @@ impl Progress {
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join();
+        }
+    }
+}
+
+/// One line on the terminal that is written again and again; nothing where nobody looks.
+pub struct Line {
+    begun: Option<Instant>,
+    last: Option<Instant>,
+    dirty: bool,
+}
+
+impl Default for Line {
+    #[allow(clippy::disallowed_methods, reason = "people wait in real time")]
+    fn default() -> Line {
+        Line { begun: std::io::stderr().is_terminal().then(Instant::now), last: None, dirty: false }
+    }
+}
+
+impl Line {
+    #[allow(clippy::disallowed_methods, reason = "people wait in real time")]
+    pub fn show(&mut self, text: &str) {
+        let Some(begun) = self.begun else { return };
+        if begun.elapsed() < REFRESH_EVERY || self.last.is_some_and(|last| last.elapsed() < REFRESH_EVERY) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        self.dirty = true;
+        eprint!("\r\x1b[K{text}");
+        let _ = std::io::stderr().flush();
+    }
+
+    /// Makes room for something that stays.
+    pub fn clear(&mut self) {
+        if self.dirty {
+            eprint!("\r\x1b[K");
+            let _ = std::io::stderr().flush();
+            self.dirty = false;
         }
     }
 }
