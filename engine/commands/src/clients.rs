@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use squall_resp::{Output, RequestParser};
 
+use crate::pubsub::Message;
 use crate::session::{ClientId, Session};
 
 /// A client: its session, which commands read and change, and the buffers at both ends of it.
@@ -21,6 +22,8 @@ pub struct Clients {
     last_id: u64,
     /// Clients that another client's command has written to: the node has to flush them.
     written: Vec<ClientId>,
+    /// Messages to a client that is being served: they follow the reply to its request.
+    owed: Vec<(ClientId, Message)>,
 }
 
 impl Clients {
@@ -43,7 +46,8 @@ impl Clients {
     }
 
     /// Puts a client that was taken back in its place.
-    pub fn put_back(&mut self, client: Box<Client>) {
+    pub fn put_back(&mut self, mut client: Box<Client>) {
+        self.pay(&client.session, &mut client.output);
         let place = self.by_id.get_mut(&client.session.id).expect("a served client keeps its place");
         assert!(place.is_none(), "a place holds one client");
         *place = Some(client);
@@ -70,6 +74,34 @@ impl Clients {
             self.written.push(id);
         }
         Some(&mut client.output)
+    }
+
+    /// Sends a message that the client did not ask for, if it is still there.
+    pub fn push(&mut self, id: ClientId, message: &Message) {
+        match self.by_id.get(&id) {
+            None => {}
+            Some(None) => self.owed.push((id, message.clone())),
+            Some(Some(client)) => {
+                let protocol = client.session.protocol;
+                let output = self.output_of(id).expect("the client is in its place");
+                message.write(output, protocol);
+            }
+        }
+    }
+
+    /// Appends the messages that came for a client while it was being served.
+    #[inline]
+    pub(crate) fn pay(&mut self, session: &Session, output: &mut Output) {
+        if !self.owed.is_empty() {
+            self.pay_debts(session, output);
+        }
+    }
+
+    #[cold]
+    fn pay_debts(&mut self, session: &Session, output: &mut Output) {
+        for (_, message) in self.owed.extract_if(.., |(id, _)| *id == session.id) {
+            message.write(output, session.protocol);
+        }
     }
 
     /// The clients written to by others' commands since the last call.

@@ -5,7 +5,7 @@
 //! [`Gates`], the state of server and session closes some, and only where the two sets meet is it looked
 //! at in detail who refuses.
 
-use squall_resp::{Args, Output, Reply};
+use squall_resp::{Args, Output, Protocol, Reply};
 
 use crate::administration::monitor;
 use crate::context::Context;
@@ -40,6 +40,7 @@ impl Gates {
     const NOT_WHILE_STALE: u16 = 1 << 4;
     const AUTHENTICATED: u16 = 1 << 5;
     const MULTI: u16 = 1 << 6;
+    const NOT_WHILE_SUBSCRIBED: u16 = 1 << 7;
 
     pub(crate) fn of(command: &Command) -> Gates {
         let flags = command.flags;
@@ -50,6 +51,7 @@ impl Gates {
         add(!flags.has(Flag::Loading), Gates::NOT_WHILE_LOADING);
         add(!flags.has(Flag::Stale), Gates::NOT_WHILE_STALE);
         add(!flags.has(Flag::NoAuth), Gates::AUTHENTICATED);
+        add(!flags.has(Flag::WhileSubscribed), Gates::NOT_WHILE_SUBSCRIBED);
         Gates(bits)
     }
 
@@ -75,10 +77,12 @@ impl Engine {
         args: Args<'_>,
         server: &mut dyn Server,
     ) -> Dispatched {
-        if session.is_silent() {
-            return self.dispatch_silently(session, output, args, server);
-        }
-        self.dispatch_aloud(session, output, args, server)
+        let dispatched = match session.is_silent() {
+            true => self.dispatch_silently(session, output, args, server),
+            false => self.dispatch_aloud(session, output, args, server),
+        };
+        self.clients.pay(session, output);
+        dispatched
     }
 
     fn dispatch_aloud(
@@ -232,6 +236,7 @@ impl Engine {
             return Gates(bits);
         }
         close(!session.authenticated, Gates::AUTHENTICATED);
+        close(session.subscribed && session.protocol == Protocol::Resp2, Gates::NOT_WHILE_SUBSCRIBED);
         close(self.loading, Gates::NOT_WHILE_LOADING);
         close(self.pause.is_some(), Gates::ANY);
         close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
@@ -294,6 +299,13 @@ impl Engine {
         }
         if flags.has(Flag::Write) && self.role == Role::Replica && self.config.replica_read_only {
             return Err(CommandError::line("READONLY You can't write against a read only replica."));
+        }
+        if session.subscribed && session.protocol == Protocol::Resp2 && !flags.has(Flag::WhileSubscribed) {
+            return Err(CommandError::line(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+                 this context",
+                row.full_name
+            )));
         }
         let stale = self.primary_link_down && !self.config.replica_serve_stale_data;
         if stale && !flags.has(Flag::Stale) {

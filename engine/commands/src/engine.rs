@@ -9,8 +9,9 @@ use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 use crate::administration::latency::Latencies;
 use crate::administration::slowlog::Slowlog;
 use crate::clients::Clients;
-use crate::config::{Config, EvictionPolicy};
+use crate::config::{Config, EventClass, EvictionPolicy};
 use crate::propagation::Propagation;
+use crate::pubsub::Subscriptions;
 use crate::recency;
 use crate::server::{Environment, Pause};
 use crate::session::{ClientId, Session};
@@ -35,6 +36,7 @@ pub struct Engine {
     pub stats: Stats,
     pub clients: Clients,
     pub watches: Watches,
+    pub subscriptions: Subscriptions,
     pub propagation: Propagation,
     pub rng: ChaCha8Rng,
     pub table: &'static Table,
@@ -120,6 +122,7 @@ impl Engine {
             stats: Stats::new(),
             clients: Clients::default(),
             watches: Watches::new(databases),
+            subscriptions: Subscriptions::default(),
             propagation: Propagation::default(),
             run_id: random_hex(&mut rng),
             rng,
@@ -157,11 +160,8 @@ impl Engine {
     /// The live entry under `key`, to be read: counted as a hit or a miss, and its access remembered.
     #[inline]
     pub fn lookup_read(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
-        if self.deal_with_expired(db, key) {
-            self.stats.keyspace_misses += 1;
-            return None;
-        }
-        let Some(entry) = self.keyspace.db(db).lookup(key) else {
+        let entry = if self.is_missing(db, key) { None } else { self.keyspace.db(db).lookup(key) };
+        let Some(entry) = entry else {
             self.stats.keyspace_misses += 1;
             return None;
         };
@@ -174,6 +174,15 @@ impl Engine {
 
     /// The live entry under `key`, counted as [`Engine::lookup_read`] counts it, but not as an access (`TYPE`, `TTL`).
     pub fn lookup_untouched(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
+        if self.is_missing(db, key) {
+            self.stats.keyspace_misses += 1;
+            return None;
+        }
+        self.inspect(db, key)
+    }
+
+    /// As [`Engine::lookup_untouched`], for those who ask about the entry (`OBJECT`): missing it is no event.
+    pub fn inspect(&mut self, db: usize, key: &[u8]) -> Option<&Entry> {
         let expired = self.deal_with_expired(db, key);
         let entry = if expired { None } else { self.keyspace.db(db).lookup(key) };
         match entry {
@@ -181,6 +190,16 @@ impl Engine {
             None => self.stats.keyspace_misses += 1,
         }
         entry
+    }
+
+    /// True where the key is known to be missing: it has expired, or the look for a `keymiss` event found none.
+    #[inline]
+    fn is_missing(&mut self, db: usize, key: &[u8]) -> bool {
+        let expired = self.deal_with_expired(db, key);
+        if self.config.notify_keyspace_events.has(EventClass::KeyMiss) {
+            return self.notify_missing(db, key, expired);
+        }
+        expired
     }
 
     /// The live entry under `key`, to be changed in place.
@@ -206,6 +225,12 @@ impl Engine {
     #[inline]
     pub fn changed(&mut self, db: usize, key: &[u8]) {
         self.dirty += 1;
+        self.touched(db, key);
+    }
+
+    /// Tells those who keep an eye on the key that it is not what it was.
+    #[inline]
+    pub(crate) fn touched(&mut self, db: usize, key: &[u8]) {
         if !self.watches.is_empty() {
             self.watches.touch(db, key);
         }
@@ -252,9 +277,8 @@ impl Engine {
         let verb: &[u8] = if self.config.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
         self.propagation.also(db, &[verb, key]);
         self.stats.expired_keys += 1;
-        if !self.watches.is_empty() {
-            self.watches.touch(db, key);
-        }
+        self.touched(db, key);
+        self.notify(EventClass::Expired, "expired", db, key);
     }
 
     /// Deletes expired keys that nobody asked for, looking at about `budget` entries; true when nothing
@@ -309,6 +333,7 @@ impl Engine {
     /// Forgets what the engine holds on behalf of a client that is gone (or was reset).
     pub fn forget_client(&mut self, id: ClientId) {
         self.watches.forget(id);
+        self.subscriptions.forget(id);
         self.monitors.retain(|&monitor| monitor != id);
     }
 

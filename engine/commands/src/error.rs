@@ -31,6 +31,13 @@ impl CommandError {
         CommandError::Line(text.into())
     }
 
+    /// A container's subcommand with too many words, or too few, or none that is known.
+    pub fn subcommand_shape(container: &str, subcommand: &[u8]) -> CommandError {
+        let head: &[u8] = b"ERR unknown subcommand or wrong number of arguments for '";
+        let tail = format!("'. Try {container} HELP.");
+        CommandError::Bytes([head, subcommand, tail.as_bytes()].concat())
+    }
+
     /// The error line without its leading `-`.
     pub fn text(&self) -> Cow<'_, [u8]> {
         match self {

@@ -21,6 +21,7 @@ pub mod error;
 mod expiration;
 pub mod generic;
 pub mod propagation;
+pub mod pubsub;
 pub mod recency;
 pub mod server;
 pub mod session;

@@ -33,6 +33,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     /// Keys under WATCH: [`crate::transactions::Watches`] knows which, and whether one has changed.
     pub watching: bool,
+    /// Listens to a channel or a pattern: [`crate::pubsub::Subscriptions`] knows to which.
+    pub subscribed: bool,
     pub blocked: Option<Blocked>,
     /// True while EXEC runs its commands: those that would wait answer at once.
     pub deny_blocking: bool,
@@ -75,6 +77,7 @@ impl Session {
             authenticated,
             transaction: None,
             watching: false,
+            subscribed: false,
             blocked: None,
             deny_blocking: false,
             is_primary_link: false,

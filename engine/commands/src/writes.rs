@@ -1,8 +1,9 @@
 //! Writing to the keyspace as commands do: each of these counts a change and breaks the transactions that
-//! watch the key. What replicas hear of it is the command's own business (see `propagation.rs`).
+//! watch the key. What replicas hear of it is the command's own business (see `propagation.rs`), and so is what
+//! subscribers hear of it: a command that has changed a key calls [`Engine::notify`] (`pubsub/events.rs`).
 
 use squall_clock::UnixMs;
-use squall_store::{Discarded, EntryMut, Removed, Value};
+use squall_store::{Discarded, EntryMut, Kind, Removed, Value};
 
 use crate::strings::text_of;
 use crate::{CommandError, Engine, recency};
@@ -12,15 +13,18 @@ impl Engine {
     #[inline]
     pub fn set_string(&mut self, db: usize, key: &[u8], bytes: &[u8], expire_at: Option<UnixMs>) {
         self.note_access(db, key);
-        self.keyspace.db_mut(db).set_string(key, bytes, expire_at);
+        let stored = self.keyspace.db_mut(db).set_string(key, bytes, expire_at);
         self.changed(db, key);
+        self.notify_stored(Kind::String, &stored, db, key);
     }
 
     /// Stores a value under `key`, whatever was there before.
     pub fn insert(&mut self, db: usize, key: &[u8], value: Value, expire_at: Option<UnixMs>) {
         self.note_access(db, key);
-        self.keyspace.db_mut(db).insert(key, value, expire_at);
+        let kind = value.kind();
+        let stored = self.keyspace.db_mut(db).insert(key, value, expire_at);
         self.changed(db, key);
+        self.notify_stored(kind, &stored, db, key);
     }
 
     /// The string under `key`, to be changed in place; an empty one is created if there is none. Nothing is
@@ -44,7 +48,7 @@ impl Engine {
     /// Puts the live entry under `from` where `to` says, expiry time and access word with it.
     pub fn relocate(&mut self, from: (usize, &[u8]), to: (usize, &[u8])) {
         let removed = self.take(from.0, from.1).expect("the caller has looked the key up");
-        self.watches.touch(from.0, from.1);
+        self.touched(from.0, from.1);
         let (access, expire_at) = (removed.access(), removed.expire_at());
         self.insert(to.0, to.1, removed.into_value(), expire_at);
         self.restore_access(to.0, to.1, access);

@@ -274,8 +274,10 @@ fn replies_are_those_of_redis() {
     assert!(wrong.is_empty(), "replies differ:\n{}", wrong.join("\n"));
 }
 
-/// The reply without what HELLO says of the version and of the connection's number.
+/// The reply without what HELLO says of the version and of the connection's number, and without the classes
+/// of events that Redis 7.0 does not know.
 fn neutral(reply: &str) -> String {
+    let reply = reply.replace("KEtmdnoc'", "KEtmdn'");
     let (mut lines, mut kept) = (reply.split_inclusive("\r\n"), String::new());
     while let Some(line) = lines.next() {
         kept.push_str(line);

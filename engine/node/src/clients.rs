@@ -89,13 +89,14 @@ pub(crate) fn output_written(engine: &mut Engine, services: &mut Services, id: C
     }
 }
 
-/// `client-output-buffer-limit normal`: a client that asks and does not read is dropped. What waits for
+/// `client-output-buffer-limit`: a client that asks, or listens, and does not read is dropped. What waits for
 /// replicas is limited where it is kept.
 pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, client: &mut Client) {
-    if client.session.is_replica {
+    if client.session.is_replica || client.session.close_after_reply {
         return;
     }
-    let limit = engine.config.client_output_buffer_limit.normal;
+    let limits = engine.config.client_output_buffer_limit;
+    let limit = if client.session.subscribed { limits.pubsub } else { limits.normal };
     let OutputLimit {
         hard_bytes_max: hard_bytes,
         soft_bytes_max: soft_bytes,
@@ -114,6 +115,7 @@ pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, 
             session.id.0, session.peer
         ));
         session.close_after_reply = true;
+        engine.stats.output_buffer_disconnections += 1;
         services.effects.push(Effect::CloseClient(session.id));
     }
 }

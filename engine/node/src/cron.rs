@@ -55,7 +55,10 @@ impl Services {
             let Some(mut client) = engine.clients.take(id) else { continue };
             let session = &client.session;
             let idle = engine.now.mono.since(session.last_interaction);
-            let spared = session.is_replica || session.is_primary_link || session.blocked.is_some();
+            let spared = session.is_replica
+                || session.is_primary_link
+                || session.subscribed
+                || session.blocked.is_some();
             if idle_max > Nanos::ZERO && idle > idle_max && !spared {
                 self.effects.push(Effect::CloseClient(id));
             } else {

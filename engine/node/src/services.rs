@@ -18,7 +18,7 @@ use crate::lookahead::Lookahead;
 use crate::persistence::{self, Outcome, Persistence, SaveFor};
 use crate::replication::{self, Replication};
 use crate::shutdown::Shutdown;
-use crate::{config_file, listening, shutdown};
+use crate::{clients, config_file, listening, shutdown};
 
 pub(crate) struct Services {
     pub effects: Effects,
@@ -97,9 +97,7 @@ impl Services {
     /// Ends a batch: what it changed goes to the replicas, and `session`, if it wrote, learns the offset
     /// that WAIT has to wait for.
     pub fn settle(&mut self, engine: &mut Engine, session: Option<&mut Session>) {
-        for id in engine.clients.take_written() {
-            self.effects.push(Effect::WakeClient(id));
-        }
+        self.flush_written(engine);
         if !self.postponed.is_empty() && engine.pause.is_none() && !engine.writes_held {
             let postponed = std::mem::take(&mut self.postponed);
             self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
@@ -108,6 +106,17 @@ impl Services {
             self.replication.feed(engine, &mut self.effects, stream);
             if let Some(session) = session {
                 session.last_write_offset = self.replication.offset();
+            }
+        }
+    }
+
+    /// Sends what clients were written by others' commands.
+    fn flush_written(&mut self, engine: &mut Engine) {
+        for id in engine.clients.take_written() {
+            self.effects.push(Effect::WakeClient(id));
+            if let Some(mut client) = engine.clients.take(id) {
+                clients::close_if_over_limit(engine, self, &mut client);
+                engine.clients.put_back(client);
             }
         }
     }

@@ -183,3 +183,17 @@ fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
         1 => "[*$+:\\-0-9\\r\\n ]{0,30}".prop_map(String::into_bytes),
     ]
 }
+
+/// What a listener has not read is counted when it is written, by another client's command.
+#[test]
+fn a_listener_that_does_not_read_is_dropped() {
+    let mut world = World::new(&["--client-output-buffer-limit", "pubsub 100kb 0 0"]);
+    let (listener, speaker) = (world.connect(), world.connect());
+    world.call(listener, &["SUBSCRIBE", "news"]);
+    assert_eq!(world.call(speaker, &["PUBLISH", "news", &"x".repeat(90_000)]), Value::Integer(1));
+    assert!(world.reply(listener).is_some());
+    assert_eq!(world.closed, []);
+    assert_eq!(world.call(speaker, &["PUBLISH", "news", &"x".repeat(110_000)]), Value::Integer(1));
+    assert_eq!(world.closed.first(), Some(&listener));
+    assert_eq!(world.call(speaker, &["PUBLISH", "news", "x"]), Value::Integer(0));
+}

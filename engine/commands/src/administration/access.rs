@@ -162,7 +162,5 @@ fn log(context: &mut Context<'_>) -> CommandResult {
 }
 
 fn unknown_or_wrong(context: &Context<'_>) -> CommandError {
-    let tail = b"'. Try ACL HELP.";
-    let head: &[u8] = b"ERR unknown subcommand or wrong number of arguments for '";
-    CommandError::Bytes([head, context.arg(1), tail].concat())
+    CommandError::subcommand_shape("ACL", context.arg(1))
 }

@@ -84,10 +84,7 @@ fn debug(context: &mut Context<'_>) -> CommandResult {
             context.reply.ok();
             Ok(())
         }
-        _ => {
-            let head: &[u8] = b"ERR unknown subcommand or wrong number of arguments for '";
-            Err(CommandError::Bytes([head, context.arg(1), b"'. Try DEBUG HELP."].concat()))
-        }
+        _ => Err(CommandError::subcommand_shape("DEBUG", context.arg(1))),
     }
 }
 

@@ -127,12 +127,13 @@ fn clients_section(source: &Source<'_>, text: &mut String) {
         text,
         "connected_clients:{}\r\ncluster_connections:0\r\nmaxclients:{}\r\nclient_recent_max_input_buffer:{}\r\n\
          client_recent_max_output_buffer:{}\r\nblocked_clients:{blocked}\r\ntracking_clients:0\r\n\
-         pubsub_clients:0\r\nwatching_clients:{watching}\r\nclients_in_timeout_table:0\r\n\
+         pubsub_clients:{}\r\nwatching_clients:{watching}\r\nclients_in_timeout_table:0\r\n\
          total_watched_keys:{watched_keys}\r\ntotal_blocking_keys:0\r\ntotal_blocking_keys_on_nokey:0\r\n",
         engine.clients.len().saturating_sub(replicas),
         engine.config.maxclients,
         engine.stats.clients_recent_input_bytes_max,
         engine.stats.clients_recent_output_bytes_max,
+        engine.subscriptions.clients(),
     );
 }
 

@@ -40,11 +40,12 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("current_eviction_exceeded_time", &0);
     line("keyspace_hits", &stats.keyspace_hits);
     line("keyspace_misses", &stats.keyspace_misses);
+    let subscriptions = source.engine.subscriptions.counts();
+    line("pubsub_channels", &subscriptions.channels);
+    line("pubsub_patterns", &subscriptions.patterns);
+    line("pubsubshard_channels", &subscriptions.shard_channels);
     // What does not exist here stands still, for the tools that look for it.
-    const ABSENT: [&str; 23] = [
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
+    const ABSENT: [&str; 20] = [
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",

@@ -43,7 +43,7 @@ fn usage(context: &mut Context<'_>) -> CommandResult {
         }
         _ => return Err(CommandError::Syntax),
     }
-    let entry = context.engine.lookup_untouched(context.session.db, context.arg(2));
+    let entry = context.engine.inspect(context.session.db, context.arg(2));
     match entry.map(|entry| entry.memory_bytes()) {
         Some(bytes) => context.reply.integer(bytes as i64),
         None => context.reply.null(),

@@ -6,6 +6,7 @@
 //! - [`rewrite`]: a file brought up to date with its comments and order kept.
 
 pub mod choices;
+mod events;
 pub mod file;
 pub mod kinds;
 mod parameters;
@@ -17,11 +18,12 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub use choices::{AppendFsync, Choice, EvictionPolicy, LogLevelChoice, Protection};
+pub use events::{EventClass, EventClasses};
 pub use file::ConfigError;
 pub use kinds::{MemoryShare, Words};
 pub use parameters::Config;
 use parameters::PARAMETERS;
-pub use values::{EventClasses, OutputLimit, OutputLimits, SavePoint, ShutdownWish};
+pub use values::{OutputLimit, OutputLimits, SavePoint, ShutdownWish};
 
 /// What else is to be known of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

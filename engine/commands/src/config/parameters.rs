@@ -3,6 +3,7 @@
 //! are accepted, checked, kept and shown, so that configuration files and tools work unchanged.
 
 use super::choices::*;
+use super::events::*;
 use super::kinds::*;
 use super::values::*;
 use super::{Parameter, Trait, Traits};

@@ -131,9 +131,10 @@ pub(crate) fn describe(engine: &Engine, session: &Session, output: Option<&Outpu
     let queued = session.transaction.as_ref().map(|transaction| &transaction.queued);
     let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes());
     let output_bytes = output.map_or(0, Output::len);
+    let subscriptions = engine.subscriptions.counts_of(session.id);
     let command = session.last_command.map_or("NULL", |id| engine.table.row(id).full_name.as_str());
     format!(
-        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
+        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
          qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl={output_bytes} oll=0 \
          omem={output_bytes} tot-mem={} events=rw cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={} \
          io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
@@ -145,6 +146,9 @@ pub(crate) fn describe(engine: &Engine, session: &Session, output: Option<&Outpu
         seconds_since(session.last_interaction),
         flags_of(engine, session),
         session.db,
+        subscriptions.channels,
+        subscriptions.patterns,
+        subscriptions.shard_channels,
         queued.map_or(-1, |queued| queued.len() as i64),
         engine.watches.keys_of(session.id).len(),
         size_of::<Session>() + queued_bytes + output_bytes,
@@ -162,6 +166,7 @@ fn flags_of(engine: &Engine, session: &Session) -> String {
         (session.is_replica && !session.is_monitor, 'S'),
         (session.is_primary_link, 'M'),
         (session.is_monitor, 'O'),
+        (session.subscribed, 'P'),
         (session.blocked.is_some(), 'b'),
         (session.transaction.is_some(), 'x'),
         (engine.watches.is_broken(session.id), 'd'),
@@ -179,6 +184,7 @@ fn type_of(session: &Session) -> ClientType {
     match session {
         _ if session.is_primary_link => ClientType::Primary,
         _ if session.is_replica && !session.is_monitor => ClientType::Replica,
+        _ if session.subscribed => ClientType::PubSub,
         _ => ClientType::Normal,
     }
 }

@@ -12,7 +12,7 @@ const CONNECTION: &[Category] = &[Category::Connection];
 pub const ROWS: &[Command] = &[
     Command::new("ping", -1, ping)
         .group(Group::Connection)
-        .flags(&[Flag::Fast])
+        .flags(&[Flag::Fast, Flag::WhileSubscribed])
         .acl(CONNECTION)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .summary("Answers PONG, or the given message: is the server there?")
@@ -35,6 +35,7 @@ pub const ROWS: &[Command] = &[
             Flag::NoAuth,
             Flag::AllowBusy,
             Flag::NeverQueued,
+            Flag::WhileSubscribed,
         ])
         .acl(CONNECTION)
         .deprecated("7.2.0", "just closing the connection")
@@ -49,6 +50,7 @@ pub const ROWS: &[Command] = &[
             Flag::NoAuth,
             Flag::AllowBusy,
             Flag::NeverQueued,
+            Flag::WhileSubscribed,
         ])
         .acl(CONNECTION)
         .since("6.2.0")
@@ -57,7 +59,14 @@ pub const ROWS: &[Command] = &[
 ];
 
 fn ping(context: &mut Context<'_>) -> CommandResult {
+    let in_messages = context.session.subscribed && !context.reply.is_resp3();
     match context.args.len() {
+        // Where everything that arrives is a message, the answer looks like one.
+        1 | 2 if in_messages => {
+            context.reply.array(2);
+            context.reply.bulk(b"pong");
+            context.reply.bulk(context.args.get(1).unwrap_or_default());
+        }
         1 => context.reply.simple("PONG"),
         2 => context.reply.bulk(context.arg(1)),
         _ => return Err(CommandError::Arity { command: "ping".into() }),

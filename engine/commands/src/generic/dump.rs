@@ -5,6 +5,7 @@ use squall_resp::Args;
 use squall_store::parse_i64;
 use squall_store::rdb::{self, RdbError, RdbFault};
 
+use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context, recency};
 
 pub(super) fn dump(context: &mut Context<'_>) -> CommandResult {
@@ -37,6 +38,7 @@ pub(super) fn restore(context: &mut Context<'_>) -> CommandResult {
     let value = rdb::restore(payload).map_err(refusal)?;
     if expire_at.is_some_and(|at| context.is_past(at.0 as i64)) {
         if context.engine.delete(db, key).is_some() {
+            context.engine.notify(EventClass::Generic, "del", db, key);
             let verb = context.expiry_verb();
             context.engine.propagation.replace(&[verb, key]);
         }
@@ -45,6 +47,7 @@ pub(super) fn restore(context: &mut Context<'_>) -> CommandResult {
     }
     context.engine.insert(db, key, value, expire_at);
     note_access(context, options);
+    context.engine.notify(EventClass::Generic, "restore", db, key);
     propagate(context, expire_at, options);
     context.reply.ok();
     Ok(())

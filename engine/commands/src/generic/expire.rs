@@ -3,6 +3,7 @@
 use squall_clock::UnixMs;
 use squall_resp::Args;
 
+use crate::config::EventClass;
 use crate::expiration::{Deadline, Unit};
 use crate::{CommandError, CommandResult, Context};
 
@@ -47,10 +48,12 @@ fn expire_at(context: &mut Context<'_>, unit: Unit, absolute: bool, command: &'s
     }
     if context.is_past(at) {
         context.engine.delete(db, key);
+        context.engine.notify(EventClass::Generic, "del", db, key);
         let verb = context.expiry_verb();
         context.engine.propagation.replace(&[verb, key]);
     } else {
         context.engine.set_expire(db, key, Some(UnixMs(at.max(0) as u64)));
+        context.engine.notify(EventClass::Generic, "expire", db, key);
         // Whether the time may be replaced was decided here, and holds for every replica.
         let mut digits = itoa::Buffer::new();
         context.engine.propagation.replace(&[b"PEXPIREAT", key, digits.format(at).as_bytes()]);
@@ -80,6 +83,7 @@ pub(super) fn persist(context: &mut Context<'_>) -> CommandResult {
     let expires = context.engine.lookup_write(db, key).is_some_and(|entry| entry.expire_at().is_some());
     if expires {
         context.engine.set_expire(db, key, None);
+        context.engine.notify(EventClass::Generic, "persist", db, key);
     }
     context.reply.integer(i64::from(expires));
     Ok(())

@@ -2,6 +2,7 @@
 
 use squall_store::glob_match;
 
+use crate::config::EventClass;
 use crate::{CommandResult, Context};
 
 /// How often RANDOMKEY draws again, on a replica that may not delete the expired keys that it draws.
@@ -9,9 +10,14 @@ const EXPIRED_DRAWS_MAX: usize = 100;
 
 pub(super) fn del(context: &mut Context<'_>) -> CommandResult {
     let db = context.session.db;
-    let keys = context.args.skip(1).iter();
-    let deleted = keys.filter(|key| context.engine.delete(db, key).is_some()).count();
-    context.reply.integer(deleted as i64);
+    let mut deleted = 0;
+    for key in context.args.skip(1) {
+        if context.engine.delete(db, key).is_some() {
+            context.engine.notify(EventClass::Generic, "del", db, key);
+            deleted += 1;
+        }
+    }
+    context.reply.integer(deleted);
     Ok(())
 }
 

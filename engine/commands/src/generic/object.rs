@@ -97,5 +97,5 @@ pub(super) fn help(context: &mut Context<'_>) -> CommandResult {
 }
 
 fn lookup<'c>(context: &'c mut Context<'_>) -> Option<&'c Entry> {
-    context.engine.lookup_untouched(context.session.db, context.args.at(2))
+    context.engine.inspect(context.session.db, context.args.at(2))
 }

@@ -1,6 +1,7 @@
 //! Values under other keys: RENAME, RENAMENX, COPY, MOVE.
 
 use super::databases::{database, database_number};
+use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context};
 
 pub(super) fn rename(context: &mut Context<'_>) -> CommandResult {
@@ -30,6 +31,8 @@ fn rename_to(context: &mut Context<'_>, replace: bool) -> Result<bool, CommandEr
         return Ok(false);
     }
     engine.relocate((db, from), (db, to));
+    engine.notify(EventClass::Generic, "rename_from", db, from);
+    engine.notify(EventClass::Generic, "rename_to", db, to);
     Ok(true)
 }
 
@@ -46,6 +49,8 @@ pub(super) fn move_key(context: &mut Context<'_>) -> CommandResult {
     let moves = engine.lookup_write(from, key).is_some() && engine.lookup_write(to, key).is_none();
     if moves {
         engine.relocate((from, key), (to, key));
+        engine.notify(EventClass::Generic, "move_from", from, key);
+        engine.notify(EventClass::Generic, "move_to", to, key);
     }
     context.reply.integer(i64::from(moves));
     Ok(())
@@ -68,6 +73,7 @@ pub(super) fn copy(context: &mut Context<'_>) -> CommandResult {
     let copied = match source {
         Some((value, expire_at)) if options.replace || engine.lookup_write(to_db, to).is_none() => {
             engine.insert(to_db, to, value, expire_at);
+            engine.notify(EventClass::Generic, "copy_to", to_db, to);
             true
         }
         _ => false,

@@ -4,6 +4,7 @@ use squall_store::{StringRef, StringValue, Value, parse_i64};
 
 use super::extended::Extended;
 use super::text_of;
+use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context};
 
 pub(super) fn append(context: &mut Context<'_>) -> CommandResult {
@@ -25,6 +26,7 @@ pub(super) fn append(context: &mut Context<'_>) -> CommandResult {
             tail.len()
         }
     };
+    context.engine.notify(EventClass::String, "append", db, key);
     context.reply.integer(len as i64);
     Ok(())
 }
@@ -57,6 +59,9 @@ pub(super) fn setrange(context: &mut Context<'_>) -> CommandResult {
             end
         }
     };
+    if !patch.is_empty() {
+        context.engine.notify(EventClass::String, "setrange", db, key);
+    }
     context.reply.integer(len as i64);
     Ok(())
 }
@@ -98,6 +103,7 @@ pub(super) fn incrbyfloat(context: &mut Context<'_>) -> CommandResult {
     // Kept as text even where it spells an integer, as OBJECT ENCODING shows.
     let value = StringValue::Bytes(bytes::Bytes::copy_from_slice(text.as_bytes()));
     context.engine.insert(db, key, Value::String(value), expire_at);
+    context.engine.notify(EventClass::String, "incrbyfloat", db, key);
     // The sum itself is propagated: another machine's floats might add up to another.
     context.engine.propagation.replace(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
     context.reply.bulk_str(&text);
@@ -122,6 +128,7 @@ fn add(context: &mut Context<'_>, increment: i64) -> CommandResult {
             increment
         }
     };
+    context.engine.notify(EventClass::String, "incrby", db, key);
     context.reply.integer(sum);
     Ok(())
 }

@@ -6,6 +6,7 @@ use squall_store::{Entry, StringRef};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::text_of;
+use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context};
 
 /// When a command is to do anything.
@@ -54,6 +55,7 @@ fn delete_if(context: &mut Context<'_>, condition: Option<Condition<'_>>) -> Com
     };
     if deletes {
         context.engine.delete(db, key);
+        context.engine.notify(EventClass::Generic, "del", db, key);
         context.engine.propagation.replace(&[b"DEL", key]);
     }
     context.reply.integer(i64::from(deletes));

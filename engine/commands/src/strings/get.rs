@@ -3,6 +3,7 @@
 use squall_resp::Args;
 
 use super::{reply_string, reply_value, text_of};
+use crate::config::EventClass;
 use crate::expiration::Deadline;
 use crate::{CommandError, CommandResult, Context};
 
@@ -18,6 +19,7 @@ pub(super) fn getdel(context: &mut Context<'_>) -> CommandResult {
     reply_value(&mut context.reply, entry)?;
     if exists {
         context.engine.delete(db, key);
+        context.engine.notify(EventClass::Generic, "del", db, key);
         context.engine.propagation.replace(&[b"DEL", key]);
     }
     Ok(())
@@ -49,17 +51,20 @@ pub(super) fn getex(context: &mut Context<'_>) -> CommandResult {
     match (touch, expire_at) {
         (_, Some(at)) if context.is_past(at.0 as i64) => {
             context.engine.delete(db, key);
+            context.engine.notify(EventClass::Generic, "del", db, key);
             let verb = context.expiry_verb();
             context.engine.propagation.replace(&[verb, key]);
         }
         (_, Some(at)) => {
             context.engine.set_expire(db, key, expire_at);
+            context.engine.notify(EventClass::Generic, "expire", db, key);
             let mut digits = itoa::Buffer::new();
             let at = digits.format(at.0).as_bytes();
             context.engine.propagation.replace(&[b"PEXPIREAT", key, at]);
         }
         (Touch::Persist, None) if volatile => {
             context.engine.set_expire(db, key, None);
+            context.engine.notify(EventClass::Generic, "persist", db, key);
             context.engine.propagation.replace(&[b"PERSIST", key]);
         }
         (_, None) => {}

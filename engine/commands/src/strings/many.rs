@@ -4,6 +4,7 @@ use squall_clock::UnixMs;
 use squall_resp::Args;
 use squall_store::parse_i64;
 
+use crate::config::EventClass;
 use crate::expiration::{Deadline, Expiration};
 use crate::{CommandError, CommandResult, Context};
 
@@ -65,15 +66,19 @@ fn set_one(
     match (expiration, expire_at) {
         (_, Some(at)) => {
             engine.set_string(db, key, value, expire_at);
+            engine.notify(EventClass::String, "set", db, key);
+            engine.notify(EventClass::Generic, "expire", db, key);
             engine.propagation.replace(&[b"SET", key, value, b"PXAT", digits.format(at.0).as_bytes()]);
         }
         (Expiration::Keep, None) => {
             let kept = engine.lookup_write(db, key).and_then(|entry| entry.expire_at());
             engine.set_string(db, key, value, kept);
+            engine.notify(EventClass::String, "set", db, key);
             engine.propagation.replace(&[b"SET", key, value, b"KEEPTTL"]);
         }
         (_, None) => {
             engine.set_string(db, key, value, None);
+            engine.notify(EventClass::String, "set", db, key);
             engine.propagation.replace(&[b"SET", key, value]);
         }
     }
@@ -117,6 +122,8 @@ fn count_existing(context: &mut Context<'_>, pairs: Args<'_>) -> usize {
 
 fn set_all(context: &mut Context<'_>, pairs: Args<'_>) {
     for index in (0..pairs.len()).step_by(2) {
-        context.engine.set_string(context.session.db, pairs.at(index), pairs.at(index + 1), None);
+        let (db, key) = (context.session.db, pairs.at(index));
+        context.engine.set_string(db, key, pairs.at(index + 1), None);
+        context.engine.notify(EventClass::String, "set", db, key);
     }
 }

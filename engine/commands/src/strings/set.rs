@@ -6,6 +6,7 @@ use squall_store::Entry;
 
 use super::condition::Condition;
 use super::reply_value;
+use crate::config::EventClass;
 use crate::expiration::{Deadline, Expiration, Unit};
 use crate::table::{FoundKey, KeyFlag, KeyFlags};
 use crate::{CommandError, CommandResult, Context};
@@ -54,6 +55,9 @@ pub(super) fn set(context: &mut Context<'_>) -> CommandResult {
     };
     if holds {
         store(context, expire_at.or(kept));
+        if expire_at.is_some() {
+            notify_expire(context);
+        }
         options.propagate(context, expire_at);
     }
     match (options.get, holds) {
@@ -95,6 +99,8 @@ fn set_until(context: &mut Context<'_>, unit: Unit, command: &'static str) -> Co
     let deadline = Deadline { text: context.arg(2), unit, absolute: false };
     let expire_at = deadline.resolve(context.engine.now.unix_ms(), command)?;
     context.engine.set_string(db, key, value, Some(expire_at));
+    context.engine.notify(EventClass::String, "set", db, key);
+    notify_expire(context);
     propagate_set(context, value, expire_at);
     context.reply.ok();
     Ok(())
@@ -103,7 +109,14 @@ fn set_until(context: &mut Context<'_>, unit: Unit, command: &'static str) -> Co
 /// Stores the command's second argument under its first.
 fn store(context: &mut Context<'_>, expire_at: Option<UnixMs>) {
     let (key, value) = (context.arg(1), context.arg(2));
-    context.engine.set_string(context.session.db, key, value, expire_at);
+    let db = context.session.db;
+    context.engine.set_string(db, key, value, expire_at);
+    context.engine.notify(EventClass::String, "set", db, key);
+}
+
+fn notify_expire(context: &mut Context<'_>) {
+    let (db, key) = (context.session.db, context.arg(1));
+    context.engine.notify(EventClass::Generic, "expire", db, key);
 }
 
 /// Replicas receive the point in time, not the time to live: they read it later, by another clock.

@@ -31,6 +31,8 @@ pub enum Flag {
     NeverQueued,
     /// Not in COMMAND's answer: MONITOR shows it after what it did (EXEC after its commands).
     ShownLast,
+    /// Not in COMMAND's answer: a subscriber that speaks RESP2 may send it.
+    WhileSubscribed,
 }
 
 impl Flag {
@@ -81,6 +83,7 @@ impl Flag {
             Flag::Secret => "secret",
             Flag::NeverQueued => "never_queued",
             Flag::ShownLast => "shown_last",
+            Flag::WhileSubscribed => "while_subscribed",
         }
     }
 }

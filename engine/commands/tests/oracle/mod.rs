@@ -75,10 +75,14 @@ pub struct Connection {
 impl Connection {
     /// Sends a request and returns its reply, byte for byte.
     pub fn ask(&mut self, args: &[Vec<u8>]) -> Vec<u8> {
+        self.send_request(args);
+        self.reply()
+    }
+
+    pub fn send_request(&mut self, args: &[Vec<u8>]) {
         let mut request = BytesMut::new();
         encode_command(&mut request, args.iter().map(Vec::as_slice));
         self.send(&request);
-        self.reply()
     }
 
     pub fn ask_words(&mut self, words: &str) -> Vec<u8> {
