@@ -33,7 +33,8 @@ impl Engine {
         let found = self.lookup_write(db, key).map(|entry| text_of(&entry).map(drop));
         if found.transpose()?.is_none() {
             self.note_access(db, key);
-            self.keyspace.db_mut(db).set_string(key, b"", None);
+            let stored = self.keyspace.db_mut(db).set_string(key, b"", None);
+            self.notify_stored(Kind::String, &stored, db, key);
         }
         Ok(self.keyspace.db_mut(db).lookup_mut(key).expect("it is there, or was just made"))
     }

@@ -152,6 +152,11 @@ fn what_happens_to_keys_is_told() {
          0: PERSIST o
          0: PERSIST o
          0: EXPIREAT o 1
+         0: SETBIT bits 3 1
+         0: SETBIT bits 3 1
+         0: BITFIELD bits SET u8 0 255 GET u8 0
+         0: BITOP AND combined bits bits
+         0: BITOP AND combined absent absent
          0: GET absent
          0: MGET absent i
          0: EXISTS absent

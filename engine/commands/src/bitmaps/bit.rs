@@ -1,6 +1,7 @@
 //! SETBIT and GETBIT.
 
 use super::{bit_offset, read};
+use crate::config::EventClass;
 use crate::strings::text_of;
 use crate::{CommandError, CommandResult, Context};
 
@@ -21,6 +22,7 @@ pub(super) fn setbit(context: &mut Context<'_>) -> CommandResult {
     drop(entry);
     if grows || was_set != wanted {
         context.engine.changed(db, key);
+        context.engine.notify(EventClass::String, "setbit", db, key);
     }
     context.reply.integer(i64::from(was_set));
     Ok(())

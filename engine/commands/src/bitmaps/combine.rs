@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use squall_store::{StringValue, Value};
 
+use crate::config::EventClass;
 use crate::strings::text_of;
 use crate::{CommandError, CommandResult, Context};
 
@@ -56,9 +57,12 @@ pub(super) fn bitop(context: &mut Context<'_>) -> CommandResult {
     let combined = operation.combine(&strings);
     context.reply.integer(combined.len() as i64);
     if combined.is_empty() {
-        context.engine.delete(db, target);
+        if context.engine.delete(db, target).is_some() {
+            context.engine.notify(EventClass::Generic, "del", db, target);
+        }
     } else {
         context.engine.insert(db, target, Value::String(StringValue::Buffer(combined)), None);
+        context.engine.notify(EventClass::String, "set", db, target);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use squall_store::parse_i64;
 
 use super::{bit_offset, read};
+use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context};
 
 /// The type of a field, `u1` to `u63` or `i1` to `i64`.
@@ -67,6 +68,7 @@ pub(super) fn bitfield(context: &mut Context<'_>) -> CommandResult {
     // A string that has only grown is another string, too: replicas have to hear of it.
     if changes > 0 || grows {
         context.engine.changed(db, key);
+        context.engine.notify(EventClass::String, "setbit", db, key);
         context.engine.dirty += changes.saturating_sub(1);
     }
     Ok(())
