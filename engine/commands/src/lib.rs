@@ -20,6 +20,7 @@ pub mod engine;
 pub mod error;
 mod expiration;
 pub mod generic;
+pub mod hyperloglog;
 pub mod propagation;
 pub mod pubsub;
 pub mod recency;

@@ -7,7 +7,7 @@
 mod families;
 mod oracle;
 
-use families::{BITMAPS, Command, Family, STRINGS};
+use families::{BITMAPS, Command, Family, HYPERLOGLOG, STRINGS};
 use oracle::subject::Subject;
 use oracle::{Connection, Oracle, Stream, value};
 use proptest::prelude::*;
@@ -237,4 +237,9 @@ fn strings_in_resp3() {
 #[test]
 fn bitmaps() {
     compare(BITMAPS, Protocol::Resp2);
+}
+
+#[test]
+fn hyperloglogs() {
+    compare(HYPERLOGLOG, Protocol::Resp2);
 }

@@ -5,6 +5,7 @@
 //! it is. What follows `|` are options; up to four of them are appended, each as often as chance has it.
 
 pub mod bitmaps;
+pub mod hyperloglog;
 pub mod strings;
 
 use proptest::prelude::*;
@@ -19,11 +20,11 @@ pub struct Family {
 
 pub const STRINGS: Family = Family { grammar: strings::GRAMMAR, word: strings::word };
 pub const BITMAPS: Family = Family { grammar: bitmaps::GRAMMAR, word: bitmaps::word };
+pub const HYPERLOGLOG: Family = Family { grammar: hyperloglog::GRAMMAR, word: hyperloglog::word };
 
 /// What is done to keys of every kind, between the commands of a family.
 const SHARED: &[&str] = &[
     "SET k v",
-    "APPEND k v",
     "DEL k",
     "RENAME k k",
     "COPY k k REPLACE",
