@@ -5,11 +5,11 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use squall_store::rdb::{LoadOptions, Loader, Loading, restore};
-use squall_store::{Keyspace, Partitioning};
+use squall_store::{Keyspace, Limits, Partitioning};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, bytes)) = data.split_first() else { return };
-    let _ = restore(bytes);
+    let _ = restore(bytes, &Limits::seeded(1));
     let cut = usize::from(cut).min(bytes.len());
     let mut keyspace = Keyspace::new(2, 1, Partitioning::ByHash);
     let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: false });

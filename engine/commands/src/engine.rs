@@ -9,6 +9,7 @@ use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 use crate::administration::latency::Latencies;
 use crate::administration::slowlog::Slowlog;
 use crate::clients::Clients;
+use crate::collections::apply_limits;
 use crate::config::{Config, EventClass, EvictionPolicy};
 use crate::propagation::Propagation;
 use crate::pubsub::Subscriptions;
@@ -115,6 +116,7 @@ impl Engine {
         let databases = if config.cluster_enabled { 1 } else { config.databases as usize };
         let mut keyspace = Keyspace::new(databases, rng.next_u64(), partitioning);
         keyspace.set_access_of_stored(recency::first_access(&config, now));
+        apply_limits(&config, keyspace.limits_mut());
         Engine {
             keyspace,
             discarded: Discarded::default(),
@@ -239,7 +241,7 @@ impl Engine {
     /// True where the entry is there but counts as missing. A primary deletes it and propagates that; a
     /// replica waits for its primary's word.
     #[inline]
-    fn deal_with_expired(&mut self, db: usize, key: &[u8]) -> bool {
+    pub(crate) fn deal_with_expired(&mut self, db: usize, key: &[u8]) -> bool {
         if self.keyspace.db(db).volatile_len() == 0 {
             return false;
         }
@@ -272,8 +274,8 @@ impl Engine {
 
     /// Deletes an expired key, and tells replicas and the append-only file.
     pub fn expire(&mut self, db: usize, key: &[u8]) {
-        let removed = self.keyspace.db_mut(db).remove(key);
-        assert!(removed.is_some(), "only keys that exist expire");
+        let removed = self.keyspace.db_mut(db).remove(key).expect("only keys that exist expire");
+        self.dispose(removed);
         let verb: &[u8] = if self.config.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
         self.propagation.also(db, &[verb, key]);
         self.stats.expired_keys += 1;
@@ -309,6 +311,7 @@ impl Engine {
             if self.config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
         let mut keyspace = Keyspace::new(self.keyspace.databases(), self.rng.next_u64(), partitioning);
         keyspace.set_access_of_stored(recency::first_access(&self.config, self.now));
+        apply_limits(&self.config, keyspace.limits_mut());
         keyspace
     }
 

@@ -3,7 +3,7 @@
 //! subscribers hear of it: a command that has changed a key calls [`Engine::notify`] (`pubsub/events.rs`).
 
 use squall_clock::UnixMs;
-use squall_store::{Discarded, EntryMut, Kind, Removed, Value};
+use squall_store::{Discarded, EntryMut, Inserted, Kind, Removed, Value};
 
 use crate::strings::text_of;
 use crate::{CommandError, Engine, recency};
@@ -16,6 +16,7 @@ impl Engine {
         let stored = self.keyspace.db_mut(db).set_string(key, bytes, expire_at);
         self.changed(db, key);
         self.notify_stored(Kind::String, &stored, db, key);
+        self.dispose_replaced(stored);
     }
 
     /// Stores a value under `key`, whatever was there before.
@@ -25,6 +26,7 @@ impl Engine {
         let stored = self.keyspace.db_mut(db).insert(key, value, expire_at);
         self.changed(db, key);
         self.notify_stored(kind, &stored, db, key);
+        self.dispose_replaced(stored);
     }
 
     /// The string under `key`, to be changed in place; an empty one is created if there is none. Nothing is
@@ -39,11 +41,12 @@ impl Engine {
         Ok(self.keyspace.db_mut(db).lookup_mut(key).expect("it is there, or was just made"))
     }
 
-    /// Removes the live entry under `key`.
-    pub fn delete(&mut self, db: usize, key: &[u8]) -> Option<Removed> {
-        let removed = self.take(db, key)?;
+    /// Removes the live entry under `key`; false if there is none.
+    pub fn delete(&mut self, db: usize, key: &[u8]) -> bool {
+        let Some(removed) = self.take(db, key) else { return false };
+        self.dispose(removed);
         self.changed(db, key);
-        Some(removed)
+        true
     }
 
     /// Puts the live entry under `from` where `to` says, expiry time and access word with it.
@@ -84,9 +87,24 @@ impl Engine {
         self.discarded.free_step(budget)
     }
 
+    /// Frees an entry: a large value in slices, later.
+    pub(crate) fn dispose(&mut self, removed: Removed) {
+        if removed.is_apart() {
+            self.discarded.push(removed.into_value());
+        }
+    }
+
+    /// Frees what a new value has replaced.
+    #[inline]
+    fn dispose_replaced(&mut self, inserted: Inserted) {
+        if let Inserted::Replaced(Some(old)) = inserted {
+            self.discarded.push(*old);
+        }
+    }
+
     /// Storing a value counts as an access; under LFU the new value inherits how often the old one was used.
     #[inline]
-    fn note_access(&mut self, db: usize, key: &[u8]) {
+    pub(crate) fn note_access(&mut self, db: usize, key: &[u8]) {
         let mut access = recency::first_access(&self.config, self.now);
         if self.is_lfu()
             && let Some(old) = self.keyspace.db(db).lookup(key)

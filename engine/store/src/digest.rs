@@ -4,7 +4,7 @@
 //! Two operations on twenty bytes: *adding* data (xor of its SHA-1) is commutative, *mixing* data (adding
 //! it, then hashing the whole) is not.
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Value};
 use crate::keyspace::Keyspace;
 use sha1_smol::Sha1;
 
@@ -43,20 +43,24 @@ impl Entry {
 
 fn mix_value(digest: &mut Digest, entry: &Entry) {
     mix(digest, &(entry.kind() as u32).to_be_bytes());
-    if let Some(string) = entry.string() {
-        mix(digest, string.as_bytes(&mut itoa::Buffer::new()));
+    match entry.boxed() {
+        Some(Value::Hash(hash)) => hash.mix_into(digest),
+        None | Some(Value::String(_)) => {
+            let string = entry.string().expect("what is no collection is a string");
+            mix(digest, string.as_bytes(&mut itoa::Buffer::new()));
+        }
     }
     if entry.expire_at().is_some() {
         add(digest, b"!!expire!!");
     }
 }
 
-fn add(digest: &mut Digest, data: &[u8]) {
+pub(crate) fn add(digest: &mut Digest, data: &[u8]) {
     let hash = Sha1::from(data).digest().bytes();
     digest.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte ^= hashed);
 }
 
-fn mix(digest: &mut Digest, data: &[u8]) {
+pub(crate) fn mix(digest: &mut Digest, data: &[u8]) {
     add(digest, data);
     *digest = Sha1::from(*digest).digest().bytes();
 }

@@ -2,6 +2,7 @@
 
 use crate::db::Db;
 use crate::discarded::Discarded;
+use crate::limits::Limits;
 use crate::place::{Partitioning, Placement};
 use crate::rdb::Aux;
 use crate::snapshot::{Snapshot, SnapshotOptions, SnapshotRunning, SnapshotState};
@@ -10,6 +11,7 @@ use bytes::Bytes;
 /// All databases of a server.
 pub struct Keyspace {
     dbs: Vec<Db>,
+    limits: Limits,
     snapshot: Option<Snapshot>,
     /// How many snapshots have begun.
     snapshot_epoch: u32,
@@ -20,7 +22,7 @@ impl Keyspace {
     pub fn new(databases: usize, seed: u64, partitioning: Partitioning) -> Keyspace {
         let placement = Placement::seeded(partitioning, seed);
         let dbs = (0..databases).map(|_| Db::empty(placement.clone())).collect();
-        Keyspace { dbs, snapshot: None, snapshot_epoch: 0 }
+        Keyspace { dbs, limits: Limits::seeded(seed), snapshot: None, snapshot_epoch: 0 }
     }
 
     /// How many databases there are.
@@ -34,6 +36,20 @@ impl Keyspace {
 
     pub fn db_mut(&mut self, number: usize) -> &mut Db {
         &mut self.dbs[number]
+    }
+
+    /// From what size on collections change their encoding.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
+    /// A database to be changed, and what its collections are held to.
+    pub fn db_and_limits(&mut self, number: usize) -> (&mut Db, &Limits) {
+        (&mut self.dbs[number], &self.limits)
     }
 
     /// Says what the access words of the entries that are stored from now on shall be, in all databases.

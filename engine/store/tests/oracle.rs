@@ -193,7 +193,7 @@ fn loads_what_redis_saves_and_agrees_on_digests() {
         assert_eq!(String::from_utf8(value_digest).unwrap(), hex(entry.digest()));
         assert_eq!(oracle.call(&[b"OBJECT", b"ENCODING", &key]), entry.encoding().as_bytes());
         // Both ways with DUMP payloads.
-        assert_eq!(restore(&oracle.call(&[b"DUMP", &key])).unwrap(), entry.duplicate_value());
+        assert_eq!(restore(&oracle.call(&[b"DUMP", &key]), ours.limits()).unwrap(), entry.duplicate_value());
         oracle.call(&[b"RESTORE", b"restored", b"0", &dump(entry), b"REPLACE"]);
         assert_eq!(oracle.call(&[b"GET", b"restored"]), value);
         oracle.call(&[b"DEL", b"restored"]);

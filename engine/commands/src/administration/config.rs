@@ -74,6 +74,7 @@ fn set(context: &mut Context<'_>) -> CommandResult {
             "ERR CONFIG SET failed (possibly related to argument '{name}') - {what}"
         )),
     })?;
+    context.engine.apply_limits();
     for parameter in changed {
         context.server.config_changed(context.engine, parameter.name);
     }

@@ -57,7 +57,7 @@ pub(super) fn bitop(context: &mut Context<'_>) -> CommandResult {
     let combined = operation.combine(&strings);
     context.reply.integer(combined.len() as i64);
     if combined.is_empty() {
-        if context.engine.delete(db, target).is_some() {
+        if context.engine.delete(db, target) {
             context.engine.notify(EventClass::Generic, "del", db, target);
         }
     } else {

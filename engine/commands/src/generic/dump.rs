@@ -35,9 +35,9 @@ pub(super) fn restore(context: &mut Context<'_>) -> CommandResult {
         return Err(CommandError::line("ERR Invalid TTL value, must be >= 0"));
     }
     let expire_at = restored_expiry(context, ttl, options);
-    let value = rdb::restore(payload).map_err(refusal)?;
+    let value = rdb::restore(payload, context.engine.keyspace.limits()).map_err(refusal)?;
     if expire_at.is_some_and(|at| context.is_past(at.0 as i64)) {
-        if context.engine.delete(db, key).is_some() {
+        if context.engine.delete(db, key) {
             context.engine.notify(EventClass::Generic, "del", db, key);
             let verb = context.expiry_verb();
             context.engine.propagation.replace(&[verb, key]);

@@ -12,7 +12,7 @@ pub(super) fn del(context: &mut Context<'_>) -> CommandResult {
     let db = context.session.db;
     let mut deleted = 0;
     for key in context.args.skip(1) {
-        if context.engine.delete(db, key).is_some() {
+        if context.engine.delete(db, key) {
             context.engine.notify(EventClass::Generic, "del", db, key);
             deleted += 1;
         }

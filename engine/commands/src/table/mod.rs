@@ -27,6 +27,7 @@ const FAMILIES: &[&[Command]] = &[
     crate::catalog::ROWS,
     crate::connection::ROWS,
     crate::generic::ROWS,
+    crate::hashes::ROWS,
     crate::hyperloglog::ROWS,
     crate::pubsub::ROWS,
     crate::strings::ROWS,

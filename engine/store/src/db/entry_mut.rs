@@ -82,6 +82,11 @@ impl<'a> EntryMut<'a> {
         self.entry_mut().set_content(content)
     }
 
+    /// The value apart, to be changed.
+    pub(crate) fn boxed_mut(&mut self) -> Option<&mut Value> {
+        self.entry_mut().boxed_mut()
+    }
+
     fn entry_mut(&mut self) -> &mut Entry {
         let index = self.at.index;
         self.db.segment_at_mut(self.at).entry_mut(index)

@@ -5,6 +5,7 @@
 //! changes, whatever is split, merged, added or removed meanwhile.
 
 use super::Db;
+use crate::chance::below;
 use crate::dict::{Dict, SEGMENT_ENTRIES_MAX, Segment};
 use crate::entry::Entry;
 use crate::slot::Slot;
@@ -146,10 +147,4 @@ fn random_in<'a>(dict: &'a Dict, index: usize, rng: &mut impl Rng) -> &'a Entry 
         }
     }
     dict.segments().flat_map(Segment::entries).nth(index).expect("the index is below the length")
-}
-
-/// A random number below `bound`, or `None` if there is no such number.
-fn below(rng: &mut impl Rng, bound: usize) -> Option<usize> {
-    // The high half of the product: as even as 64 bits allow.
-    (bound > 0).then(|| ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize)
 }

@@ -136,7 +136,7 @@ fn value_of(entry: &Entry) -> Vec<u8> {
 }
 
 fn db_value(value: Value) -> Vec<u8> {
-    let Value::String(string) = value;
+    let Value::String(string) = value else { unreachable!("only strings are stored") };
     string.as_ref().as_bytes(&mut itoa::Buffer::new()).to_vec()
 }
 

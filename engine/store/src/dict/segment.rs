@@ -63,6 +63,10 @@ impl Segment {
         &self.entries
     }
 
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
     pub fn entry_mut(&mut self, index: usize) -> &mut Entry {
         &mut self.entries[index]
     }

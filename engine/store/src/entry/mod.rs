@@ -25,6 +25,7 @@ impl Entry {
             Body::Int(n) => Some(StringRef::Int(n)),
             Body::Text(bytes) => Some(StringRef::Bytes(bytes)),
             Body::Boxed(Value::String(string)) => Some(string.as_ref()),
+            Body::Boxed(_) => None,
         }
     }
 
@@ -37,12 +38,12 @@ impl Entry {
         }
     }
 
-    /// An independent copy of the value.
+    /// A copy of the value that does not change with it: cheap where the value is large.
     pub fn duplicate_value(&self) -> Value {
         match self.body() {
             Body::Int(n) => Value::String(StringValue::Int(n)),
             Body::Text(bytes) => Value::String(StringValue::Bytes(bytes::Bytes::copy_from_slice(bytes))),
-            Body::Boxed(value) => value.duplicate(),
+            Body::Boxed(value) => value.clone(),
         }
     }
 
@@ -109,6 +110,11 @@ impl std::fmt::Debug for Entry {
 pub struct Removed(pub(crate) Entry);
 
 impl Removed {
+    /// Whether the value is more than a small string, so that freeing it may take long.
+    pub fn is_apart(&self) -> bool {
+        self.0.boxed().is_some()
+    }
+
     pub fn into_value(self) -> Value {
         match self.0.body() {
             Body::Int(_) | Body::Text(_) => self.0.duplicate_value(),

@@ -2,6 +2,7 @@
 //! lie in an entry's block. New data types become new variants of [`Value`] and [`Kind`].
 
 use super::block::{Content, INLINE_BYTES_MAX};
+use crate::hash::Hash;
 use crate::number::parse_i64;
 use bytes::Bytes;
 
@@ -31,11 +32,15 @@ impl Kind {
     }
 }
 
-/// A value without its key.
+/// A value without its key. A clone of a large collection is cheap, and frozen: both share what neither changes.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
     String(StringValue),
+    Hash(Hash),
 }
+
+/// It is boxed in entries, and counted.
+const _: () = assert!(size_of::<Value>() <= 40);
 
 /// A string in one of its encodings.
 #[derive(Clone, Debug)]
@@ -71,6 +76,7 @@ impl Value {
     pub fn kind(&self) -> Kind {
         match self {
             Value::String(_) => Kind::String,
+            Value::Hash(_) => Kind::Hash,
         }
     }
 
@@ -78,12 +84,8 @@ impl Value {
     pub fn encoding(&self) -> &'static str {
         match self {
             Value::String(string) => string.as_ref().encoding(matches!(string, StringValue::Buffer(_))),
+            Value::Hash(hash) => hash.encoding(),
         }
-    }
-
-    /// An independent copy, for COPY.
-    pub fn duplicate(&self) -> Value {
-        self.clone()
     }
 
     /// How many bytes it holds on the heap, apart from itself.
@@ -92,6 +94,23 @@ impl Value {
             Value::String(StringValue::Int(_)) => 0,
             Value::String(StringValue::Bytes(bytes)) => bytes.len(),
             Value::String(StringValue::Buffer(buffer)) => buffer.capacity(),
+            Value::Hash(hash) => hash.heap_bytes(),
+        }
+    }
+
+    /// Whether it holds nothing, and so is not to be kept under a key.
+    pub fn is_empty_collection(&self) -> bool {
+        match self {
+            Value::String(_) => false,
+            Value::Hash(hash) => hash.is_empty(),
+        }
+    }
+
+    /// Frees a part of a large collection that nobody needs any more; false when what is left can be dropped.
+    pub(crate) fn free_part(&mut self) -> bool {
+        match self {
+            Value::String(_) => false,
+            Value::Hash(hash) => hash.free_part(),
         }
     }
 }

@@ -4,9 +4,10 @@
 //! How long that must be is remembered, so that a long value is not looked at again with each piece.
 
 use super::aux::Aux;
-use super::read::{Reader, Stop, reject_unreadable_type};
+use super::read::{Elements, Reader, Reading, Stop, kind_of};
 use super::{CHECKSUM_SINCE, REDIS_VERSION_MAX, RdbError, RdbFault, VALKEY_VERSIONS, crc64, opcode};
 use crate::db::Inserted;
+use crate::entry::{Kind, Value};
 use crate::keyspace::Keyspace;
 use bytes::{Buf, BytesMut};
 use squall_clock::UnixMs;
@@ -29,12 +30,21 @@ pub struct Loader {
     db: usize,
     /// The expiry time that was read for the next pair.
     expire_at: Option<UnixMs>,
+    /// The pair that is being read element by element.
+    begun: Option<BegunPair>,
     loaded: Loaded,
     /// How many bytes have been consumed, and their checksum.
     offset: u64,
     crc: u64,
     /// The input must be this long before another attempt makes sense.
     wish_bytes: usize,
+}
+
+/// A pair whose value is too large to wait for all of it.
+struct BegunPair {
+    key: Vec<u8>,
+    expire_at: Option<UnixMs>,
+    elements: Box<dyn Elements>,
 }
 
 /// What the loader expects next.
@@ -61,6 +71,8 @@ pub struct Loaded {
     pub keys: u64,
     /// How many more keys were left out because they had expired.
     pub expired_keys: u64,
+    /// How many were left out because they held nothing.
+    pub empty_keys: u64,
 }
 
 impl Loader {
@@ -71,6 +83,7 @@ impl Loader {
             version: 0,
             db: 0,
             expire_at: None,
+            begun: None,
             loaded: Loaded::default(),
             offset: 0,
             crc: 0,
@@ -135,6 +148,7 @@ impl Loader {
     fn item(&mut self, reader: &mut Reader<'_>, keyspace: &mut Keyspace) -> Result<(), Stop> {
         match self.state {
             State::Magic => self.magic(reader),
+            State::Items if self.begun.is_some() => self.element(reader, keyspace),
             State::Items => {
                 let byte = reader.byte()?;
                 match byte < opcode::FIRST {
@@ -206,29 +220,76 @@ impl Loader {
     }
 
     fn pair(&mut self, type_byte: u8, reader: &mut Reader<'_>, keyspace: &mut Keyspace) -> Result<(), Stop> {
-        reject_unreadable_type(type_byte)?;
+        let kind = kind_of(type_byte)?;
         let key = reader.string()?;
+        let mut key_digits = itoa::Buffer::new();
+        let key = key.as_bytes(&mut key_digits);
+        if kind != Kind::String {
+            let reading = reader.begin_value(type_byte, keyspace.limits())?;
+            let expire_at = self.expire_at.take();
+            match reading {
+                Reading::Whole(value) => return self.store(key, value, expire_at, keyspace),
+                Reading::Elements(elements) => {
+                    self.begun = Some(BegunPair { key: key.to_vec(), expire_at, elements });
+                    return Ok(());
+                }
+            }
+        }
         let value = reader.string()?;
         let expire_at = self.expire_at.take();
-        if let (Some(at), Some(now)) = (expire_at, self.options.drop_expired_at)
-            && at <= now
-        {
+        if value.is_long() || self.leaves_out(expire_at) {
+            return self.store(key, value.into_value(), expire_at, keyspace);
+        }
+        // Straight into the entry.
+        let bytes = &mut itoa::Buffer::new();
+        let inserted = keyspace.db_mut(self.db).set_string(key, value.as_bytes(bytes), expire_at);
+        self.count(inserted)
+    }
+
+    /// Reads the next element of the pair that was begun.
+    fn element(&mut self, reader: &mut Reader<'_>, keyspace: &mut Keyspace) -> Result<(), Stop> {
+        let begun = self.begun.as_mut().expect("the caller has looked");
+        match begun.elements.read_next(reader, keyspace.limits())? {
+            None => Ok(()),
+            Some(value) => {
+                let BegunPair { key, expire_at, .. } = self.begun.take().expect("it was there above");
+                self.store(&key, value, expire_at, keyspace)
+            }
+        }
+    }
+
+    fn store(
+        &mut self,
+        key: &[u8],
+        value: Value,
+        expire_at: Option<UnixMs>,
+        keyspace: &mut Keyspace,
+    ) -> Result<(), Stop> {
+        if self.leaves_out(expire_at) {
             self.loaded.expired_keys += 1;
             return Ok(());
         }
-        let (mut key_digits, mut value_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let key = key.as_bytes(&mut key_digits);
-        let db = keyspace.db_mut(self.db);
-        let inserted = match value.is_long() {
-            true => db.insert(key, value.into_value(), expire_at),
-            // Straight into the entry.
-            false => db.set_string(key, value.as_bytes(&mut value_digits), expire_at),
-        };
-        match inserted {
-            Inserted::Created => self.loaded.keys += 1,
-            Inserted::Replaced(_) => return Err(RdbFault::DuplicateKey.into()),
+        // Old servers have written such keys; no command would have left one.
+        if value.is_empty_collection() {
+            self.loaded.empty_keys += 1;
+            return Ok(());
         }
-        Ok(())
+        let inserted = keyspace.db_mut(self.db).insert(key, value, expire_at);
+        self.count(inserted)
+    }
+
+    fn leaves_out(&self, expire_at: Option<UnixMs>) -> bool {
+        expire_at.zip(self.options.drop_expired_at).is_some_and(|(at, now)| at <= now)
+    }
+
+    fn count(&mut self, inserted: Inserted) -> Result<(), Stop> {
+        match inserted {
+            Inserted::Created => {
+                self.loaded.keys += 1;
+                Ok(())
+            }
+            Inserted::Replaced(_) => Err(RdbFault::DuplicateKey.into()),
+        }
     }
 
     fn checksum(&mut self, reader: &mut Reader<'_>) -> Result<(), Stop> {

@@ -29,9 +29,10 @@ pub use aux::{Aux, ReplicationAux};
 pub(crate) use crc64::crc64;
 pub use load::{LoadOptions, Loaded, Loader, Loading};
 pub use payload::{dump, restore};
+pub(crate) use read::{Elements, Reader, Reading, Stop};
 pub(crate) use write::{
-    is_compressible, put_entry_head, put_file_end, put_file_start, put_plain_start, put_resize, put_select,
-    put_string, put_value,
+    is_compressible, put_entry_head, put_file_end, put_file_start, put_length, put_piece, put_plain_start,
+    put_resize, put_select, put_string, put_value,
 };
 
 use std::fmt;
@@ -119,6 +120,8 @@ pub enum RdbFault {
     /// There are not that many databases.
     Database(u64),
     DuplicateKey,
+    /// The content of a value of this type is no such value.
+    Malformed(&'static str),
     /// A length that cannot be one, or is beyond every limit.
     Length,
     /// An unknown string encoding.
@@ -154,6 +157,7 @@ impl fmt::Display for RdbFault {
             RdbFault::UnsupportedType(name) => write!(f, "values of type {name} are not supported"),
             RdbFault::Database(number) => write!(f, "database {number} does not exist"),
             RdbFault::DuplicateKey => write!(f, "a key occurs twice"),
+            RdbFault::Malformed(name) => write!(f, "malformed {name}"),
             RdbFault::Length => write!(f, "impossible length"),
             RdbFault::StringEncoding(byte) => write!(f, "unknown string encoding {byte}"),
             RdbFault::Compression => write!(f, "invalid compressed data"),

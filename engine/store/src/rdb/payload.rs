@@ -4,6 +4,7 @@ use super::read::{Reader, Stop};
 use super::write::{put_value, type_byte};
 use super::{CHECKSUM_SINCE, RDB_VERSION, REDIS_VERSION_MAX, RdbError, RdbFault, VALKEY_VERSIONS, crc64};
 use crate::entry::{Entry, Value};
+use crate::limits::Limits;
 use bytes::{BufMut, BytesMut};
 
 /// Version and checksum.
@@ -21,7 +22,7 @@ pub fn dump(entry: &Entry) -> Vec<u8> {
 }
 
 /// The value of a payload that RESTORE was given. A wrong version or checksum is [`RdbFault::Footer`].
-pub fn restore(payload: &[u8]) -> Result<Value, RdbError> {
+pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, RdbError> {
     let fault = |offset: usize, what| RdbError { offset: offset as u64, what };
     let body_len = payload.len().checked_sub(FOOTER_BYTES).ok_or(fault(0, RdbFault::Footer))?;
     let (body, footer) = payload.split_at(body_len);
@@ -35,11 +36,13 @@ pub fn restore(payload: &[u8]) -> Result<Value, RdbError> {
         return Err(fault(body_len, RdbFault::Footer));
     }
     let mut reader = Reader::of(body);
-    let value = reader.byte().and_then(|type_byte| reader.value(type_byte)).map_err(|stop| match stop {
-        Stop::Need(_) => fault(reader.position(), RdbFault::Truncated),
-        Stop::Bad(what) => fault(reader.position(), what),
-    })?;
+    let value =
+        reader.byte().and_then(|type_byte| reader.value(type_byte, limits)).map_err(|stop| match stop {
+            Stop::Need(_) => fault(reader.position(), RdbFault::Truncated),
+            Stop::Bad(what) => fault(reader.position(), what),
+        })?;
     match reader.position() == body.len() {
+        true if value.is_empty_collection() => Err(fault(0, RdbFault::Malformed(value.kind().name()))),
         true => Ok(value),
         false => Err(fault(reader.position(), RdbFault::TrailingBytes)),
     }

@@ -3,12 +3,14 @@
 
 use super::lzf::decompress;
 use super::{RdbFault, STRING_BYTES_MAX, TYPE_NAMES, TYPE_STRING};
-use crate::entry::{INLINE_BYTES_MAX, StringValue, Value};
+use crate::entry::{INLINE_BYTES_MAX, Kind, StringValue, Value};
+use crate::hash;
+use crate::limits::Limits;
 use bytes::Bytes;
 
 /// Why a read came to nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The slice must be at least this long.
     Need(usize),
     Bad(RdbFault),
@@ -22,9 +24,32 @@ impl From<RdbFault> for Stop {
 
 /// A position in a slice.
 #[derive(Clone)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+}
+
+/// A value of which the beginning has been read.
+pub(crate) enum Reading {
+    Whole(Value),
+    Elements(Box<dyn Elements>),
+}
+
+/// A value that is read piece by piece.
+pub(crate) trait Elements {
+    /// Reads what comes next; gives the value instead when all of it has been read. After an error that it lacks
+    /// bytes it is asked again, with more of them from the same place on.
+    fn read_next(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<Option<Value>, Stop>;
+}
+
+/// The data type that values behind this type byte have. Most types have had several forms over time.
+pub(crate) fn kind_of(type_byte: u8) -> Result<Kind, RdbFault> {
+    match (type_byte, TYPE_NAMES.get(usize::from(type_byte))) {
+        (TYPE_STRING, _) => Ok(Kind::String),
+        (4 | 16, _) => Ok(Kind::Hash),
+        (_, None | Some(&"")) => Err(RdbFault::UnknownType(type_byte)),
+        (_, Some(name)) => Err(RdbFault::UnsupportedType(name)),
+    }
 }
 
 /// What a length prefix says.
@@ -36,7 +61,7 @@ enum Length {
 
 /// A string as it was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum ReadString<'a> {
+pub(crate) enum ReadString<'a> {
     Int(i32),
     Plain(&'a [u8]),
     Expanded(Vec<u8>),
@@ -91,10 +116,26 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The value that follows a type byte.
-    pub fn value(&mut self, type_byte: u8) -> Result<Value, Stop> {
-        reject_unreadable_type(type_byte)?;
-        Ok(self.string()?.into_value())
+    /// Begins the value that follows a type byte and its key. A type reads its small forms whole, and the
+    /// others element by element, so that a large value need not be there as a whole.
+    pub fn begin_value(&mut self, type_byte: u8, limits: &Limits) -> Result<Reading, Stop> {
+        match kind_of(type_byte)? {
+            Kind::Hash => hash::rdb::begin(type_byte, self, limits),
+            _ => Ok(Reading::Whole(self.string()?.into_value())),
+        }
+    }
+
+    /// The value that follows a type byte, all of which is there.
+    pub fn value(&mut self, type_byte: u8, limits: &Limits) -> Result<Value, Stop> {
+        let mut elements = match self.begin_value(type_byte, limits)? {
+            Reading::Whole(value) => return Ok(value),
+            Reading::Elements(elements) => elements,
+        };
+        loop {
+            if let Some(value) = elements.read_next(self, limits)? {
+                return Ok(value);
+            }
+        }
     }
 
     /// Passes over a module's auxiliary data: its id, when it was written, then marked values up to an end mark.
@@ -159,15 +200,6 @@ impl ReadString<'_> {
             ReadString::Plain(bytes) => Value::string(bytes),
             ReadString::Expanded(bytes) => Value::from_bytes(bytes.into()),
         }
-    }
-}
-
-/// An error that says why values of this type cannot be read, if so.
-pub(super) fn reject_unreadable_type(type_byte: u8) -> Result<(), RdbFault> {
-    match (type_byte, TYPE_NAMES.get(usize::from(type_byte))) {
-        (TYPE_STRING, _) => Ok(()),
-        (_, None | Some(&"")) => Err(RdbFault::UnknownType(type_byte)),
-        (_, Some(name)) => Err(RdbFault::UnsupportedType(name)),
     }
 }
 

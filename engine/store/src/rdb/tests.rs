@@ -2,7 +2,7 @@
 //! sent. And reading what this crate does not write: old headers, other opcodes.
 
 use super::*;
-use crate::{Digest, Keyspace, Partitioning, Sweep, Value};
+use crate::{Digest, Keyspace, Limits, Partitioning, Sweep, Value};
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 use squall_clock::UnixMs;
@@ -11,6 +11,10 @@ const OPTIONS: LoadOptions = LoadOptions { drop_expired_at: None, verify_checksu
 
 fn keyspace() -> Keyspace {
     Keyspace::new(2, 5, Partitioning::ByHash)
+}
+
+fn restore(payload: &[u8]) -> Result<Value, RdbError> {
+    super::restore(payload, &Limits::seeded(5))
 }
 
 /// Loads `bytes` in pieces of `piece` bytes; an input that ends too early is an error.

@@ -3,7 +3,8 @@
 use super::aux::Aux;
 use super::lzf::compress;
 use super::{RDB_VERSION, TYPE_STRING, opcode};
-use crate::entry::{Entry, StringRef};
+use crate::entry::{Entry, StringRef, Value};
+use crate::hash;
 use crate::number::parse_i64;
 use bytes::{BufMut, BytesMut};
 use squall_clock::UnixMs;
@@ -60,15 +61,33 @@ pub(crate) fn put_entry_head(out: &mut BytesMut, entry: &Entry) {
 }
 
 pub(super) fn type_byte(entry: &Entry) -> u8 {
-    match entry.string() {
-        Some(_) => TYPE_STRING,
-        None => unreachable!("there are no other values than strings"),
+    match entry.boxed() {
+        None | Some(Value::String(_)) => TYPE_STRING,
+        Some(Value::Hash(hash)) => hash::rdb::type_byte(hash),
     }
 }
 
 pub(crate) fn put_value(out: &mut BytesMut, entry: &Entry, compressed: bool) {
-    if let Some(string) = entry.string() {
-        put_string_value(out, string, compressed);
+    match (entry.string(), entry.boxed()) {
+        (Some(string), _) => put_string_value(out, string, compressed),
+        (None, Some(value)) => {
+            let mut number = 0;
+            while put_piece(value, number, out, compressed) {
+                number += 1;
+            }
+        }
+        (None, None) => unreachable!("only strings are kept in an entry's own block"),
+    }
+}
+
+/// Writes one piece of a value: all of a small one, some dozen KiB of a large one. False after the last.
+pub(crate) fn put_piece(value: &Value, number: usize, out: &mut BytesMut, compressed: bool) -> bool {
+    match value {
+        Value::String(string) => {
+            put_string_value(out, string.as_ref(), compressed);
+            false
+        }
+        Value::Hash(hash) => hash::rdb::put_piece(hash, number, out, compressed),
     }
 }
 
@@ -142,7 +161,7 @@ fn put_compressed(out: &mut BytesMut, bytes: &[u8]) -> bool {
     true
 }
 
-fn put_length(out: &mut BytesMut, length: u64) {
+pub(crate) fn put_length(out: &mut BytesMut, length: u64) {
     if length < 1 << 6 {
         out.put_u8(length as u8);
     } else if length < 1 << 14 {

@@ -6,11 +6,11 @@
 
 use super::SnapshotOptions;
 use crate::dict::Segment;
-use crate::entry::Entry;
+use crate::entry::{Entry, Value};
 use crate::rdb::{put_entry_head, put_value};
 use bytes::{Bytes, BytesMut};
 
-/// Strings longer than this are encoded later.
+/// Strings and collections larger than this are encoded later.
 const PROMPT_BYTES_MAX: usize = 1024;
 
 pub(crate) struct Capture {
@@ -30,11 +30,17 @@ pub(crate) struct Capture {
     position: u64,
 }
 
-/// An entry with a long string.
+/// An entry with a large value.
 pub(super) struct Held {
     /// Everything up to the value, in RDB form.
     pub head: BytesMut,
-    pub string: Bytes,
+    pub value: HeldValue,
+}
+
+pub(super) enum HeldValue {
+    String(Bytes),
+    /// A frozen copy.
+    Collection(Value),
 }
 
 impl Capture {
@@ -60,16 +66,19 @@ impl Capture {
     }
 
     fn entry(&mut self, entry: &Entry) {
-        match entry.string() {
-            Some(string) if string.len() > PROMPT_BYTES_MAX => {
-                let mut head = BytesMut::new();
-                put_entry_head(&mut head, entry);
-                self.held.push(Held { head, string: string.to_bytes() });
+        let value = match (entry.string(), entry.boxed()) {
+            (Some(string), _) if string.len() > PROMPT_BYTES_MAX => HeldValue::String(string.to_bytes()),
+            (None, Some(value)) if value.heap_bytes() > PROMPT_BYTES_MAX => {
+                HeldValue::Collection(value.clone())
             }
             _ => {
                 put_entry_head(&mut self.encoded, entry);
                 put_value(&mut self.encoded, entry, self.options.compress);
+                return;
             }
-        }
+        };
+        let mut head = BytesMut::new();
+        put_entry_head(&mut head, entry);
+        self.held.push(Held { head, value });
     }
 }

@@ -15,11 +15,13 @@ pub(crate) use capture::Capture;
 
 use crate::db::Db;
 use crate::discarded::Discarded;
+use crate::entry::Value;
 use crate::rdb::{
-    Aux, is_compressible, put_file_end, put_file_start, put_plain_start, put_resize, put_select, put_string,
+    Aux, is_compressible, put_file_end, put_file_start, put_piece, put_plain_start, put_resize, put_select,
+    put_string,
 };
 use bytes::Bytes;
-use capture::Held;
+use capture::{Held, HeldValue};
 use std::collections::VecDeque;
 use stream::Stream;
 
@@ -27,6 +29,8 @@ use stream::Stream;
 const SLICE_BYTES: usize = 64 * 1024;
 /// What visiting a segment counts for, whatever it holds.
 const SEGMENT_VISIT_BYTES: usize = 64;
+/// How much of a collection that has been written is freed at once, in entries.
+const WRITTEN_FREED_ENTRIES: usize = 256;
 /// A database whose turn has not come is relieved of what writes made it capture when it is this much.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
 
@@ -59,6 +63,10 @@ pub(crate) struct Snapshot {
     announced: Vec<bool>,
     /// The rest of a long string: nothing else may come between.
     slicing: Bytes,
+    /// The rest of a large collection, from this piece on.
+    collection: Option<(Value, usize)>,
+    /// Collections that have been written, to be freed in slices.
+    written: Discarded,
     /// Databases that were flushed.
     flushed: VecDeque<Flushed>,
     done: bool,
@@ -80,6 +88,8 @@ impl Snapshot {
             selected: None,
             announced: vec![false; databases],
             slicing: Bytes::new(),
+            collection: None,
+            written: Discarded::default(),
             flushed: VecDeque::new(),
             done: false,
         }
@@ -110,7 +120,7 @@ impl Snapshot {
 
     /// Gives up, and gives back what was kept of flushed databases.
     pub fn into_flushed(self) -> impl Iterator<Item = Discarded> {
-        self.flushed.into_iter().map(|flushed| flushed.remains)
+        self.flushed.into_iter().map(|flushed| flushed.remains).chain([self.written])
     }
 
     /// Does one small piece of work and returns about how many bytes it was.
@@ -120,6 +130,13 @@ impl Snapshot {
             let len = slice.len();
             self.stream.push(slice);
             return len;
+        }
+        if let Some((value, number)) = self.collection.take() {
+            return self.put_piece(value, number);
+        }
+        if !self.written.is_empty() {
+            self.written.free_step(WRITTEN_FREED_ENTRIES);
+            return SEGMENT_VISIT_BYTES;
         }
         if let Some(flushed) = self.flushed.front_mut() {
             match flushed.advance() {
@@ -170,9 +187,16 @@ impl Snapshot {
             self.stream.push(encoded);
             return len;
         }
-        let Held { head, string } = capture.held.pop().expect("nothing is encoded, so something is held");
+        let Held { head, value } = capture.held.pop().expect("nothing is encoded, so something is held");
         let tail = self.stream.tail();
         tail.extend_from_slice(&head);
+        let string = match value {
+            HeldValue::String(string) => string,
+            HeldValue::Collection(value) => {
+                self.collection = Some((value, 0));
+                return head.len();
+            }
+        };
         if self.options.compress && is_compressible(string.len()) {
             put_string(tail, &string, true);
             head.len() + string.len()
@@ -181,6 +205,19 @@ impl Snapshot {
             self.slicing = string;
             head.len()
         }
+    }
+
+    /// Writes a piece of a large collection; returns how many bytes that was.
+    fn put_piece(&mut self, value: Value, number: usize) -> usize {
+        let tail = self.stream.tail();
+        let before = tail.len();
+        let more = put_piece(&value, number, tail, self.options.compress);
+        let written = tail.len() - before;
+        match more {
+            true => self.collection = Some((value, number + 1)),
+            false => self.written.push(value),
+        }
+        written
     }
 
     /// Makes the stream speak of the database that this capture is of.

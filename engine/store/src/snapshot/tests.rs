@@ -2,7 +2,7 @@
 
 use super::{SnapshotOptions, SnapshotRunning, SnapshotState};
 use crate::rdb::{Aux, LoadOptions, Loaded, Loader, Loading, ReplicationAux};
-use crate::{Keyspace, Partitioning};
+use crate::{Hash, Keyspace, Partitioning};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use squall_clock::UnixMs;
@@ -10,14 +10,18 @@ use std::collections::BTreeMap;
 
 const DATABASES: usize = 3;
 const KEYS: u16 = 1000;
+/// As many keys may hold collections.
+const COLLECTIONS: u16 = 6;
 
-/// Database number and key to value and expiry time.
+/// Database number and key to value (of a collection: its digest) and expiry time.
 type Content = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<u64>)>;
 
 #[derive(Clone, Debug)]
 enum Op {
     Set(usize, u16, usize, Option<u64>),
     Append(usize, u16, usize),
+    SetFields(usize, u16, u16, u16),
+    RemoveFields(usize, u16, u16, u16),
     Expire(usize, u16, Option<u64>),
     Remove(usize, u16),
     RemoveMany(usize, u16),
@@ -35,6 +39,9 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         30 => (db.clone(), key.clone(), length.clone(), time.clone()).prop_map(|(d, k, l, t)| Op::Set(d, k, l, t)),
         10 => (db.clone(), key.clone(), 0usize..50).prop_map(|(d, k, l)| Op::Append(d, k, l)),
+        3 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..300).prop_map(|(d, k, f, n)| Op::SetFields(d, k, f, n)),
+        10 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..10).prop_map(|(d, k, f, n)| Op::SetFields(d, k, f, n)),
+        3 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..300).prop_map(|(d, k, f, n)| Op::RemoveFields(d, k, f, n)),
         10 => (db.clone(), key.clone(), time).prop_map(|(d, k, t)| Op::Expire(d, k, t)),
         10 => (db.clone(), key.clone()).prop_map(|(d, k)| Op::Remove(d, k)),
         3 => (db.clone(), key).prop_map(|(d, k)| Op::RemoveMany(d, k)),
@@ -60,6 +67,30 @@ fn name(key: u16) -> Vec<u8> {
     if key.is_multiple_of(5) { key.to_string().into_bytes() } else { format!("{{slot}}{key}").into_bytes() }
 }
 
+fn set_fields(keyspace: &mut Keyspace, db: usize, key: u16, fields: std::ops::Range<u16>) {
+    let limits = keyspace.limits().clone();
+    let db = keyspace.db_mut(db);
+    if db.lookup(&name(key)).is_none_or(|entry| entry.collection::<Hash>().is_none()) {
+        db.insert(&name(key), crate::Value::Hash(Hash::default()), None);
+    }
+    let mut entry = db.lookup_mut(&name(key)).unwrap();
+    let hash = entry.collection_mut::<Hash>().unwrap();
+    for field in fields {
+        hash.set(&name(field), &text(key, usize::from(field % 40)), &limits);
+    }
+}
+
+fn remove_fields(keyspace: &mut Keyspace, db: usize, key: u16, fields: std::ops::Range<u16>) {
+    let Some(mut entry) = keyspace.db_mut(db).lookup_mut(&name(key)) else { return };
+    let Some(hash) = entry.collection_mut::<Hash>() else { return };
+    for field in fields {
+        hash.remove(&name(field));
+    }
+    if hash.is_empty() {
+        entry.remove();
+    }
+}
+
 /// Applies an operation; what the snapshot gave out is appended to `taken`.
 fn apply(keyspace: &mut Keyspace, op: Op, taken: &mut Vec<u8>) {
     match op {
@@ -67,10 +98,13 @@ fn apply(keyspace: &mut Keyspace, op: Op, taken: &mut Vec<u8>) {
             keyspace.db_mut(db).set_string(&name(key), &text(key, len), at.map(UnixMs));
         }
         Op::Append(db, key, len) => {
-            if let Some(mut entry) = keyspace.db_mut(db).lookup_mut(&name(key)) {
+            let entry = keyspace.db_mut(db).lookup_mut(&name(key)).filter(|entry| entry.string().is_some());
+            if let Some(mut entry) = entry {
                 entry.append(&text(key, len));
             }
         }
+        Op::SetFields(db, key, first, count) => set_fields(keyspace, db, key, first..first + count),
+        Op::RemoveFields(db, key, first, count) => remove_fields(keyspace, db, key, first..first + count),
         Op::Expire(db, key, at) => drop(keyspace.db_mut(db).set_expire(&name(key), at.map(UnixMs))),
         Op::Remove(db, key) => drop(keyspace.db_mut(db).remove(&name(key))),
         Op::RemoveMany(db, key) => {
@@ -88,7 +122,7 @@ fn content(keyspace: &Keyspace) -> Content {
     let mut content = Content::new();
     for number in 0..keyspace.databases() {
         for entry in keyspace.db(number).iter() {
-            let value = entry.string().unwrap().to_bytes().to_vec();
+            let value = entry.string().map_or(entry.digest().to_vec(), |string| string.to_bytes().to_vec());
             content.insert((number, entry.key().to_vec()), (value, entry.expire_at().map(|at| at.0)));
         }
     }

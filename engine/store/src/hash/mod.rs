@@ -1,0 +1,224 @@
+//! Hashes: fields with values. Small ones are one packed block of field, value, field, value; large ones a table.
+//! `rdb.rs` is their form in RDB.
+
+pub(crate) mod rdb;
+#[cfg(test)]
+mod tests;
+
+use crate::chance::below;
+use crate::collection::Collection;
+use crate::digest::{Digest, add, mix};
+use crate::entry::Value;
+use crate::limits::Limits;
+use crate::packed::{Item, Packed, Position};
+use crate::table::Table;
+use rand_core::Rng;
+
+/// Fields with values.
+#[derive(Clone, Debug)]
+pub struct Hash {
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// Field, value, field, value ...
+    Packed(Packed),
+    Table(Box<Table>),
+}
+
+impl Hash {
+    pub fn len(&self) -> usize {
+        match &self.form {
+            Form::Packed(packed) => packed.len() / 2,
+            Form::Table(table) => table.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn get(&self, field: &[u8]) -> Option<Item<'_>> {
+        match &self.form {
+            Form::Packed(packed) => {
+                let at = packed.find(packed.first(), Item::of(field), 2)?;
+                Some(packed.get(value_of(packed, at)))
+            }
+            Form::Table(table) => table.get(field).map(Item::Bytes),
+        }
+    }
+
+    pub fn contains(&self, field: &[u8]) -> bool {
+        self.get(field).is_some()
+    }
+
+    /// Sets a field; true if it was not there.
+    pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
+        if let Form::Packed(packed) = &mut self.form {
+            let found = packed.find(packed.first(), Item::of(field), 2);
+            let grows_by = if found.is_some() { 0 } else { 1 };
+            let fits = field.len().max(value.len()) <= limits.hash_packed_value_bytes_max
+                && packed.len() / 2 + grows_by <= limits.hash_packed_entries_max
+                && packed.has_room_for(2, field.len() + value.len());
+            if fits {
+                match found {
+                    Some(at) => packed.replace(value_of(packed, at), Item::of(value)),
+                    None => {
+                        packed.push_back(Item::of(field));
+                        packed.push_back(Item::of(value));
+                    }
+                }
+                return found.is_none();
+            }
+            self.form = Form::Table(Box::new(table_of(packed, limits)));
+        }
+        match &mut self.form {
+            Form::Table(table) => table.insert(field, value),
+            Form::Packed(_) => unreachable!("it was just made a table"),
+        }
+    }
+
+    /// Removes a field; false if it was not there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        match &mut self.form {
+            Form::Packed(packed) => match packed.find(packed.first(), Item::of(field), 2) {
+                Some(at) => {
+                    packed.remove(at, 2);
+                    true
+                }
+                None => false,
+            },
+            Form::Table(table) => table.remove(field),
+        }
+    }
+
+    /// Fields and values, in no meaningful order.
+    pub fn iter(&self) -> impl Iterator<Item = (Item<'_>, Item<'_>)> {
+        let (packed, table) = match &self.form {
+            Form::Packed(packed) => (Some(packed), None),
+            Form::Table(table) => (None, Some(table)),
+        };
+        let small = packed.into_iter().flat_map(pairs);
+        let large = table.into_iter().flat_map(|table| table.iter());
+        small.chain(large.map(|record| (Item::Bytes(record.key), Item::Bytes(record.value))))
+    }
+
+    /// Passes about `count` fields from `cursor` on to `visit`, and returns where to continue; a small hash is
+    /// passed whole.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Item<'_>, Item<'_>)) -> u64 {
+        match &self.form {
+            Form::Packed(packed) => {
+                pairs(packed).for_each(|(field, value)| visit(field, value));
+                0
+            }
+            Form::Table(table) => {
+                table.scan(cursor, count, |record| visit(Item::Bytes(record.key), Item::Bytes(record.value)))
+            }
+        }
+    }
+
+    /// A field chosen at random, each with the same chance.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<(Item<'_>, Item<'_>)> {
+        match &self.form {
+            Form::Packed(packed) => {
+                let field = packed.nth(2 * below(rng, self.len())?)?;
+                Some((packed.get(field), packed.get(value_of(packed, field))))
+            }
+            Form::Table(table) => {
+                table.random(rng).map(|record| (Item::Bytes(record.key), Item::Bytes(record.value)))
+            }
+        }
+    }
+
+    pub(crate) fn encoding(&self) -> &'static str {
+        match &self.form {
+            Form::Packed(_) => "listpack",
+            Form::Table(_) => "hashtable",
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.form {
+            Form::Packed(packed) => packed.heap_bytes(),
+            Form::Table(table) => size_of::<Table>() + table.heap_bytes(),
+        }
+    }
+
+    pub(crate) fn mix_into(&self, digest: &mut Digest) {
+        let (mut field_digits, mut value_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+        for (field, value) in self.iter() {
+            let mut pair = Digest::default();
+            mix(&mut pair, field.as_bytes(&mut field_digits));
+            mix(&mut pair, value.as_bytes(&mut value_digits));
+            add(digest, &pair);
+        }
+    }
+
+    /// Frees a part of a hash that nobody needs any more; false when nothing is left.
+    pub(crate) fn free_part(&mut self) -> bool {
+        match &mut self.form {
+            Form::Packed(_) => false,
+            Form::Table(table) => table.pop_page().is_some(),
+        }
+    }
+}
+
+impl Collection for Hash {
+    fn of(value: &Value) -> Option<&Hash> {
+        match value {
+            Value::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Hash> {
+        match value {
+            Value::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    fn into_value(self) -> Value {
+        Value::Hash(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        Hash::is_empty(self)
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Hash {
+        Hash { form: Form::Packed(Packed::empty()) }
+    }
+}
+
+/// Two hashes are equal when they hold the same, however they are kept.
+impl PartialEq for Hash {
+    fn eq(&self, other: &Hash) -> bool {
+        let same = |(field, value): (Item<'_>, Item<'_>)| {
+            other.get(&field.to_vec()).is_some_and(|theirs| theirs.to_vec() == value.to_vec())
+        };
+        self.len() == other.len() && self.iter().all(same)
+    }
+}
+
+/// Where the value of the field at `field` is.
+fn value_of(packed: &Packed, field: Position) -> Position {
+    packed.next(field).expect("a field has a value")
+}
+
+fn pairs(packed: &Packed) -> impl Iterator<Item = (Item<'_>, Item<'_>)> {
+    let mut items = packed.iter();
+    std::iter::from_fn(move || Some((items.next()?, items.next().expect("a field has a value"))))
+}
+
+fn table_of(packed: &Packed, limits: &Limits) -> Table {
+    let mut table = Table::empty(&limits.hashing);
+    let (mut field_digits, mut value_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+    for (field, value) in pairs(packed) {
+        table.insert(field.as_bytes(&mut field_digits), value.as_bytes(&mut value_digits));
+    }
+    table
+}
