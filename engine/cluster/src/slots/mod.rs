@@ -5,8 +5,10 @@
 //! - `claims`: what a primary says that it owns, held against what is known;
 //! - `transfers`: slots on their way from one shard to another, by an operator's word.
 
+mod claims;
 mod map;
 mod set;
+mod transfers;
 
 pub use map::SlotMap;
 pub use set::{SLOT_COUNT, Slot, SlotSet};

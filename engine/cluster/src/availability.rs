@@ -1,0 +1,70 @@
+//! Whether the cluster works, seen from this node: every slot has an owner that lives, and the majority of
+//! primaries can be reached. A primary that starts again shows first that it is still one: it serves when it
+//! has heard the majority, and a while after.
+
+use squall_clock::{Mono, Nanos};
+
+use crate::cluster::Cluster;
+use crate::event::{Event, Severity};
+use crate::node::Node;
+
+/// After a start a primary serves nobody for at least that long.
+const START_DELAY: Nanos = Nanos::from_secs(2);
+/// After it was in the minority: a node timeout, within these bounds.
+const REJOIN_DELAY_MIN: Nanos = Nanos::from_millis(500);
+const REJOIN_DELAY_MAX: Nanos = Nanos::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Availability {
+    ok: bool,
+    in_minority_until: Option<Mono>,
+    /// Since the start, a majority of primaries has been heard.
+    heard_majority: bool,
+}
+
+impl Availability {
+    pub fn at_start() -> Availability {
+        Availability { ok: false, in_minority_until: None, heard_majority: false }
+    }
+
+    pub fn is_ok(&self) -> bool {
+        self.ok
+    }
+}
+
+impl Cluster {
+    pub(crate) fn assess(&mut self) {
+        let now = self.now.mono;
+        let quorum = self.nodes.quorum();
+        let myself = self.my_id();
+        let reachable = self.nodes.owners().filter(|node| node.is_voter() && node.is_well()).count();
+        let heard = |node: &&Node| node.is_voter() && (node.id == myself || node.data_received.is_some());
+        if !self.availability.heard_majority {
+            self.availability.heard_majority = self.nodes.owners().filter(heard).count() >= quorum;
+        }
+        let covered = !self.options.require_full_coverage
+            || (self.nodes.bound_slots() == crate::slots::SLOT_COUNT
+                && self.nodes.owners().all(|owner| !owner.is_failed()));
+        let is_minority = reachable < quorum;
+        if is_minority {
+            let delay = self.options.node_timeout.max(REJOIN_DELAY_MIN).min(REJOIN_DELAY_MAX);
+            self.availability.in_minority_until = Some(now + delay);
+        }
+        let mut ok = covered && !is_minority;
+        if ok && !self.availability.ok && self.nodes.me().is_primary() {
+            let rejoining = self.availability.in_minority_until.is_some_and(|until| now < until);
+            let starting = now.since(self.started) < START_DELAY || !self.availability.heard_majority;
+            ok = !rejoining && !starting;
+        }
+        if ok != self.availability.ok {
+            self.availability.ok = ok;
+            let state = if ok { "ok" } else { "fail" };
+            self.log(Severity::Notice, format!("Cluster state changed: {state}"));
+            self.push(Event::Availability { ok });
+        }
+    }
+
+    pub fn is_ok(&self) -> bool {
+        self.availability.is_ok()
+    }
+}

@@ -1,0 +1,13 @@
+//! How a replica takes the place of its primary.
+//!
+//! - `candidate`: when it stands, and what it does with the votes;
+//! - `voter`: whom a primary votes for, at most once per epoch, durably;
+//! - `manual`: an operator's hand-over, which loses nothing.
+
+mod candidate;
+mod manual;
+mod voter;
+
+pub(crate) use candidate::Election;
+pub use manual::FailoverKind;
+pub(crate) use manual::ManualFailover;

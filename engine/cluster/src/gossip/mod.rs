@@ -1,0 +1,9 @@
+//! How nodes learn of one another: pings and their answers, each with a few words about others.
+//!
+//! - `send`: what is said, to whom, how often;
+//! - `receive`: what a message changes, once it is known to be its sender's latest word;
+//! - `meeting`: strangers, addresses, and names.
+
+mod meeting;
+mod receive;
+mod send;

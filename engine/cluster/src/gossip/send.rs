@@ -1,0 +1,217 @@
+//! Pings and their answers. Every second somebody drawn at random is asked, and everybody who has not been
+//! heard of for half the node timeout; each message speaks of a tenth of the nodes, and of all that are
+//! suspected.
+
+use bytes::Bytes;
+use squall_clock::{Mono, Nanos};
+
+use crate::NodeId;
+use crate::cluster::Cluster;
+use crate::node::{Health, Node};
+use crate::wire::{Body, Extension, GossipEntry, GossipKind, Header, MessageFlags, NodeFlags, Published};
+
+/// How many nodes are drawn, of which the one that was heard of longest ago is asked.
+const DRAWN: usize = 5;
+/// Fewest entries in a message.
+const ENTRIES_MIN: usize = 3;
+/// A random ping each so many ticks: once a second.
+const TICKS_PER_RANDOM_PING: u64 = 10;
+
+impl Cluster {
+    /// What this node says of itself: what is durable, and nothing that it has just given up. While a won
+    /// role waits for the disk it says nothing at all.
+    pub(crate) fn header(&self) -> Option<Header> {
+        let me = self.nodes.me();
+        let announced = &self.durability.announced;
+        let (config_epoch, slots) = match me.primary {
+            Some(primary) => {
+                let primary = self.nodes.get(primary);
+                let epoch = primary.map_or(me.config_epoch, |node| node.config_epoch);
+                (epoch, primary.map(|node| node.slots.clone()).unwrap_or_default())
+            }
+            None if announced.primary.is_some() => return None,
+            None if announced.slots == me.slots => (announced.config_epoch, me.slots.clone()),
+            None => {
+                let kept = announced.slots.iter().filter(|slot| me.slots.contains(*slot));
+                (announced.config_epoch, kept.collect())
+            }
+        };
+        Some(Header {
+            sender: me.id,
+            primary: me.primary,
+            current_epoch: announced.current_epoch,
+            config_epoch,
+            repl_offset: self.replication.offset,
+            slots,
+            host: self.options.announced_host.clone(),
+            ports: self.options.ports,
+            flags: me.flags(true),
+            cluster_ok: self.availability.is_ok(),
+            message: MessageFlags {
+                paused: me.is_primary() && self.manual.is_some(),
+                force_vote: self.manual.is_some() && !me.is_primary(),
+                extensions: true,
+            },
+            is_squall: true,
+        })
+    }
+
+    pub(crate) fn ping(&mut self, to: NodeId, kind: GossipKind) {
+        let Some(link) = self.nodes.get(to).filter(|node| node.link_is_open).and_then(|node| node.link)
+        else {
+            return;
+        };
+        let Some(header) = self.header() else { return };
+        let body = self.gossip_for(Some(to), kind);
+        self.send_on(link, &header, &body);
+        let now = self.now.mono;
+        if let Some(node) = self.nodes.get_mut(to) {
+            node.ping_sent = Some(now);
+        }
+    }
+
+    /// Tells everybody at once what this node is now.
+    pub(crate) fn announce(&mut self) {
+        let body = self.gossip_for(None, GossipKind::Pong);
+        self.broadcast(&body, |_| true);
+    }
+
+    /// Tells the shard how far this replica is.
+    pub(crate) fn announce_offset(&mut self) {
+        let body = self.gossip_for(None, GossipKind::Pong);
+        let primary = self.nodes.my_shard_primary();
+        self.broadcast(&body, |node| node.primary == Some(primary));
+    }
+
+    pub(crate) fn gossip_for(&mut self, to: Option<NodeId>, kind: GossipKind) -> Body {
+        let entries = self.entries_for(to);
+        let reads_extensions = match to.and_then(|to| self.nodes.get(to)) {
+            Some(node) => node.reads_extensions,
+            None => self.nodes.others().all(|node| node.reads_extensions),
+        };
+        let extensions = if reads_extensions { self.extensions() } else { Vec::new() };
+        Body::Gossip { kind, entries, extensions }
+    }
+
+    fn extensions(&self) -> Vec<Extension> {
+        let me = self.nodes.me();
+        let mut extensions = Vec::new();
+        if !me.hostname.is_empty() {
+            extensions.push(Extension::Hostname(me.hostname.clone()));
+        }
+        if !me.human_name.is_empty() {
+            extensions.push(Extension::HumanName(me.human_name.clone()));
+        }
+        for (node, until) in &self.forgotten {
+            let seconds = until.since(self.now.mono).as_secs();
+            if seconds > 0 {
+                extensions.push(Extension::Forgotten { node: *node, seconds });
+            }
+        }
+        extensions.extend(me.shard.map(Extension::Shard));
+        extensions
+    }
+
+    fn entries_for(&mut self, to: Option<NodeId>) -> Vec<GossipEntry> {
+        let candidates = self.nodes.len().saturating_sub(2);
+        let wanted = ENTRIES_MIN.max(self.nodes.len() / 10).min(candidates);
+        let mut chosen: Vec<NodeId> = Vec::with_capacity(wanted);
+        for _ in 0..wanted * 3 {
+            if chosen.len() == wanted {
+                break;
+            }
+            let node = self.nodes.draw(&mut self.rng);
+            let (id, spoken_of) = (node.id, self.is_spoken_of(node));
+            if spoken_of && Some(id) != to && !chosen.contains(&id) {
+                chosen.push(id);
+            }
+        }
+        let suspected = self.nodes.others().filter(|node| node.health == Health::Suspected);
+        chosen.extend(suspected.filter(|node| self.may_speak_of(node)).map(|node| node.id));
+        chosen.iter().filter_map(|id| self.nodes.get(*id)).map(|node| self.entry(node)).collect()
+    }
+
+    /// Nodes whose silence everybody is told anyway are not drawn.
+    fn is_spoken_of(&self, node: &Node) -> bool {
+        let linked_or_owner = node.link_is_open || !node.slots.is_empty();
+        node.health != Health::Suspected && self.may_speak_of(node) && linked_or_owner
+    }
+
+    fn may_speak_of(&self, node: &Node) -> bool {
+        node.id != self.my_id() && node.is_member() && !node.host.is_empty()
+    }
+
+    fn entry(&self, node: &Node) -> GossipEntry {
+        GossipEntry {
+            node: node.id,
+            ping_sent_s: (self.unix_ms_of(node.ping_sent) / 1000) as u32,
+            pong_received_s: (self.unix_ms_of(node.pong_received) / 1000) as u32,
+            host: node.host.clone(),
+            ports: node.ports,
+            flags: NodeFlags(node.flags(false).0 & !NodeFlags::MEET),
+        }
+    }
+
+    /// A moment as the wall clock showed it; zero: never.
+    pub(crate) fn unix_ms_of(&self, moment: Option<Mono>) -> u64 {
+        moment.map_or(0, |moment| {
+            let age_ms = self.now.mono.since(moment).as_millis();
+            self.now.unix_ms().0.saturating_sub(age_ms)
+        })
+    }
+
+    // --- When ---
+
+    pub(crate) fn ping_at_random(&mut self) {
+        if !self.ticks.is_multiple_of(TICKS_PER_RANDOM_PING) || self.nodes.len() < 2 {
+            return;
+        }
+        let mut longest: Option<(Mono, NodeId)> = None;
+        for _ in 0..DRAWN {
+            let node = self.nodes.draw(&mut self.rng);
+            let idle = node.link_is_open && node.ping_sent.is_none() && node.is_member();
+            let heard = node.pong_received.unwrap_or(Mono(0));
+            if idle && longest.is_none_or(|(other, _)| heard < other) {
+                longest = Some((heard, node.id));
+            }
+        }
+        if let Some((_, id)) = longest {
+            self.ping(id, GossipKind::Ping);
+        }
+    }
+
+    pub(crate) fn ping_the_silent(&mut self) {
+        let now = self.now.mono;
+        let half = Nanos(self.options.node_timeout.0 / 2);
+        let handed_to = self.manual.as_ref().map(|manual| manual.replica);
+        let mut silent = Vec::new();
+        let mut stuck = Vec::new();
+        for node in self.nodes.others().filter(|node| node.link_is_open) {
+            let unheard = now.since(node.pong_received.unwrap_or(Mono(0))) > half;
+            if node.ping_sent.is_none() && (unheard || handed_to == Some(node.id)) {
+                silent.push(node.id);
+            }
+            // A connection over which nothing comes any more is tried anew before its node is suspected.
+            let age =
+                node.link.and_then(|link| self.links.get(link)).map(|link| now.since(link.created.mono));
+            let long_asked = node.ping_sent.is_some_and(|asked| now.since(asked) > half);
+            if self.silence_of(node) > half
+                && long_asked
+                && age.is_some_and(|age| age > self.options.node_timeout)
+            {
+                stuck.extend(node.link);
+            }
+        }
+        silent.into_iter().for_each(|id| self.ping(id, GossipKind::Ping));
+        stuck.into_iter().for_each(|link| self.close(link));
+    }
+
+    pub(crate) fn broadcast_published(&mut self, sharded: bool, channel: Bytes, message: Bytes) {
+        let body = Body::Publish(Published { sharded, channel, message });
+        let primary = self.nodes.my_shard_primary();
+        match sharded {
+            false => self.broadcast(&body, |_| true),
+            true => self.broadcast(&body, |node| node.id == primary || node.primary == Some(primary)),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Replicas that move: a primary with slots and without a replica that works gets one from the shard that
+//! has the most, if enough stay there.
+
+use squall_clock::Nanos;
+
+use crate::NodeId;
+use crate::cluster::Cluster;
+use crate::event::Severity;
+use crate::node::Node;
+
+/// How long a primary is without replicas before somebody comes.
+const ORPHAN_DELAY: Nanos = Nanos::from_secs(5);
+const TICKS_PER_LOOK: u64 = 10;
+
+impl Cluster {
+    pub(crate) fn note_orphans(&mut self) {
+        if self.nodes.me().is_primary() {
+            return;
+        }
+        let now = self.now.mono;
+        let primaries = self.nodes.owners().filter(|node| node.is_voter() && node.is_well());
+        let found: Vec<(NodeId, bool)> =
+            primaries.map(|node| (node.id, self.working_replicas(node.id) == 0)).collect();
+        for (id, is_bare) in found {
+            let node = self.nodes.get_mut(id).expect("listed above");
+            match is_bare && node.migrate_to {
+                true => _ = node.orphaned_since.get_or_insert(now),
+                false => node.orphaned_since = None,
+            }
+        }
+    }
+
+    pub(crate) fn consider_migration(&mut self) {
+        let Some(mine) = self.nodes.me().primary else { return };
+        let may = self.options.allow_replica_migration && self.availability.is_ok();
+        if !may || !self.ticks.is_multiple_of(TICKS_PER_LOOK) || self.manual.is_some() {
+            return;
+        }
+        let own = self.working_replicas(mine);
+        if own <= self.options.migration_barrier {
+            return;
+        }
+        // The shard with the most replicas gives one: that with the smallest name.
+        let most = self.nodes.owners().map(|node| self.working_replicas(node.id)).max().unwrap_or(0);
+        let myself = self.my_id();
+        let first = self.nodes.replicas_of(mine).filter(|node| !node.is_failed()).map(|node| node.id).min();
+        if own < most || first != Some(myself) {
+            return;
+        }
+        let now = self.now.mono;
+        let long = |node: &&Node| {
+            node.is_well() && node.orphaned_since.is_some_and(|since| now.since(since) > ORPHAN_DELAY)
+        };
+        let orphan =
+            self.nodes.owners().filter(|node| node.is_voter()).filter(long).map(|node| node.id).min();
+        if let Some(orphan) = orphan {
+            self.log(Severity::Notice, format!("Migrating to orphaned master {orphan}"));
+            self.follow(orphan);
+        }
+    }
+
+    fn working_replicas(&self, primary: NodeId) -> usize {
+        self.nodes.replicas_of(primary).filter(|node| !node.is_failed()).count()
+    }
+}
