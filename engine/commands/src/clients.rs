@@ -104,6 +104,11 @@ impl Clients {
         }
     }
 
+    /// Another's command, or time, has answered what the client waited for.
+    pub(crate) fn note_served(&mut self, id: ClientId) {
+        self.written.push(id);
+    }
+
     /// The clients written to by others' commands since the last call.
     pub fn take_written(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.written)

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::engine::{Engine, Role};
 use crate::error::CommandError;
 use crate::server::{LogLevel, Server};
-use crate::session::{ReplyMode, Session};
+use crate::session::{Blocked, ReplyMode, Session};
 use crate::table::{Command, Flag, Found, Row};
 use crate::transactions;
 
@@ -81,6 +81,9 @@ impl Engine {
             true => self.dispatch_silently(session, output, args, server),
             false => self.dispatch_aloud(session, output, args, server),
         };
+        if self.waiting.has_ready() {
+            self.serve_waiting(server);
+        }
         self.clients.pay(session, output);
         dispatched
     }
@@ -165,6 +168,21 @@ impl Engine {
         if !self.monitors.is_empty() && !shown_last {
             monitor::feed(self, row, session, output, args);
         }
+        self.execute(row, session, output, args, server);
+        if !self.monitors.is_empty() && shown_last {
+            monitor::feed(self, row, session, output, args);
+        }
+    }
+
+    /// Runs a row's function, for the first time or once more. Where it has to wait, it is not counted yet.
+    pub(crate) fn execute(
+        &mut self,
+        row: &'static Row,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) {
         let dirty_before = self.dirty;
         let outer = self.propagation.begin(session.db);
         let read = self.environment.stopwatch;
@@ -173,17 +191,17 @@ impl Engine {
         let reply = Reply::new(output, protocol);
         let result = (row.command.handler)(&mut Context { engine: self, session, reply, args, server });
         let took = started.map(|(read, started)| self.stopwatch.stop(read, started));
-        if !self.monitors.is_empty() && shown_last {
-            monitor::feed(self, row, session, output, args);
-        }
         if let Err(error) = &result {
             self.fail(row, error, session, output);
+        }
+        self.propagation.end(outer, self.dirty != dirty_before, args);
+        if session.blocked == Some(Blocked::Keys) {
+            return;
         }
         let counters = self.stats.command_mut(row.id);
         counters.calls += 1;
         counters.nanos += took.map_or(0, |took| took.0);
         self.stats.commands_processed += 1;
-        self.propagation.end(outer, self.dirty != dirty_before, args);
         session.commands_processed += 1;
         if let Some(took) = took {
             let usec = took.as_micros();

@@ -8,6 +8,7 @@ use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 
 use crate::administration::latency::Latencies;
 use crate::administration::slowlog::Slowlog;
+use crate::blocking::Waiting;
 use crate::clients::Clients;
 use crate::collections::apply_limits;
 use crate::config::{Config, EventClass, EvictionPolicy};
@@ -38,6 +39,8 @@ pub struct Engine {
     pub clients: Clients,
     pub watches: Watches,
     pub subscriptions: Subscriptions,
+    /// Who waits for which keys.
+    pub waiting: Waiting,
     pub propagation: Propagation,
     pub rng: ChaCha8Rng,
     pub table: &'static Table,
@@ -125,6 +128,7 @@ impl Engine {
             clients: Clients::default(),
             watches: Watches::new(databases),
             subscriptions: Subscriptions::default(),
+            waiting: Waiting::new(databases),
             propagation: Propagation::default(),
             run_id: random_hex(&mut rng),
             rng,
@@ -236,6 +240,15 @@ impl Engine {
         if !self.watches.is_empty() {
             self.watches.touch(db, key);
         }
+        if !self.waiting.is_empty() {
+            self.waiting.mark(db, key);
+        }
+    }
+
+    /// Every key of a database may be another from now on; `changes` names those that surely are.
+    pub(crate) fn touched_where(&mut self, db: usize, changes: impl Fn(&Keyspace, &[u8]) -> bool) {
+        self.watches.touch_where(db, |key| changes(&self.keyspace, key));
+        self.waiting.mark_all(db);
     }
 
     /// True where the entry is there but counts as missing. A primary deletes it and propagates that; a
@@ -322,7 +335,7 @@ impl Engine {
         let mut old = std::mem::replace(&mut self.keyspace, keyspace);
         self.free_later(old.flush_all());
         for db in 0..self.keyspace.databases() {
-            self.watches.touch_where(db, |_| true);
+            self.touched_where(db, |_, _| true);
         }
     }
 
@@ -337,6 +350,7 @@ impl Engine {
     pub fn forget_client(&mut self, id: ClientId) {
         self.watches.forget(id);
         self.subscriptions.forget(id);
+        self.waiting.forget(id);
         self.monitors.retain(|&monitor| monitor != id);
     }
 

@@ -10,6 +10,7 @@
 
 pub mod administration;
 pub mod bitmaps;
+pub mod blocking;
 pub mod catalog;
 pub mod clients;
 pub mod collections;

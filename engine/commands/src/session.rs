@@ -16,6 +16,8 @@ pub enum Blocked {
     Wait { offset: u64, replicas: u64, deadline: Option<Mono> },
     /// `SAVE`, `SHUTDOWN`, `CONFIG REWRITE`: until the disk is done.
     Disk,
+    /// BLPOP, XREAD BLOCK and their kin: [`crate::blocking::Waiting`] knows for what.
+    Keys,
 }
 
 /// What the server knows of a conversation. Public fields: commands of several families read them.

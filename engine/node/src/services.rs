@@ -72,6 +72,7 @@ impl Services {
         [
             cron,
             pause,
+            engine.waiting.next_deadline(),
             self.replication.next_timeout(engine),
             self.persistence.next_timeout(),
             self.shutdown_deadline(),
@@ -88,6 +89,7 @@ impl Services {
         if self.cron.is_due(engine.now.mono) {
             self.cron(engine);
         }
+        engine.give_up_waiting();
         self.replication.timeout(engine, &mut self.persistence, &mut self.effects);
         self.persistence.background_slice(engine, &mut self.effects);
         self.settle(engine, None);
@@ -97,7 +99,10 @@ impl Services {
     /// Ends a batch: what it changed goes to the replicas, and `session`, if it wrote, learns the offset
     /// that WAIT has to wait for.
     pub fn settle(&mut self, engine: &mut Engine, session: Option<&mut Session>) {
-        self.flush_written(engine);
+        if engine.waiting.has_ready() {
+            engine.serve_waiting(self);
+        }
+        let written = self.flush_written(engine);
         if !self.postponed.is_empty() && engine.pause.is_none() && !engine.writes_held {
             let postponed = std::mem::take(&mut self.postponed);
             self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
@@ -107,18 +112,26 @@ impl Services {
             if let Some(session) = session {
                 session.last_write_offset = self.replication.offset();
             }
+            // Some of them were answered by what this batch did in their names.
+            for id in written {
+                if let Some(client) = engine.clients.get_mut(id) {
+                    client.session.last_write_offset = self.replication.offset();
+                }
+            }
         }
     }
 
-    /// Sends what clients were written by others' commands.
-    fn flush_written(&mut self, engine: &mut Engine) {
-        for id in engine.clients.take_written() {
+    /// Sends what clients were written by others' commands, and tells whom.
+    fn flush_written(&mut self, engine: &mut Engine) -> Vec<ClientId> {
+        let written = engine.clients.take_written();
+        for &id in &written {
             self.effects.push(Effect::WakeClient(id));
             if let Some(mut client) = engine.clients.take(id) {
                 clients::close_if_over_limit(engine, self, &mut client);
                 engine.clients.put_back(client);
             }
         }
+        written
     }
 
     /// The change of role that a request asked for, once all that the request did is in the history.

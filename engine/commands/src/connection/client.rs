@@ -291,7 +291,8 @@ fn unblock(context: &mut Context<'_>) -> CommandResult {
         }
     };
     let id = ClientId(context.integer(2)? as u64);
-    let unblocked = context.server.unblock_client(context.engine, id, with_error);
+    let unblocked = context.engine.unblock(id, with_error)
+        || context.server.unblock_client(context.engine, id, with_error);
     context.reply.integer(unblocked.into());
     Ok(())
 }

@@ -27,8 +27,9 @@ pub(super) fn swapdb(context: &mut Context<'_>) -> CommandResult {
     // Those who watch a key see it change when either side of the swap has it.
     let engine = &mut *context.engine;
     for db in [one, other] {
-        let holds = |key: &[u8]| [one, other].iter().any(|db| engine.keyspace.db(*db).contains(key));
-        engine.watches.touch_where(db, holds);
+        engine.touched_where(db, |keyspace, key| {
+            keyspace.db(one).contains(key) || keyspace.db(other).contains(key)
+        });
     }
     engine.keyspace.swap(one, other);
     engine.dirty += 1;
@@ -54,7 +55,7 @@ fn flush(context: &mut Context<'_>, databases: std::ops::Range<usize>) {
     let engine = &mut *context.engine;
     for db in databases {
         engine.dirty += engine.keyspace.db(db).len() as u64;
-        engine.watches.touch_where(db, |key| engine.keyspace.db(db).contains(key));
+        engine.touched_where(db, |keyspace, key| keyspace.db(db).contains(key));
         engine.discard(db);
     }
     // Propagated even where nothing was there: a replica may hold what its primary has forgotten.

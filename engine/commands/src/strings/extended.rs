@@ -53,6 +53,17 @@ impl Extended {
         number.finite.then_some(Extended { negative, ..number })
     }
 
+    /// The nearest double; infinite where there is none.
+    pub fn to_f64(self) -> f64 {
+        if !self.finite {
+            return if self.negative { f64::NEG_INFINITY } else { f64::INFINITY };
+        }
+        // Two steps, since one factor alone may be out of a double's range.
+        let half = self.exponent / 2;
+        let size = self.mantissa as f64 * 2f64.powi(half) * 2f64.powi(self.exponent - half);
+        if self.negative { -size } else { size }
+    }
+
     pub fn is_finite(self) -> bool {
         self.finite
     }

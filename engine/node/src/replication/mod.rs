@@ -245,6 +245,7 @@ impl Replication {
         self.leave_primary(effects);
         self.primary.follow();
         self.unblock_everyone(engine, effects);
+        engine.dismiss_waiting();
         engine.role = Role::Replica;
         engine.propagation.enabled = false;
         effects.role = 'S';
