@@ -45,6 +45,7 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
     mix(digest, &(entry.kind() as u32).to_be_bytes());
     match entry.boxed() {
         Some(Value::Hash(hash)) => hash.mix_into(digest),
+        Some(Value::ZSet(zset)) => zset.mix_into(digest),
         None | Some(Value::String(_)) => {
             let string = entry.string().expect("what is no collection is a string");
             mix(digest, string.as_bytes(&mut itoa::Buffer::new()));

@@ -41,6 +41,7 @@ pub mod rdb;
 mod slot;
 mod snapshot;
 pub mod table;
+mod zset;
 
 pub use collection::Collection;
 pub use db::{Cursor, Db, EntryMut, Inserted, Sweep, Warming};
@@ -55,3 +56,4 @@ pub use number::parse_i64;
 pub use place::Partitioning;
 pub use slot::{SLOT_COUNT, Slot, slot_of};
 pub use snapshot::{SnapshotOptions, SnapshotRunning, SnapshotState};
+pub use zset::{Members, ZSet};

@@ -4,6 +4,7 @@
 use super::block::{Content, INLINE_BYTES_MAX};
 use crate::hash::Hash;
 use crate::number::parse_i64;
+use crate::zset::ZSet;
 use bytes::Bytes;
 
 /// The data type of a value, as TYPE names it. The numbers are those that digests are computed with; five
@@ -37,6 +38,7 @@ impl Kind {
 pub enum Value {
     String(StringValue),
     Hash(Hash),
+    ZSet(ZSet),
 }
 
 /// It is boxed in entries, and counted.
@@ -77,6 +79,7 @@ impl Value {
         match self {
             Value::String(_) => Kind::String,
             Value::Hash(_) => Kind::Hash,
+            Value::ZSet(_) => Kind::ZSet,
         }
     }
 
@@ -85,6 +88,7 @@ impl Value {
         match self {
             Value::String(string) => string.as_ref().encoding(matches!(string, StringValue::Buffer(_))),
             Value::Hash(hash) => hash.encoding(),
+            Value::ZSet(zset) => zset.encoding(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Value {
             Value::String(StringValue::Bytes(bytes)) => bytes.len(),
             Value::String(StringValue::Buffer(buffer)) => buffer.capacity(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::ZSet(zset) => zset.heap_bytes(),
         }
     }
 
@@ -103,6 +108,7 @@ impl Value {
         match self {
             Value::String(_) => false,
             Value::Hash(hash) => hash.is_empty(),
+            Value::ZSet(zset) => zset.is_empty(),
         }
     }
 
@@ -111,6 +117,7 @@ impl Value {
         match self {
             Value::String(_) => false,
             Value::Hash(hash) => hash.free_part(),
+            Value::ZSet(zset) => zset.free_part(),
         }
     }
 }

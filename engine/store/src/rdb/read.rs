@@ -6,6 +6,7 @@ use super::{RdbFault, STRING_BYTES_MAX, TYPE_NAMES, TYPE_STRING};
 use crate::entry::{INLINE_BYTES_MAX, Kind, StringValue, Value};
 use crate::hash;
 use crate::limits::Limits;
+use crate::zset;
 use bytes::Bytes;
 
 /// Why a read came to nothing.
@@ -46,6 +47,7 @@ pub(crate) trait Elements {
 pub(crate) fn kind_of(type_byte: u8) -> Result<Kind, RdbFault> {
     match (type_byte, TYPE_NAMES.get(usize::from(type_byte))) {
         (TYPE_STRING, _) => Ok(Kind::String),
+        (3 | 5 | 17, _) => Ok(Kind::ZSet),
         (4 | 16, _) => Ok(Kind::Hash),
         (_, None | Some(&"")) => Err(RdbFault::UnknownType(type_byte)),
         (_, Some(name)) => Err(RdbFault::UnsupportedType(name)),
@@ -121,6 +123,7 @@ impl<'a> Reader<'a> {
     pub fn begin_value(&mut self, type_byte: u8, limits: &Limits) -> Result<Reading, Stop> {
         match kind_of(type_byte)? {
             Kind::Hash => hash::rdb::begin(type_byte, self, limits),
+            Kind::ZSet => zset::rdb::begin(type_byte, self, limits),
             _ => Ok(Reading::Whole(self.string()?.into_value())),
         }
     }

@@ -6,6 +6,7 @@ use super::{RDB_VERSION, TYPE_STRING, opcode};
 use crate::entry::{Entry, StringRef, Value};
 use crate::hash;
 use crate::number::parse_i64;
+use crate::zset;
 use bytes::{BufMut, BytesMut};
 use squall_clock::UnixMs;
 
@@ -64,6 +65,7 @@ pub(super) fn type_byte(entry: &Entry) -> u8 {
     match entry.boxed() {
         None | Some(Value::String(_)) => TYPE_STRING,
         Some(Value::Hash(hash)) => hash::rdb::type_byte(hash),
+        Some(Value::ZSet(zset)) => zset::rdb::type_byte(zset),
     }
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn put_piece(value: &Value, number: usize, out: &mut BytesMut, compre
             false
         }
         Value::Hash(hash) => hash::rdb::put_piece(hash, number, out, compressed),
+        Value::ZSet(zset) => zset::rdb::put_piece(zset, number, out, compressed),
     }
 }
 
