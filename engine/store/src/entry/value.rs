@@ -3,7 +3,9 @@
 
 use super::block::{Content, INLINE_BYTES_MAX};
 use crate::hash::Hash;
+use crate::list::List;
 use crate::number::parse_i64;
+use crate::set::Set;
 use crate::zset::ZSet;
 use bytes::Bytes;
 
@@ -37,6 +39,8 @@ impl Kind {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
     String(StringValue),
+    List(List),
+    Set(Set),
     Hash(Hash),
     ZSet(ZSet),
 }
@@ -78,6 +82,8 @@ impl Value {
     pub fn kind(&self) -> Kind {
         match self {
             Value::String(_) => Kind::String,
+            Value::List(_) => Kind::List,
+            Value::Set(_) => Kind::Set,
             Value::Hash(_) => Kind::Hash,
             Value::ZSet(_) => Kind::ZSet,
         }
@@ -87,6 +93,8 @@ impl Value {
     pub fn encoding(&self) -> &'static str {
         match self {
             Value::String(string) => string.as_ref().encoding(matches!(string, StringValue::Buffer(_))),
+            Value::List(list) => list.encoding(),
+            Value::Set(set) => set.encoding(),
             Value::Hash(hash) => hash.encoding(),
             Value::ZSet(zset) => zset.encoding(),
         }
@@ -98,6 +106,8 @@ impl Value {
             Value::String(StringValue::Int(_)) => 0,
             Value::String(StringValue::Bytes(bytes)) => bytes.len(),
             Value::String(StringValue::Buffer(buffer)) => buffer.capacity(),
+            Value::List(list) => list.heap_bytes(),
+            Value::Set(set) => set.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
             Value::ZSet(zset) => zset.heap_bytes(),
         }
@@ -107,6 +117,8 @@ impl Value {
     pub fn is_empty_collection(&self) -> bool {
         match self {
             Value::String(_) => false,
+            Value::List(list) => list.is_empty(),
+            Value::Set(set) => set.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
             Value::ZSet(zset) => zset.is_empty(),
         }
@@ -116,6 +128,8 @@ impl Value {
     pub(crate) fn free_part(&mut self) -> bool {
         match self {
             Value::String(_) => false,
+            Value::List(list) => list.free_part(),
+            Value::Set(set) => set.free_part(),
             Value::Hash(hash) => hash.free_part(),
             Value::ZSet(zset) => zset.free_part(),
         }

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! type 16 := listpack:string                      type 4 := fields:length (field:string value:string)*
+//! type 13 := ziplist:string                       type 9 := zipmap:string
 //! ```
 
 use super::{Form, Hash, pairs};
 use crate::entry::Value;
 use crate::limits::Limits;
 use crate::packed::Packed;
-use crate::rdb::{Elements, RdbFault, Reader, Reading, Stop, put_length, put_string};
+use crate::rdb::{Elements, RdbFault, Reader, Reading, Stop, put_length, put_string, ziplist, zipmap};
 use bytes::BytesMut;
 use std::collections::BTreeSet;
 
 const TYPE_PLAIN: u8 = 4;
+const TYPE_ZIPMAP: u8 = 9;
+const TYPE_ZIPLIST: u8 = 13;
 const TYPE_LISTPACK: u8 = 16;
 
 const MALFORMED: RdbFault = RdbFault::Malformed("hash");
@@ -57,6 +60,19 @@ pub(crate) fn begin(type_byte: u8, reader: &mut Reader<'_>, limits: &Limits) -> 
             let packed = Packed::from_listpack(&bytes).map_err(|_| MALFORMED)?;
             Ok(Reading::Whole(Value::Hash(from_packed(packed, limits)?)))
         }
+        TYPE_ZIPLIST => {
+            let bytes = reader.string()?.into_bytes();
+            let items = ziplist::decode(&bytes).ok_or(MALFORMED)?;
+            let (pairs, rest) = items.as_chunks::<2>();
+            let texts = pairs.iter().map(|[field, value]| (field.to_vec(), value.to_vec()));
+            let hash = from_pairs(texts, limits)?;
+            if rest.is_empty() { Ok(Reading::Whole(Value::Hash(hash))) } else { Err(MALFORMED.into()) }
+        }
+        TYPE_ZIPMAP => {
+            let bytes = reader.string()?.into_bytes();
+            let pairs = zipmap::decode(&bytes).ok_or(MALFORMED)?;
+            Ok(Reading::Whole(Value::Hash(from_pairs(pairs.into_iter(), limits)?)))
+        }
         _ => unreachable!("the caller chooses the type by this byte"),
     }
 }
@@ -79,6 +95,16 @@ impl Elements for Fields {
         self.left -= 1;
         if is_added { Ok(None) } else { Err(MALFORMED.into()) }
     }
+}
+
+/// A hash of these fields, if none occurs twice.
+fn from_pairs<T: AsRef<[u8]>>(
+    mut pairs: impl Iterator<Item = (T, T)>,
+    limits: &Limits,
+) -> Result<Hash, RdbFault> {
+    let mut hash = Hash::default();
+    let unique = pairs.all(|(field, value)| hash.set(field.as_ref(), value.as_ref(), limits));
+    if unique { Ok(hash) } else { Err(MALFORMED) }
 }
 
 /// A hash of a block from elsewhere, if that is one: its fields have values, and no field occurs twice.

@@ -24,6 +24,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod write;
+pub(crate) mod ziplist;
+pub(crate) mod zipmap;
 
 pub use aux::{Aux, ReplicationAux};
 pub(crate) use crc64::crc64;

@@ -6,6 +6,8 @@ use super::{RdbFault, STRING_BYTES_MAX, TYPE_NAMES, TYPE_STRING};
 use crate::entry::{INLINE_BYTES_MAX, Kind, StringValue, Value};
 use crate::hash;
 use crate::limits::Limits;
+use crate::list;
+use crate::set;
 use crate::zset;
 use bytes::Bytes;
 
@@ -48,7 +50,9 @@ pub(crate) fn kind_of(type_byte: u8) -> Result<Kind, RdbFault> {
     match (type_byte, TYPE_NAMES.get(usize::from(type_byte))) {
         (TYPE_STRING, _) => Ok(Kind::String),
         (3 | 5 | 17, _) => Ok(Kind::ZSet),
-        (4 | 16, _) => Ok(Kind::Hash),
+        (1 | 10 | 14 | 18, _) => Ok(Kind::List),
+        (2 | 11 | 20, _) => Ok(Kind::Set),
+        (4 | 9 | 13 | 16, _) => Ok(Kind::Hash),
         (_, None | Some(&"")) => Err(RdbFault::UnknownType(type_byte)),
         (_, Some(name)) => Err(RdbFault::UnsupportedType(name)),
     }
@@ -122,6 +126,8 @@ impl<'a> Reader<'a> {
     /// others element by element, so that a large value need not be there as a whole.
     pub fn begin_value(&mut self, type_byte: u8, limits: &Limits) -> Result<Reading, Stop> {
         match kind_of(type_byte)? {
+            Kind::List => list::rdb::begin(type_byte, self, limits),
+            Kind::Set => set::rdb::begin(type_byte, self, limits),
             Kind::Hash => hash::rdb::begin(type_byte, self, limits),
             Kind::ZSet => zset::rdb::begin(type_byte, self, limits),
             _ => Ok(Reading::Whole(self.string()?.into_value())),

@@ -174,7 +174,10 @@ fn reads_the_opcodes_that_others_write() {
 #[test]
 fn refusals_name_what_and_where() {
     let refusal = |version: &str, item: &[u8]| load(&file(version, &[item])).err().unwrap().to_string();
-    assert_eq!(refusal("REDIS0010", b"\x01\x01k\x00"), "values of type list are not supported at byte 9");
+    assert_eq!(
+        refusal("REDIS0010", b"\x07\x01k\x00"),
+        "values of type module value are not supported at byte 9"
+    );
     assert_eq!(refusal("REDIS0010", b"\x08"), "unknown type or opcode 8 at byte 9");
     assert_eq!(refusal("REDIS0010", b"\xf1"), "unknown type or opcode 241 at byte 9");
     assert_eq!(refusal("REDIS0010", b"\xfe\x02"), "database 2 does not exist at byte 9");

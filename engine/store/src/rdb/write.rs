@@ -5,7 +5,9 @@ use super::lzf::compress;
 use super::{RDB_VERSION, TYPE_STRING, opcode};
 use crate::entry::{Entry, StringRef, Value};
 use crate::hash;
+use crate::list;
 use crate::number::parse_i64;
+use crate::set;
 use crate::zset;
 use bytes::{BufMut, BytesMut};
 use squall_clock::UnixMs;
@@ -64,6 +66,8 @@ pub(crate) fn put_entry_head(out: &mut BytesMut, entry: &Entry) {
 pub(super) fn type_byte(entry: &Entry) -> u8 {
     match entry.boxed() {
         None | Some(Value::String(_)) => TYPE_STRING,
+        Some(Value::List(list)) => list::rdb::type_byte(list),
+        Some(Value::Set(set)) => set::rdb::type_byte(set),
         Some(Value::Hash(hash)) => hash::rdb::type_byte(hash),
         Some(Value::ZSet(zset)) => zset::rdb::type_byte(zset),
     }
@@ -89,6 +93,8 @@ pub(crate) fn put_piece(value: &Value, number: usize, out: &mut BytesMut, compre
             put_string_value(out, string.as_ref(), compressed);
             false
         }
+        Value::List(list) => list::rdb::put_piece(list, number, out, compressed),
+        Value::Set(set) => set::rdb::put_piece(set, number, out, compressed),
         Value::Hash(hash) => hash::rdb::put_piece(hash, number, out, compressed),
         Value::ZSet(zset) => zset::rdb::put_piece(zset, number, out, compressed),
     }

@@ -238,8 +238,10 @@ impl Table {
     #[inline]
     fn change<R>(&mut self, number: usize, change: impl FnOnce(&mut Chunk) -> R) -> R {
         let page = Arc::make_mut(&mut self.pages[number / PAGE_CHUNKS]);
-        let chunk = Arc::make_mut(&mut page.chunks[number % PAGE_CHUNKS]);
+        let chunk = &mut page.chunks[number % PAGE_CHUNKS];
+        // Before it is made this table's own: a copy may be shorter.
         let before = chunk.heap_bytes();
+        let chunk = Arc::make_mut(chunk);
         let result = change(chunk);
         self.heap_bytes = self.heap_bytes + chunk.heap_bytes() - before;
         result

@@ -94,6 +94,7 @@ proptest! {
         before.iter().for_each(|op| apply(&mut table, &mut model, op));
         let (frozen, old) = (table.clone(), model.clone());
         after.iter().for_each(|op| apply(&mut table, &mut model, op));
+        prop_assert_eq!(table.heap_bytes(), heap_bytes(&table));
         prop_assert_eq!(content(&frozen), old);
         prop_assert_eq!(content(&table), model);
         let by_chunk = (0..frozen.chunks_len()).flat_map(|number| frozen.chunk_records(number)).count();
