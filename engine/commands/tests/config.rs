@@ -6,6 +6,8 @@ use squall_commands::config::rewrite::rewrite;
 use squall_commands::config::{Config, Parameter};
 
 const FACTS: &str = include_str!("facts/config-redis-8.2.txt");
+/// Parameters that Squall alone has.
+const OWN: [(&str, &str); 1] = [("replica-keep-dataset", "yes")];
 
 /// Reads no further files.
 fn alone(path: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
@@ -33,6 +35,7 @@ fn parameters_and_defaults_are_those_of_redis() {
             ours.push((name, parameter.show(&config)));
         }
     }
+    facts.extend(OWN);
     facts.sort_unstable();
     ours.sort_unstable();
     let ours: Vec<(&str, &str)> = ours.iter().map(|(name, value)| (*name, value.as_str())).collect();

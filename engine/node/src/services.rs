@@ -204,7 +204,7 @@ impl Services {
     fn persistence_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
         match outcome {
             Outcome::Loaded(loaded) => {
-                self.replication.restore(loaded.as_ref());
+                self.replication.restore(engine, loaded.as_ref());
                 self.loaded(engine);
             }
             Outcome::LoadFailed => {}
@@ -223,11 +223,11 @@ impl Services {
 impl Server for Services {
     fn replica_of(
         &mut self,
-        _: &mut Engine,
+        engine: &mut Engine,
         primary: Option<(String, u16)>,
         reply: &mut Reply<'_>,
     ) -> CommandResult {
-        self.replication.replica_of(primary, reply)
+        self.replication.replica_of(engine, primary, reply)
     }
 
     fn failover(

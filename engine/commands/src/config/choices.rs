@@ -39,7 +39,12 @@ choices! {
     }
 
     /// Whether a replica may take a full synchronisation straight into memory.
-    DisklessLoad { Disabled = "disabled", OnEmptyDb = "on-empty-db", SwapDb = "swapdb" }
+    DisklessLoad {
+        Disabled = "disabled",
+        OnEmptyDb = "on-empty-db",
+        SwapDb = "swapdb",
+        FlushBeforeLoad = "flush-before-load"
+    }
 
     /// Who may use a protected feature.
     Protection { No = "no", Yes = "yes", Local = "local" }

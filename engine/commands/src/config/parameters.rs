@@ -191,6 +191,7 @@ parameters! {
     repl_diskless_sync: bool = true, "repl-diskless-sync", YesNo;
     repl_diskless_sync_delay_seconds: u64 = 5, "repl-diskless-sync-delay", COUNT;
     repl_diskless_sync_max_replicas: u32 = 0, "repl-diskless-sync-max-replicas", COUNT;
+    replica_keep_dataset: bool = true, "replica-keep-dataset", YesNo;
     repl_diskless_load: DisklessLoad = DisklessLoad::Disabled, "repl-diskless-load", OneOf;
     min_replicas_to_write: u32 = 0, "min-replicas-to-write" ("min-slaves-to-write"), COUNT;
     min_replicas_max_lag_seconds: u64 = 10, "min-replicas-max-lag" ("min-slaves-max-lag"), COUNT;

@@ -100,9 +100,12 @@ impl Replication {
         if let Some(down) = link.down_for(now) {
             line("master_link_down_since_seconds", &down.as_secs());
         }
-        line("slave_priority", &engine.config.replica_priority);
+        // Who has never had the data must not be promoted: to Sentinel and its kind, zero says so.
+        let priority = if self.holds_dataset(engine) { engine.config.replica_priority } else { 0 };
+        line("slave_priority", &priority);
         line("slave_read_only", &u8::from(engine.config.replica_read_only));
         line("replica_announced", &u8::from(engine.config.replica_announced));
+        line("master_dataset_refused", &u8::from(following.refuses_foreign));
     }
 
     fn info_of_history(&self, engine: &Engine, line: &mut dyn FnMut(&str, &dyn std::fmt::Display)) {

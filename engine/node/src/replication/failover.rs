@@ -17,6 +17,7 @@ use squall_commands::{CommandError, CommandResult, Engine};
 use squall_replication::Address;
 use squall_resp::Reply;
 
+use super::following::Intent;
 use super::{Replication, RoleChange};
 use crate::effect::Effects;
 
@@ -126,7 +127,7 @@ impl Replication {
         let Address { host, port } = successor;
         self.failover = Some(Failover::InProgress);
         engine.config.replicaof = Some((host.clone(), port));
-        self.follow(engine, effects, host, port);
+        self.follow(engine, effects, host, port, Intent::HandOver);
     }
 
     fn in_step_for_failover(&self, target: Option<&Address>) -> Option<Address> {

@@ -1,14 +1,15 @@
-//! The link to this server's own primary: carrying out what the replica machine decides, and putting a
-//! received dataset in place. The commands of the stream are `stream`'s business.
+//! The link to this server's own primary: carrying out what the replica machine decides. A dataset that comes
+//! over it is `staging`'s business, and the commands of the stream are `stream`'s.
 
 use std::io::IoSlice;
 
+use squall_clock::Mono;
 use squall_commands::config::Config;
 use squall_commands::{Engine, LogLevel, Session};
 use squall_replication::{LinkState, Position, Replica, ReplicaEvent};
 use squall_resp::Output;
 
-use super::staging::{Staged, Staging};
+use super::staging::Staging;
 use super::stream::Applier;
 use super::{Replication, settings};
 use crate::effect::{Effect, Effects, LinkId};
@@ -18,11 +19,25 @@ pub(super) struct Following {
     pub(super) machine: Replica,
     pub(super) link: Option<LinkId>,
     output: Output,
-    staging: Option<Staging>,
+    pub(super) staging: Option<Staging>,
+    /// An operator has named this primary, and it has not given us its data since.
+    pub(super) is_ordered: bool,
+    /// The dataset that the primary offered last is not the one that we hold, and we keep ours.
+    pub(super) refuses_foreign: bool,
     /// Away while a command of the stream is executed.
     pub(super) applier: Option<Applier>,
     /// The primary has asked how far this server is.
     pub(super) acknowledgement_wanted: bool,
+}
+
+/// Why a primary is followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Intent {
+    Configured,
+    /// REPLICAOF.
+    Ordered,
+    /// FAILOVER: it is to take over from this server.
+    HandOver,
 }
 
 impl Following {
@@ -32,16 +47,18 @@ impl Following {
         port: u16,
         position: Option<Position>,
         db: usize,
-        takes_over: bool,
+        intent: Intent,
     ) -> Following {
         let applier = Applier::new(engine, format!("{host}:{port}"), db);
         let options = settings::replica_options(&engine.config, host, port);
-        let begin = if takes_over { Replica::handing_over } else { Replica::new };
+        let begin = if intent == Intent::HandOver { Replica::handing_over } else { Replica::new };
         Following {
             machine: begin(options, position, engine.now.mono),
             link: None,
             output: Output::new(),
             staging: None,
+            is_ordered: intent == Intent::Ordered,
+            refuses_foreign: false,
             applier: Some(applier),
             acknowledgement_wanted: false,
         }
@@ -79,8 +96,20 @@ impl Following {
         self.machine.link_state()
     }
 
-    pub fn next_timeout(&self) -> Option<squall_clock::Mono> {
+    pub fn next_timeout(&self) -> Option<Mono> {
         self.machine.poll_timeout()
+    }
+
+    /// An operator wants this primary's dataset, whichever it is.
+    pub fn order(&mut self, now: Mono) {
+        self.is_ordered = true;
+        self.machine.hurry(now);
+    }
+
+    /// The primary's data is ours; the next time, it has to be the same again.
+    pub fn in_step(&mut self) {
+        self.is_ordered = false;
+        self.refuses_foreign = false;
     }
 
     /// What belonged to the connection goes with it: words half said, a dataset half received, a
@@ -88,7 +117,6 @@ impl Following {
     fn forget_link(&mut self) {
         self.link = None;
         self.output.clear();
-        self.staging = None;
         self.acknowledgement_wanted = false;
         if let Some(applier) = &mut self.applier {
             applier.forget_unapplied();
@@ -132,6 +160,7 @@ impl Replication {
                 _ => following.machine.closed(now),
             }
             following.forget_link();
+            self.drop_staging(engine);
             self.tend_link(engine, persistence, effects);
         }
     }
@@ -177,7 +206,8 @@ impl Replication {
     }
 
     /// Ends the link for good: another primary is followed, or none.
-    pub(super) fn leave_primary(&mut self, effects: &mut Effects) {
+    pub(super) fn leave_primary(&mut self, engine: &mut Engine, effects: &mut Effects) {
+        self.drop_staging(engine);
         if let Some(following) = self.following.take() {
             if let Some(applier) = &following.applier {
                 self.stream_db = applier.db();
@@ -213,28 +243,18 @@ impl Replication {
                 ReplicaEvent::Disconnect => {
                     effects.extend(following.link.map(Effect::CloseLink));
                     following.forget_link();
+                    self.drop_staging(engine);
                 }
-                ReplicaEvent::Continued { id: Some(id) } => {
-                    self.primary.rename(id);
-                    self.serve(engine, effects);
-                }
-                ReplicaEvent::Continued { id: None } => {}
-                ReplicaEvent::SnapshotBegins { position, .. } => {
-                    following.staging = Some(Staging::begin(engine, position));
-                }
-                ReplicaEvent::SnapshotBytes(bytes) => {
-                    // None: an earlier piece was refused, and these had come with it.
-                    let taken = following.staging.as_mut().map_or(Ok(()), |staging| staging.take(&bytes));
-                    if let Err(reason) = taken {
-                        following.staging = None;
-                        following.machine.refused(&reason, engine.now.mono);
+                ReplicaEvent::Continued { id } => {
+                    following.in_step();
+                    if let Some(id) = id {
+                        self.primary.rename(id);
+                        self.serve(engine, effects);
                     }
                 }
-                ReplicaEvent::SnapshotEnds => match following.staging.take().map(Staging::finish) {
-                    None => {}
-                    Some(Err(reason)) => following.machine.refused(&reason, engine.now.mono),
-                    Some(Ok(staged)) => self.install(engine, persistence, effects, staged),
-                },
+                ReplicaEvent::SnapshotBegins { position, .. } => self.begin_staging(engine, position),
+                ReplicaEvent::SnapshotBytes(bytes) => self.stage(engine, persistence, effects, &bytes),
+                ReplicaEvent::SnapshotEnds => self.finish_staging(engine, persistence, effects),
                 ReplicaEvent::TakenOver => self.failover_taken(engine, effects),
                 ReplicaEvent::TakeOverRefused(reason) => self.end_failover(engine, effects, &reason),
                 ReplicaEvent::Log { warning, message } => {
@@ -243,28 +263,6 @@ impl Replication {
             }
         }
         engine.primary_link_down = self.following.as_ref().is_some_and(|following| !following.is_streaming());
-    }
-
-    /// The received dataset takes the place of the old one, and its history that of the old one's.
-    fn install(
-        &mut self,
-        engine: &mut Engine,
-        persistence: &mut Persistence,
-        effects: &mut Effects,
-        staged: Staged,
-    ) {
-        let Staged { position, keyspace, loaded } = staged;
-        let stream_db = loaded.aux.replication.and_then(|aux| aux.stream_db).unwrap_or(0) as usize;
-        // Snapshots of the old dataset have no future: their cursor goes with it.
-        persistence.abort_saving(engine, effects);
-        self.primary.adopt(position, engine.now.mono);
-        self.advance_full_sync(engine, effects);
-        engine.replace_keyspace(keyspace);
-        self.stream_db = stream_db.min(engine.keyspace.databases() - 1);
-        effects.notice(format!("the primary's dataset is in place: {} keys", loaded.keys));
-        let following = self.following.as_mut().expect("the dataset came over its link");
-        following.applier.as_mut().expect("no command is executed").start_at(self.stream_db);
-        following.machine.loaded(engine.now.mono);
     }
 
     pub(super) fn following_over(&mut self, id: LinkId) -> Option<&mut Following> {

@@ -6,6 +6,7 @@
 //! - `following` and `stream`: the link to this server's own primary, and the commands that come over it;
 //! - `staging`: a dataset on its way in. It is built beside the old one, which stays in place, and is
 //!   served, until the other is complete: a broken transfer loses nothing, at the price of room for both;
+//! - `lineage`: whether that dataset is the same one as here, or a stranger's that nobody has asked for;
 //! - `failover`: FAILOVER, a planned change of roles;
 //! - `waiting`: WAIT; `facts`: ROLE and INFO; `settings`: redis.conf in the machines' terms.
 //!
@@ -16,6 +17,7 @@ mod facts;
 mod failover;
 mod following;
 mod full_sync;
+mod lineage;
 mod serving;
 mod settings;
 mod spool;
@@ -33,8 +35,9 @@ use squall_resp::Reply;
 use squall_store::rdb::{Aux, Loaded, ReplicationAux};
 
 use self::failover::Failover;
-use self::following::Following;
+use self::following::{Following, Intent};
 use self::full_sync::FullSync;
+use self::lineage::Lineage;
 use self::waiting::Waiting;
 use crate::effect::{DiskDone, Effects};
 use crate::persistence::Persistence;
@@ -52,6 +55,8 @@ pub(crate) struct Replication {
     /// A change of role that the running request asked for. It happens when all that the request did has
     /// become stream: a transaction that changes the role half-way is history of the old role, whole.
     role_change: Option<RoleChange>,
+    /// Which dataset this server holds; none where it has none yet, or one that came without a name.
+    lineage: Option<Lineage>,
     failover: Option<Failover>,
     next_beat: Mono,
 }
@@ -75,6 +80,7 @@ impl Replication {
             waiting: Waiting::default(),
             stream_db: 0,
             role_change: None,
+            lineage: None,
             failover: None,
             next_beat: engine.now.mono,
         }
@@ -84,7 +90,8 @@ impl Replication {
 
     /// Takes up the history that the loaded file belongs to. A file from which expired keys were left out
     /// is no longer the dataset of its position.
-    pub fn restore(&mut self, loaded: Option<&Loaded>) {
+    pub fn restore(&mut self, engine: &mut Engine, loaded: Option<&Loaded>) {
+        self.lineage = lineage::of_start(engine, loaded);
         let Some(loaded) = loaded.filter(|loaded| loaded.expired_keys == 0) else { return };
         let Some(aux) = &loaded.aux.replication else { return };
         if let Some(id) = ReplId::parse(aux.id.as_bytes()) {
@@ -96,7 +103,7 @@ impl Replication {
     /// The dataset is loaded: a configured primary is followed, and anybody else is one.
     pub fn start(&mut self, engine: &mut Engine, effects: &mut Effects) {
         match engine.config.replicaof.clone() {
-            Some((host, port)) => self.follow(engine, effects, host, port),
+            Some((host, port)) => self.follow(engine, effects, host, port, Intent::Configured),
             None if self.primary.is_following() => self.promote(engine, effects),
             None => {}
         }
@@ -176,6 +183,7 @@ impl Replication {
             server_version: REDIS_VERSION.to_owned(),
             created_s: engine.now.unix_seconds(),
             used_memory_bytes: engine.environment.used_memory_bytes,
+            lineage: self.lineage.map(|lineage| lineage.to_string()),
             replication: position.map(|position| ReplicationAux {
                 stream_db: stream_db.or(Some(0)),
                 id: position.id.to_string(),
@@ -189,7 +197,12 @@ impl Replication {
     // --- Roles ---
 
     /// `REPLICAOF`: the role changes at the end of the request.
-    pub fn replica_of(&mut self, primary: Option<(String, u16)>, reply: &mut Reply<'_>) -> CommandResult {
+    pub fn replica_of(
+        &mut self,
+        engine: &Engine,
+        primary: Option<(String, u16)>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
         if self.following.as_ref().is_some_and(Following::is_executing) {
             return Err(CommandError::line(
                 "ERR a primary cannot change the role of its replica by its stream",
@@ -201,6 +214,9 @@ impl Replication {
         let change = match primary {
             Some((host, port)) if self.follows(&host, port) => {
                 reply.simple("OK Already connected to specified master");
+                if let Some(following) = &mut self.following {
+                    following.order(engine.now.mono);
+                }
                 return Ok(());
             }
             Some((host, port)) => RoleChange::Follow { host, port },
@@ -221,7 +237,7 @@ impl Replication {
             None => return,
             Some(RoleChange::Follow { host, port }) => {
                 engine.config.replicaof = Some((host.clone(), port));
-                self.follow(engine, effects, host, port);
+                self.follow(engine, effects, host, port, Intent::Ordered);
             }
             Some(RoleChange::Promote) => {
                 engine.config.replicaof = None;
@@ -240,9 +256,16 @@ impl Replication {
         self.primary.forget_past(own);
     }
 
-    fn follow(&mut self, engine: &mut Engine, effects: &mut Effects, host: String, port: u16) {
+    fn follow(
+        &mut self,
+        engine: &mut Engine,
+        effects: &mut Effects,
+        host: String,
+        port: u16,
+        intent: Intent,
+    ) {
         assert!(engine.propagation.is_empty(), "what this server did as a primary is in its history");
-        self.leave_primary(effects);
+        self.leave_primary(engine, effects);
         self.primary.follow();
         self.unblock_everyone(engine, effects);
         engine.dismiss_waiting();
@@ -250,13 +273,18 @@ impl Replication {
         engine.propagation.enabled = false;
         effects.role = 'S';
         let position = self.primary.position();
-        let takes_over = self.failover.is_some();
-        self.following = Some(Following::begin(engine, host, port, position, self.stream_db, takes_over));
+        self.following = Some(Following::begin(engine, host, port, position, self.stream_db, intent));
         engine.primary_link_down = true;
     }
 
     pub(super) fn promote(&mut self, engine: &mut Engine, effects: &mut Effects) {
-        self.leave_primary(effects);
+        if !self.holds_dataset(engine) {
+            effects.warning("This server becomes a primary without ever having had its primary's dataset");
+        }
+        if self.following.is_some() && self.lineage.is_none() {
+            self.lineage = Some(fresh_id(engine));
+        }
+        self.leave_primary(engine, effects);
         let own = fresh_id(engine);
         self.primary.promote(own, engine.now.mono);
         engine.role = Role::Primary;
@@ -264,6 +292,11 @@ impl Replication {
         engine.propagation.forget_database();
         effects.role = 'M';
         self.serve(engine, effects);
+    }
+
+    /// False for a replica that has never had its primary's dataset: nobody should make it a primary.
+    pub fn holds_dataset(&self, engine: &Engine) -> bool {
+        self.following.is_none() || self.primary.position().is_some() || !engine.keyspace.is_empty()
     }
 
     /// Whether the primary that is followed, or will be, is this one already.

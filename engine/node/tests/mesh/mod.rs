@@ -198,6 +198,12 @@ impl Mesh {
         assert_eq!(self.text(at, &["REPLICAOF", "primary", &port(primary)]), "OK");
     }
 
+    /// The operator insists.
+    pub fn replica_of_again(&mut self, at: usize, primary: usize) {
+        let reply = self.text(at, &["REPLICAOF", "primary", &port(primary)]);
+        assert_eq!(reply, "OK Already connected to specified master");
+    }
+
     pub fn digest(&mut self, at: usize) -> String {
         self.text(at, &["DEBUG", "DIGEST"])
     }

@@ -183,6 +183,15 @@ impl Primary {
         self.alone_since = now;
     }
 
+    /// The dataset is gone, and with it every position in its history.
+    pub fn dataset_lost(&mut self, own: ReplId, now: Mono) {
+        assert!(self.following, "only a replica drops its dataset for another's");
+        self.detach_all("its dataset is about to be replaced");
+        self.history = History { id: own, offset: self.history.offset, earlier: None };
+        self.backlog = None;
+        self.alone_since = now;
+    }
+
     /// My primary goes on with the history that I have, under the id `id`. My replicas come back to learn
     /// the id: should they keep the old one, it would name two histories.
     pub fn rename(&mut self, id: ReplId) {

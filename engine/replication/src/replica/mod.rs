@@ -251,10 +251,23 @@ impl Replica {
         self.start_streaming(now);
     }
 
-    /// The dataset cannot be loaded. The old one is still there, and so is its position.
+    /// The dataset cannot be taken. The old one is still there, and so is its position.
     pub fn refused(&mut self, reason: &str, now: Mono) {
         assert!(matches!(self.state, State::Transfer(_)), "only a dataset in transfer is refused");
-        self.fail_for(&format!("its dataset cannot be loaded: {reason}"), RETRY_DELAY_AFTER_REFUSAL, now);
+        self.fail_for(reason, RETRY_DELAY_AFTER_REFUSAL, now);
+    }
+
+    /// The dataset of the position is gone, in favour of the one in transfer.
+    pub fn forget_position(&mut self) {
+        assert!(matches!(self.state, State::Transfer(_)), "only a dataset in transfer makes another one go");
+        self.position = None;
+    }
+
+    /// Whoever rests after a failure tries again at once.
+    pub fn hurry(&mut self, now: Mono) {
+        if let State::Idle { retry_at } = &mut self.state {
+            *retry_at = now.min(*retry_at);
+        }
     }
 
     /// The first `len` bytes of `input` have been applied, as whole units: a command, or MULTI to EXEC. They

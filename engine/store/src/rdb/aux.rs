@@ -16,6 +16,8 @@ pub struct Aux {
     pub aof_base: bool,
     /// Where the replication stream continues from it.
     pub replication: Option<ReplicationAux>,
+    /// Which dataset it is a state of, by a name that outlives replication ids. Squall's own field.
+    pub lineage: Option<String>,
     /// Function libraries, each as its code.
     pub functions: Vec<Bytes>,
 }
@@ -41,6 +43,9 @@ impl Aux {
             put_aux(out, b"repl-id", replication.id.as_bytes());
             put_aux(out, b"repl-offset", replication.offset.to_string().as_bytes());
         }
+        if let Some(lineage) = &self.lineage {
+            put_aux(out, b"squall-lineage", lineage.as_bytes());
+        }
         put_aux(out, b"aof-base", if self.aof_base { b"1" } else { b"0" });
     }
 
@@ -56,6 +61,7 @@ impl Aux {
             b"repl-stream-db" => self.replication().stream_db = number(),
             b"repl-id" => self.replication().id = text(),
             b"repl-offset" => self.replication().offset = number().unwrap_or(0),
+            b"squall-lineage" => self.lineage = Some(text()),
             _ => {}
         }
     }

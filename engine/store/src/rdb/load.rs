@@ -134,6 +134,11 @@ impl Loader {
         self.wish_bytes
     }
 
+    /// What has been read so far, until the file is complete.
+    pub fn so_far(&self) -> &Loaded {
+        &self.loaded
+    }
+
     /// How many bytes of the file have been consumed.
     pub fn offset(&self) -> u64 {
         self.offset

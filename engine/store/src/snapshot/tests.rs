@@ -243,6 +243,7 @@ fn what_a_file_says_about_itself_comes_back() {
         used_memory_bytes: 123_456,
         aof_base: true,
         replication: Some(ReplicationAux { stream_db: Some(2), id: "ab".repeat(20), offset: 987_654 }),
+        lineage: Some("cd".repeat(20)),
         functions: vec!["#!lua name=lib\nreturn 1".into()],
     };
     let mut keyspace = keyspace(false, 1);

@@ -1,0 +1,137 @@
+//! Which dataset this is: a lineage is born with an empty server and goes wherever the data goes, with every
+//! snapshot and every full synchronisation, through promotions and restarts. A server that comes back without
+//! its file is a stranger by it, under whatever address; its replicas, who may hold the only copy, do not let
+//! it take that away from them without an operator's word.
+//!
+//! A lineage travels as an auxiliary field of RDB files. Redis writes none; of such a primary only this can be
+//! told: a dataset without a single key, under another replication id than the one that was followed, is that
+//! of a server that began anew.
+//!
+//! The operator's word is REPLICAOF (also to the primary that is followed already), which stands until the next
+//! synchronisation; `replica-keep-dataset no` gives it for good.
+
+use squall_commands::Engine;
+use squall_replication::{Position, ReplId};
+use squall_store::rdb::Loaded;
+
+use super::fresh_id;
+
+/// Forty digits, like a replication id, but never changed.
+pub(super) type Lineage = ReplId;
+
+/// What a replica holds that a foreign dataset may not replace.
+pub(super) struct Guard(Option<Held>);
+
+struct Held {
+    lineage: Option<Lineage>,
+    history: Option<ReplId>,
+    keys: usize,
+}
+
+/// What is to become of a dataset that comes in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// Too little of it has been read.
+    Undecided,
+    Accepted,
+    /// Why not.
+    Refused(String),
+}
+
+impl Guard {
+    /// `ordered`: an operator has named the primary, knowing what this server holds.
+    pub fn new(engine: &Engine, lineage: Option<Lineage>, held: Option<Position>, ordered: bool) -> Guard {
+        let keys = engine.keyspace.len();
+        let is_guarded = keys > 0 && engine.config.replica_keep_dataset && !ordered;
+        Guard(is_guarded.then(|| Held { lineage, history: held.map(|held| held.id), keys }))
+    }
+
+    /// Judges a dataset of `position` by what has been read of it. Its lineage comes before its first key.
+    pub fn judge(&self, position: Position, read: &Loaded, is_complete: bool) -> Verdict {
+        let Some(held) = &self.0 else { return Verdict::Accepted };
+        let theirs = lineage_of(read);
+        match (held.lineage, theirs) {
+            (Some(own), Some(theirs)) if own == theirs => Verdict::Accepted,
+            (Some(own), Some(theirs)) => {
+                Verdict::Refused(held.refusal(&format!("it is {theirs}, mine is {own}")))
+            }
+            _ if read.keys > 0 || held.history == Some(position.id) => Verdict::Accepted,
+            _ if !is_complete => Verdict::Undecided,
+            _ => Verdict::Refused(held.refusal("it has no key, and a history of its own")),
+        }
+    }
+}
+
+impl Held {
+    fn refusal(&self, why: &str) -> String {
+        format!(
+            "its dataset is another one than mine ({why}), as after a restart without data. I keep my {} keys. \
+             To take its dataset, send REPLICAOF with its address again; to lead with mine, REPLICAOF NO ONE; \
+             'replica-keep-dataset no' never asks",
+            self.keys
+        )
+    }
+}
+
+/// The lineage of what a server starts with. A file that Redis wrote gives a primary one that follows from what
+/// the file says of itself, so that it is the same at each start from it. A replica's will be its primary's.
+pub(super) fn of_start(engine: &mut Engine, loaded: Option<&Loaded>) -> Option<Lineage> {
+    let is_primary = engine.config.replicaof.is_none();
+    match loaded {
+        Some(loaded) => lineage_of(loaded).or_else(|| is_primary.then(|| derived(loaded)).flatten()),
+        None => is_primary.then(|| fresh_id(engine)),
+    }
+}
+
+fn derived(loaded: &Loaded) -> Option<Lineage> {
+    let (created, memory) = (loaded.aux.created_s, loaded.aux.used_memory_bytes);
+    let mut bytes = [0; 20];
+    bytes[..8].copy_from_slice(&created.to_be_bytes());
+    bytes[8..16].copy_from_slice(&memory.to_be_bytes());
+    (created > 0).then(|| ReplId::from_random(bytes))
+}
+
+/// The lineage that a file belongs to, if it says so.
+pub(super) fn lineage_of(read: &Loaded) -> Option<Lineage> {
+    read.aux.lineage.as_ref().and_then(|digits| ReplId::parse(digits.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_replication::ReplOffset;
+    use squall_store::rdb::Aux;
+
+    use super::*;
+
+    fn id(digit: u8) -> ReplId {
+        ReplId::from_random([digit; 20])
+    }
+
+    fn judge(own: Option<u8>, theirs: Option<u8>, same_history: bool, keys: u64, complete: bool) -> Verdict {
+        let guard = Guard(Some(Held { lineage: own.map(id), history: Some(id(100)), keys: 3 }));
+        let position = Position { id: id(if same_history { 100 } else { 101 }), offset: ReplOffset(0) };
+        let aux = Aux { lineage: theirs.map(|digit| id(digit).to_string()), ..Aux::default() };
+        guard.judge(position, &Loaded { aux, keys, expired_keys: 0 }, complete)
+    }
+
+    fn refused(verdict: Verdict) -> bool {
+        matches!(verdict, Verdict::Refused(_))
+    }
+
+    #[test]
+    fn a_known_lineage_decides_before_the_first_key() {
+        assert_eq!(judge(Some(1), Some(1), false, 0, false), Verdict::Accepted);
+        assert!(refused(judge(Some(1), Some(2), false, 0, false)));
+        assert!(refused(judge(Some(1), Some(2), false, 5, true)), "a few keys do not make it the same");
+    }
+
+    #[test]
+    fn without_a_lineage_only_an_empty_stranger_is_refused() {
+        for (own, theirs) in [(None, Some(2)), (Some(1), None), (None, None)] {
+            assert_eq!(judge(own, theirs, false, 0, false), Verdict::Undecided);
+            assert!(refused(judge(own, theirs, false, 0, true)));
+            assert_eq!(judge(own, theirs, false, 1, false), Verdict::Accepted);
+            assert_eq!(judge(own, theirs, true, 0, true), Verdict::Accepted, "it was flushed");
+        }
+    }
+}
