@@ -111,7 +111,7 @@ mod tests {
         let guard = Guard(Some(Held { lineage: own.map(id), history: Some(id(100)), keys: 3 }));
         let position = Position { id: id(if same_history { 100 } else { 101 }), offset: ReplOffset(0) };
         let aux = Aux { lineage: theirs.map(|digit| id(digit).to_string()), ..Aux::default() };
-        guard.judge(position, &Loaded { aux, keys, expired_keys: 0 }, complete)
+        guard.judge(position, &Loaded { aux, keys, ..Loaded::default() }, complete)
     }
 
     fn refused(verdict: Verdict) -> bool {
