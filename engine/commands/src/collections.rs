@@ -6,6 +6,8 @@
 //! with as many changes as Redis counts and the event's name, and what it propagates is its own business. A
 //! collection that an edit leaves empty is deleted with its key.
 
+use squall_resp::Reply;
+use squall_store::packed::Item;
 use squall_store::{Collection, Limits};
 
 use crate::config::EventClass;
@@ -73,13 +75,20 @@ impl Engine {
     }
 
     /// Stores what a command has made (`SUNIONSTORE`), or deletes the key if that is empty; counts one change if there
-    /// was any.
-    pub fn store_result<T: Collection>(&mut self, db: usize, key: &[u8], result: T) {
-        match result.is_empty() {
-            true => {
-                self.delete(db, key);
-            }
-            false => self.insert(db, key, result.into_value(), None),
+    /// was any, and tells of it.
+    pub fn store_result<T: Collection>(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        result: T,
+        class: EventClass,
+        event: &str,
+    ) {
+        if !result.is_empty() {
+            self.insert(db, key, result.into_value(), None);
+            self.notify(class, event, db, key);
+        } else if self.delete(db, key) {
+            self.notify(EventClass::Generic, "del", db, key);
         }
     }
 
@@ -91,6 +100,12 @@ impl Engine {
         }
         self.changed(db, key);
         self.dirty += changes - 1;
+        self.notify_edited(db, key, class, event);
+    }
+
+    /// Tells of an edit, and where it has emptied the collection, of the deletion too.
+    #[inline]
+    pub(crate) fn notify_edited(&mut self, db: usize, key: &[u8], class: EventClass, event: &str) {
         if self.config.notify_keyspace_events.publish_anything() {
             self.notify(class, event, db, key);
             if !self.keyspace.db(db).contains(key) {
@@ -102,6 +117,15 @@ impl Engine {
     /// Brings the thresholds at which collections change their encoding up to date with the configuration.
     pub(crate) fn apply_limits(&mut self) {
         apply_limits(&self.config, self.keyspace.limits_mut());
+    }
+}
+
+/// Replies with one element of a collection.
+#[inline]
+pub(crate) fn reply_item(reply: &mut Reply<'_>, item: Item<'_>) {
+    match item {
+        Item::Int(number) => reply.bulk_integer(number),
+        Item::Bytes(bytes) => reply.bulk(bytes),
     }
 }
 

@@ -29,7 +29,9 @@ const FAMILIES: &[&[Command]] = &[
     crate::generic::ROWS,
     crate::hashes::ROWS,
     crate::hyperloglog::ROWS,
+    crate::lists::ROWS,
     crate::pubsub::ROWS,
+    crate::sets::ROWS,
     crate::strings::ROWS,
     crate::transactions::ROWS,
 ];

@@ -6,6 +6,8 @@
 
 pub mod bitmaps;
 pub mod hyperloglog;
+pub mod lists;
+pub mod sets;
 pub mod strings;
 
 use proptest::prelude::*;
@@ -21,6 +23,9 @@ pub struct Family {
 pub const STRINGS: Family = Family { grammar: strings::GRAMMAR, word: strings::word };
 pub const BITMAPS: Family = Family { grammar: bitmaps::GRAMMAR, word: bitmaps::word };
 pub const HYPERLOGLOG: Family = Family { grammar: hyperloglog::GRAMMAR, word: hyperloglog::word };
+
+pub const LISTS: Family = Family { grammar: lists::GRAMMAR, word: lists::word };
+pub const SETS: Family = Family { grammar: sets::GRAMMAR, word: sets::word };
 
 /// What is done to keys of every kind, between the commands of a family.
 const SHARED: &[&str] = &[
@@ -51,16 +56,18 @@ impl Family {
                 prop::collection::vec(prop::sample::select(options).prop_flat_map(|words| words), 0..4);
             (words(fixed), chosen).prop_map(|(fixed, options)| [fixed, options.concat()].concat())
         });
-        (rule, 0..40u8, any::<prop::sample::Index>()).prop_map(|(mut command, slip, at)| {
-            let at = at.index(command.len());
-            match slip {
-                0 if at > 0 => drop(command.remove(at)),
-                1 if at > 0 => command.insert(at, b"extra".to_vec()),
-                2..=9 => command[at].make_ascii_lowercase(),
-                _ => {}
-            }
-            command
-        })
+        (rule, 0..40u8, any::<prop::sample::Index>())
+            .prop_map(|(mut command, slip, at)| {
+                let at = at.index(command.len());
+                match slip {
+                    0 if at > 0 => drop(command.remove(at)),
+                    1 if at > 0 => command.insert(at, b"extra".to_vec()),
+                    2..=9 => command[at].make_ascii_lowercase(),
+                    _ => {}
+                }
+                command
+            })
+            .prop_filter("chance decides", |command| !is_left_to_chance(command))
     }
 
     /// What a word of the grammar may be: a value of a kind, or itself.
@@ -68,6 +75,12 @@ impl Family {
         let own = (self.word)(word).or_else(|| strings::word(word));
         own.unwrap_or_else(|| Just(word.as_bytes().to_vec()).boxed())
     }
+}
+
+/// Without a count, these answer with what chance has it.
+fn is_left_to_chance(command: &Command) -> bool {
+    let names: [&[u8]; 3] = [b"SPOP", b"SRANDMEMBER", b"HRANDFIELD"];
+    command.len() == 2 && names.contains(&command[0].to_ascii_uppercase().as_slice())
 }
 
 /// One of these words.

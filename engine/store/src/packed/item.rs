@@ -13,7 +13,7 @@
 use crate::number::parse_i64;
 
 /// An element as it is kept: a number where its text is one's canonical spelling, else bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Item<'a> {
     Int(i64),
     Bytes(&'a [u8]),

@@ -6,7 +6,7 @@ pub(crate) mod rdb;
 #[cfg(test)]
 mod tests;
 
-use crate::chance::below;
+use crate::chance::{below, sample};
 use crate::collection::Collection;
 use crate::digest::{Digest, add};
 use crate::entry::Value;
@@ -155,6 +155,11 @@ impl Set {
             Form::Packed(packed) => Some(packed.get(packed.nth(below(rng, packed.len())?)?)),
             Form::Table(table) => table.random(rng).map(|record| Item::Bytes(record.key)),
         }
+    }
+
+    /// Different members chosen at random: so many, or all.
+    pub fn sample(&self, count: usize, rng: &mut impl Rng) -> Vec<Item<'_>> {
+        sample(rng, (count, self.len()), |rng| self.random(rng), self.iter(), |member| member)
     }
 
     pub(crate) fn encoding(&self) -> &'static str {
