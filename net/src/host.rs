@@ -117,7 +117,8 @@ pub trait Disk: Clone + 'static {
 }
 
 /// An open file. Cloning gives another handle to the same file. The caller awaits each operation on a file
-/// before it starts the next: their order is otherwise open.
+/// before it starts the next: their order is otherwise open. Only a sync may run beside others: it covers
+/// what was done before it began, and perhaps more.
 #[allow(clippy::len_without_is_empty, reason = "a length on a disk is asked for, not known")]
 pub trait DiskFile: Clone + 'static {
     fn len(&self) -> impl Future<Output = io::Result<u64>> + 'static;

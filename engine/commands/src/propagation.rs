@@ -14,8 +14,10 @@ const KEPT_BYTES_MAX: usize = 64 << 10;
 /// The effects of the commands executed since the node last took them.
 #[derive(Default)]
 pub struct Propagation {
-    /// False while nobody listens (no replica, no backlog, no append-only file): nothing is encoded.
+    /// Whether replicas, or the backlog, listen. While nobody does nothing is encoded.
     pub enabled: bool,
+    /// Whether the append-only file listens.
+    pub logged: bool,
     /// True while the primary's own commands run: the node passes those on by itself, byte for byte.
     muted: bool,
     /// Ready to be taken.
@@ -55,7 +57,7 @@ impl Propagation {
 
     /// Propagates `command`, in database `db`, beside the running command and before it.
     pub fn also(&mut self, db: usize, command: &[&[u8]]) {
-        if self.enabled && !self.muted {
+        if self.is_heard() {
             encode_command(&mut self.encoded, command.iter().copied());
             self.effects.push((db, self.encoded.len()));
         }
@@ -109,7 +111,7 @@ impl Propagation {
     /// The command is done; `changed` where it made `dirty` grow.
     #[inline]
     pub(crate) fn end(&mut self, outer: (Verdict, usize), changed: bool, args: Args<'_>) {
-        if changed && self.enabled && !self.muted && self.verdict == Verdict::Verbatim {
+        if changed && self.is_heard() && self.verdict == Verdict::Verbatim {
             encode_command(&mut self.encoded, args.iter());
             self.effects.push((self.db, self.encoded.len()));
         }
@@ -122,6 +124,10 @@ impl Propagation {
         if !self.effects.is_empty() {
             self.join_stream();
         }
+    }
+
+    fn is_heard(&self) -> bool {
+        (self.enabled || self.logged) && !self.muted
     }
 
     fn join_stream(&mut self) {

@@ -53,6 +53,9 @@ pub struct Session {
     pub close_after_reply: bool,
     /// The offset of the replication stream after this session's last write: what WAIT waits for.
     pub last_write_offset: u64,
+    /// The end of the append-only file's record after this session's last request: its replies leave when
+    /// the file has been written so far.
+    pub log_position: u64,
     pub created: Now,
     pub last_interaction: Mono,
     /// The row of the last command, for `CLIENT LIST`.
@@ -91,6 +94,7 @@ impl Session {
             read_only: false,
             close_after_reply: false,
             last_write_offset: 0,
+            log_position: 0,
             created: now,
             last_interaction: now.mono,
             last_command: None,

@@ -10,6 +10,7 @@ use squall_resp::{Limits, Parsed, Reply};
 
 use crate::admission;
 use crate::effect::Effect;
+use crate::persistence::LogPosition;
 use crate::services::Services;
 
 /// A new connection, or a refusal: over `maxclients`, or a stranger in protected mode.
@@ -66,6 +67,9 @@ pub(crate) fn output_slices<'a>(
     slices: &mut [IoSlice<'a>],
 ) -> usize {
     let Some(client) = engine.clients.get(id) else { return 0 };
+    if services.persistence.log.holds(LogPosition(client.session.log_position)) {
+        return 0;
+    }
     let filled = client.output.slices(slices);
     if filled == 0 && client.session.is_replica {
         return services.replication.output_slices(id, slices);
@@ -212,4 +216,5 @@ fn may_execute(services: &Services, session: &Session) -> bool {
         && !session.close_after_reply
         && (services.shutdown.is_none() || session.is_replica)
         && !services.postponed.contains(&session.id)
+        && !services.persistence.log.holds(LogPosition(session.log_position))
 }

@@ -44,6 +44,7 @@ impl Services {
         let replication = &self.replication;
         self.persistence
             .start_due_saves(engine, &mut self.effects, |engine| replication.snapshot_aux(engine));
+        self.persistence.start_due_rewrite(engine, &mut self.effects);
     }
 
     /// `timeout`: clients that have said nothing for too long. Replicas, subscribers and waiting clients

@@ -79,8 +79,10 @@ pub enum Lane {
     Load,
     /// Writing a snapshot.
     Snapshot,
-    /// The append-only file.
+    /// Appending to the append-only file.
     Log,
+    /// Making it durable, beside the appends.
+    LogSync,
     /// Small files: the configuration, the cluster's node table.
     Meta,
 }

@@ -26,6 +26,7 @@ mod persistence;
 mod replication;
 mod services;
 mod shutdown;
+mod whole_file;
 
 use std::io::IoSlice;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos};
 use squall_commands::server::LogLevel;
 use squall_commands::{
@@ -15,7 +15,7 @@ use crate::config_file::ConfigRewrite;
 use crate::cron::Cron;
 use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
 use crate::lookahead::Lookahead;
-use crate::persistence::{self, Outcome, Persistence, SaveFor};
+use crate::persistence::{self, LogPosition, Outcome, Persistence, Recorded, RewriteAnswer, SaveFor};
 use crate::replication::{self, Replication};
 use crate::shutdown::Shutdown;
 use crate::{clients, config_file, listening, shutdown};
@@ -74,7 +74,7 @@ impl Services {
             pause,
             engine.waiting.next_deadline(),
             self.replication.next_timeout(engine),
-            self.persistence.next_timeout(),
+            self.persistence.next_timeout(engine),
             self.shutdown_deadline(),
         ]
         .into_iter()
@@ -93,45 +93,83 @@ impl Services {
         self.replication.timeout(engine, &mut self.persistence, &mut self.effects);
         self.persistence.background_slice(engine, &mut self.effects);
         self.settle(engine, None);
+        self.tend_log(engine);
         shutdown::advance(engine, self);
     }
 
     /// Ends a batch: what it changed goes to the replicas, and `session`, if it wrote, learns the offset
     /// that WAIT has to wait for.
-    pub fn settle(&mut self, engine: &mut Engine, session: Option<&mut Session>) {
+    pub fn settle(&mut self, engine: &mut Engine, mut session: Option<&mut Session>) {
         if engine.waiting.has_ready() {
             engine.serve_waiting(self);
         }
-        let written = self.flush_written(engine);
+        let stream = engine.propagation.take();
+        let has_written = stream.is_some();
+        if let Some(stream) = stream {
+            self.record(engine, stream);
+            if let Some(session) = &mut session {
+                session.last_write_offset = self.replication.offset();
+            }
+        }
+        self.release_output(engine, session, has_written);
         if !self.postponed.is_empty() && engine.pause.is_none() && !engine.writes_held {
             let postponed = std::mem::take(&mut self.postponed);
             self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
         }
-        if let Some(stream) = engine.propagation.take() {
-            self.replication.feed(engine, &mut self.effects, stream);
-            if let Some(session) = session {
-                session.last_write_offset = self.replication.offset();
-            }
-            // Some of them were answered by what this batch did in their names.
-            for id in written {
-                if let Some(client) = engine.clients.get_mut(id) {
-                    client.session.last_write_offset = self.replication.offset();
-                }
-            }
+    }
+
+    /// What this server's own clients changed becomes history, and is logged.
+    fn record(&mut self, engine: &mut Engine, stream: Bytes) {
+        let follows = self.replication.is_following();
+        if !follows {
+            self.replication.feed(engine, &mut self.effects, stream.clone());
+        }
+        let (ends_in, position) = (engine.propagation.database(), self.replication.position());
+        let recorded = Recorded { stream: &stream, begins_in: None, ends_in, position };
+        self.persistence.record(engine, &mut self.effects, &recorded);
+        if follows {
+            // What the primary sends next has selected another database.
+            engine.propagation.forget_database();
         }
     }
 
-    /// Sends what clients were written by others' commands, and tells whom.
-    fn flush_written(&mut self, engine: &mut Engine) -> Vec<ClientId> {
-        let written = engine.clients.take_written();
-        for &id in &written {
-            self.effects.push(Effect::WakeClient(id));
-            if let Some(mut client) = engine.clients.take(id) {
-                clients::close_if_over_limit(engine, self, &mut client);
-                engine.clients.put_back(client);
+    /// Replies leave at once, or when the log has been written as far as they depend on it: those to who has
+    /// written, and under `appendfsync always` those that may show what somebody else wrote.
+    fn release_output(&mut self, engine: &mut Engine, session: Option<&mut Session>, has_written: bool) {
+        let awaited = self.persistence.awaited_position(engine, has_written);
+        for id in engine.clients.take_written() {
+            let Some(mut client) = engine.clients.take(id) else { continue };
+            if has_written {
+                // It may have been answered by what this batch did in its name.
+                client.session.last_write_offset = self.replication.offset();
             }
+            match awaited {
+                Some(position) => self.hold_output(&mut client.session, position),
+                None => self.effects.push(Effect::WakeClient(id)),
+            }
+            clients::close_if_over_limit(engine, self, &mut client);
+            engine.clients.put_back(client);
         }
-        written
+        if let (Some(position), Some(session)) = (awaited, session.filter(|session| !session.is_replica)) {
+            self.hold_output(session, position);
+        }
+    }
+
+    fn hold_output(&mut self, session: &mut Session, position: LogPosition) {
+        session.log_position = position.0;
+        self.persistence.log.wake_later(session.id, position);
+    }
+
+    /// Whatever the log can do now.
+    fn tend_log(&mut self, engine: &mut Engine) {
+        let replication = &self.replication;
+        self.persistence.log.note_position(replication.position());
+        self.persistence.tend_log(engine, &mut self.effects, |engine| replication.snapshot_aux(engine));
+        if engine.loading && self.persistence.log.is_promised() {
+            self.loaded(engine);
+        } else if engine.loading && self.persistence.log.could_not_begin() {
+            self.effects.push(Effect::Exit { status: 1 });
+        }
     }
 
     /// The change of role that a request asked for, once all that the request did is in the history.
@@ -147,9 +185,10 @@ impl Services {
             // A dataset on its way to replicas.
         } else if self.config_rewrite.as_ref().is_some_and(|rewrite| rewrite.owns(done.ticket)) {
             config_file::advance(engine, self, done);
-        } else if let Some(outcome) = self.persistence.disk_done(engine, &mut self.effects, done) {
+        } else if let Some(outcome) = persistence::disk_done(engine, self, done) {
             self.persistence_outcome(engine, outcome);
         }
+        self.tend_log(engine);
         shutdown::advance(engine, self);
     }
 
@@ -205,10 +244,14 @@ impl Services {
         match outcome {
             Outcome::Loaded(loaded) => {
                 self.replication.restore(engine, loaded.as_ref());
-                self.loaded(engine);
+                // A log that is to be there from the first write on gets its base first.
+                match self.persistence.log.is_beginning() {
+                    true => self.persistence.start_due_rewrite(engine, &mut self.effects),
+                    false => self.loaded(engine),
+                }
             }
             Outcome::LoadFailed => {}
-            Outcome::Saved { purpose: SaveFor::Background, .. } => {}
+            Outcome::Saved { purpose: SaveFor::Background | SaveFor::LogBase, .. } => {}
             Outcome::Saved { purpose: SaveFor::Client(id), result } => {
                 self.answer(engine, id, |reply| match &result {
                     Ok(()) => reply.ok(),
@@ -292,7 +335,13 @@ impl Server for Services {
         schedule: bool,
         reply: &mut Reply<'_>,
     ) -> CommandResult {
-        if self.persistence.is_saving() {
+        if self.persistence.log.is_rewriting() && !schedule {
+            return Err(CommandError::line(
+                "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
+                 schedule a BGSAVE whenever possible.",
+            ));
+        }
+        if self.persistence.is_saving() && !self.persistence.log.is_rewriting() {
             return Err(CommandError::line("ERR Background save already in progress"));
         }
         let aux = self.replication.snapshot_aux(engine);
@@ -343,6 +392,7 @@ impl Server for Services {
             }
             "hz" => self.cron = Cron::new(engine),
             "loglevel" => self.effects.set_log_level(engine.config.loglevel),
+            "appendonly" => self.persistence.log.set_wanted(engine.config.appendonly, &mut self.effects),
             _ => self.replication.config_changed(engine),
         }
     }
@@ -367,8 +417,17 @@ impl Server for Services {
         self.replication.unblock(engine, &mut self.effects, client, with_error)
     }
 
-    fn background_rewrite(&mut self, _: &mut Engine, _: &mut Reply<'_>) -> CommandResult {
-        Err(CommandError::line("ERR The append-only file is not enabled"))
+    fn background_rewrite(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {
+        match self.persistence.rewrite_log(engine, &mut self.effects) {
+            RewriteAnswer::Started => reply.simple("Background append only file rewriting started"),
+            RewriteAnswer::Scheduled => reply.simple("Background append only file rewriting scheduled"),
+            RewriteAnswer::UnderWay => {
+                return Err(CommandError::line(
+                    "ERR Background append only file rewriting already in progress",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn stall(&mut self, duration: Nanos) {

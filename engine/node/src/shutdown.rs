@@ -1,5 +1,6 @@
 //! The way out, in order: no new requests; replicas get `shutdown-timeout` to catch up; a last save where
-//! one is wanted; exit. A failed save stops the shutdown unless it was forced: the data would be gone.
+//! one is wanted; the rest of the append-only file, to the disk; exit. A failed save stops the shutdown unless
+//! it was forced: the data would be gone.
 
 use squall_clock::{Mono, Nanos};
 use squall_commands::{ClientId, Engine, ShutdownOptions};
@@ -22,6 +23,8 @@ enum Stage {
         deadline: Mono,
     },
     Saving,
+    /// Until the append-only file is durable.
+    SyncingLog,
     Exiting,
 }
 
@@ -43,14 +46,20 @@ pub(crate) fn begin(
 /// Takes whatever steps are possible now.
 pub(crate) fn advance(engine: &mut Engine, services: &mut Services) {
     let Some(shutdown) = &services.shutdown else { return };
+    if shutdown.stage == Stage::SyncingLog && services.persistence.log.is_durable() {
+        return exit(services);
+    }
     let Stage::WaitingForReplicas { deadline } = shutdown.stage else { return };
     if engine.now.mono < deadline && !services.replication.replicas_are_in_step(engine) {
         return;
     }
+    if services.persistence.log.is_beginning() && !engine.loading && !shutdown.options.force {
+        return refuse(engine, services, "the first base of the append-only file is being written");
+    }
     let save = shutdown.options.save.unwrap_or(!engine.config.save.is_empty());
     services.persistence.abort_saving(engine, &mut services.effects);
     if !save || engine.loading {
-        return exit(services);
+        return sync_log(engine, services);
     }
     services.replication.abort_transfers(engine, &mut services.effects);
     services.effects.notice("Saving the final RDB snapshot before exiting.");
@@ -68,17 +77,20 @@ pub(crate) fn saved(engine: &mut Engine, services: &mut Services, result: Result
     if let Err(reason) = &result
         && !shutdown.options.force
     {
-        services.effects.warning(format!("Error trying to save the DB, can't exit: {reason}"));
-        let client = shutdown.client;
-        services.shutdown = None;
-        if let Some(id) = client {
-            let line = "ERR Errors trying to SHUTDOWN. Check logs.";
-            services.answer(engine, id, |reply| reply.error(line));
-        }
-        services.wake_everyone(engine);
-        return;
+        return refuse(engine, services, &format!("error trying to save the DB: {reason}"));
     }
-    exit(services);
+    sync_log(engine, services);
+}
+
+/// The shutdown does not take place.
+fn refuse(engine: &mut Engine, services: &mut Services, reason: &str) {
+    services.effects.warning(format!("Can't exit: {reason}"));
+    let client = services.shutdown.take().and_then(|shutdown| shutdown.client);
+    if let Some(id) = client {
+        let line = "ERR Errors trying to SHUTDOWN. Check logs.";
+        services.answer(engine, id, |reply| reply.error(line));
+    }
+    services.wake_everyone(engine);
 }
 
 /// `SHUTDOWN ABORT`. False where no shutdown was under way.
@@ -97,9 +109,15 @@ impl Services {
     pub fn shutdown_deadline(&self) -> Option<Mono> {
         match self.shutdown.as_ref()?.stage {
             Stage::WaitingForReplicas { deadline } => Some(deadline),
-            Stage::Saving | Stage::Exiting => None,
+            Stage::Saving | Stage::SyncingLog | Stage::Exiting => None,
         }
     }
+}
+
+fn sync_log(engine: &mut Engine, services: &mut Services) {
+    set_stage(services, Stage::SyncingLog);
+    services.persistence.log.sync_for_good();
+    advance(engine, services);
 }
 
 fn exit(services: &mut Services) {

@@ -165,6 +165,7 @@ parameters! {
     auto_aof_rewrite_percentage: u32 = 100, "auto-aof-rewrite-percentage", COUNT;
     auto_aof_rewrite_min_size_bytes: u64 = 64 << 20, "auto-aof-rewrite-min-size", BYTES;
     aof_load_truncated: bool = true, "aof-load-truncated", YesNo;
+    aof_load_corrupt_tail_bytes_max: u64 = 0, "aof-load-corrupt-tail-max-size", BYTES;
     aof_use_rdb_preamble: bool = true, "aof-use-rdb-preamble", YesNo;
     aof_rewrite_incremental_fsync: bool = true, "aof-rewrite-incremental-fsync", YesNo;
     aof_timestamp_enabled: bool = false, "aof-timestamp-enabled", YesNo;

@@ -12,9 +12,8 @@ impl Persistence {
         let background = self.saving.as_ref().filter(|save| save.purpose == SaveFor::Background);
         let seconds = |value: Option<u64>| value.map_or("-1".to_string(), |seconds| seconds.to_string());
         let running = background.map(|save| engine.now.mono.since(save.started).as_secs());
-        let (read, size) = self.loading.as_ref().map_or((0, 0), |load| load.progress());
         let status = if self.last_save_ok { "ok" } else { "err" };
-        let lines: [(&str, String); 22] = [
+        let lines: [(&str, String); 18] = [
             ("loading", u8::from(engine.loading).to_string()),
             ("async_loading", "0".to_string()),
             ("current_cow_peak", "0".to_string()),
@@ -33,18 +32,28 @@ impl Persistence {
             ("rdb_last_cow_size", "0".to_string()),
             ("rdb_last_load_keys_expired", self.last_load.1.to_string()),
             ("rdb_last_load_keys_loaded", self.last_load.0.to_string()),
-            ("aof_enabled", "0".to_string()),
-            ("aof_rewrite_in_progress", "0".to_string()),
-            ("aof_rewrite_scheduled", "0".to_string()),
-            ("aof_last_write_status", "ok".to_string()),
         ];
         for (field, value) in lines {
             let _ = write!(text, "{field}:{value}\r\n");
         }
+        self.log.info(text, engine.now.mono);
+        text.push_str("module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n");
+        self.log.info_of_writing(text);
         if engine.loading {
-            let percent = if size == 0 { 0.0 } else { read as f64 * 100.0 / size as f64 };
-            let _ = write!(text, "loading_total_bytes:{size}\r\nloading_loaded_bytes:{read}\r\n");
-            let _ = write!(text, "loading_loaded_perc:{percent:.2}\r\n");
+            self.info_of_loading(engine, text);
         }
+    }
+
+    fn info_of_loading(&self, engine: &Engine, text: &mut String) {
+        let of_log = self.log_loading.as_ref().map(|load| load.progress());
+        let (read, size) =
+            of_log.or_else(|| self.loading.as_ref().map(|load| load.progress())).unwrap_or((0, 0));
+        let percent = if size == 0 { 0.0 } else { read as f64 * 100.0 / size as f64 };
+        let elapsed = engine.now.unix_ms().0.saturating_sub(self.loading_since.0) / 1_000;
+        let eta = elapsed.saturating_mul(size.saturating_sub(read)).checked_div(read).unwrap_or(1);
+        let _ = write!(text, "loading_start_time:{}\r\n", self.loading_since.0 / 1_000);
+        let _ = write!(text, "loading_total_bytes:{size}\r\nloading_rdb_used_mem:0\r\n");
+        let _ = write!(text, "loading_loaded_bytes:{read}\r\nloading_loaded_perc:{percent:.2}\r\n");
+        let _ = write!(text, "loading_eta_seconds:{eta}\r\n");
     }
 }

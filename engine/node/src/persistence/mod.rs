@@ -1,9 +1,12 @@
-//! The dataset on disk: reading it at start (`load`), writing snapshots of it (`save`), and what INFO and
-//! the save points know about both. The RDB format itself belongs to `squall-store`.
+//! The dataset on disk: reading it at start (`load`, and `aof` where there is a log), writing snapshots of it
+//! (`save`), logging what changes it (`aof`), and what INFO and the save points know of all that. The RDB
+//! format itself belongs to `squall-store`.
 //!
-//! The keyspace has one snapshot cursor. A save to disk and a full synchronisation both need it; whoever
-//! comes second waits: `BGSAVE` is refused or scheduled, a replica stays in its waiting state.
+//! The keyspace has one snapshot cursor. A save to disk, the base of the log and a full synchronisation all
+//! need it; whoever comes later waits: `BGSAVE` and `BGREWRITEAOF` are refused or scheduled, a replica stays
+//! in its waiting state.
 
+mod aof;
 mod info;
 mod load;
 mod reload;
@@ -11,13 +14,17 @@ mod save;
 
 use squall_clock::{Mono, UnixMs};
 use squall_commands::Engine;
+use squall_commands::config::AppendFsync;
 use squall_store::rdb::{Aux, Loaded};
 
-use crate::effect::{DiskDone, Effects};
+use crate::effect::{DiskDone, Effect, Effects};
+use crate::services::Services;
+pub(crate) use aof::{AppendLog, LogPosition, Recorded};
+use aof::{LogLoad, LogLoaded};
 use load::Load;
 pub(crate) use reload::reload;
-use save::Save;
 pub(crate) use save::SaveFor;
+use save::{Save, SaveTarget};
 
 /// What a finished piece of disk work means to the rest of the node.
 pub(crate) enum Outcome {
@@ -29,7 +36,16 @@ pub(crate) enum Outcome {
     Saved { purpose: SaveFor, result: Result<(), String> },
 }
 
+/// What becomes of BGREWRITEAOF.
+pub(crate) enum RewriteAnswer {
+    Started,
+    Scheduled,
+    UnderWay,
+}
+
 pub(crate) struct Persistence {
+    pub log: AppendLog,
+    log_loading: Option<Box<LogLoad>>,
     loading: Option<Load>,
     saving: Option<Save>,
     /// `BGSAVE SCHEDULE`, or a BGSAVE that has to wait for the snapshot cursor.
@@ -45,6 +61,7 @@ pub(crate) struct Persistence {
     saves: u64,
     /// Keys loaded at start, and those left out because they had expired.
     last_load: (u64, u64),
+    loading_since: UnixMs,
 }
 
 /// After a failed save, automatic ones wait this long.
@@ -53,6 +70,8 @@ const RETRY_SECONDS: u64 = 5;
 impl Persistence {
     pub fn new(engine: &Engine) -> Persistence {
         Persistence {
+            log: AppendLog::new(&engine.config),
+            log_loading: None,
             loading: None,
             saving: None,
             scheduled: false,
@@ -63,12 +82,16 @@ impl Persistence {
             last_save_seconds: None,
             saves: 0,
             last_load: (0, 0),
+            loading_since: engine.now.unix_ms(),
         }
     }
 
     pub fn start_loading(&mut self, engine: &mut Engine, effects: &mut Effects) {
         engine.loading = true;
-        self.loading = Some(Load::begin(engine, effects));
+        match engine.config.appendonly {
+            true => self.log_loading = Some(Box::new(LogLoad::begin(engine, effects))),
+            false => self.loading = Some(Load::begin(engine, effects)),
+        }
     }
 
     pub fn is_saving(&self) -> bool {
@@ -87,7 +110,12 @@ impl Persistence {
             return Err("Background save already in progress".to_string());
         }
         self.last_attempt = engine.now.mono;
-        let save = Save::begin(engine, effects, aux, purpose)?;
+        let target = SaveTarget {
+            path: engine.config.dbfilename.clone(),
+            as_commands: false,
+            sync_often: engine.config.rdb_save_incremental_fsync,
+        };
+        let save = Save::begin(engine, effects, aux, purpose, target)?;
         self.dirty_at_start = engine.dirty;
         self.saving = Some(save);
         self.scheduled = false;
@@ -96,9 +124,11 @@ impl Persistence {
 
     /// Gives up a running save, as FLUSHALL, SHUTDOWN NOSAVE or a new dataset do.
     pub fn abort_saving(&mut self, engine: &mut Engine, effects: &mut Effects) {
-        if let Some(save) = self.saving.take() {
-            save.abort(engine, effects);
+        let Some(save) = self.saving.take() else { return };
+        if save.purpose == SaveFor::LogBase {
+            self.log.base_saved(Err("it was given up".to_owned()), effects, engine.now.mono);
         }
+        save.abort(engine, effects);
     }
 
     /// Starts what the save points or an earlier `BGSAVE SCHEDULE` ask for.
@@ -138,30 +168,10 @@ impl Persistence {
         }
     }
 
-    /// Now, while there is a slice to do.
-    pub fn next_timeout(&self) -> Option<Mono> {
-        self.saving.as_ref().filter(|save| save.wants_slice()).map(|_| Mono(0))
-    }
-
-    pub fn disk_done(
-        &mut self,
-        engine: &mut Engine,
-        effects: &mut Effects,
-        done: DiskDone,
-    ) -> Option<Outcome> {
-        if let Some(load) = self.loading.as_mut().filter(|load| load.owns(done.ticket)) {
-            let outcome = load.advance(engine, effects, done)?;
-            self.loading = None;
-            if let Outcome::Loaded(Some(loaded)) = &outcome {
-                self.last_load = (loaded.keys, loaded.expired_keys);
-                engine.dirty = 0;
-            }
-            return Some(outcome);
-        }
-        let save = self.saving.as_mut().filter(|save| save.owns(done.ticket))?;
-        let result = save.advance(engine, effects, done)?;
-        let save = self.saving.take().expect("looked at a line above");
-        self.finish_saving(engine, effects, save, result)
+    /// Now, while there is a slice to do; when the log has to be synced.
+    pub fn next_timeout(&self, engine: &Engine) -> Option<Mono> {
+        let slice = self.saving.as_ref().filter(|save| save.wants_slice()).map(|_| Mono(0));
+        slice.or_else(|| self.log.next_timeout(&engine.config, self.is_saving()))
     }
 
     fn finish_saving(
@@ -171,6 +181,11 @@ impl Persistence {
         save: Save,
         result: Result<(), String>,
     ) -> Option<Outcome> {
+        if save.purpose == SaveFor::LogBase {
+            let written = result.map(|()| save.written_bytes());
+            self.log.base_saved(written, effects, engine.now.mono);
+            return None;
+        }
         self.last_save_ok = result.is_ok();
         self.last_save_seconds = Some(engine.now.mono.since(save.started).as_secs());
         match &result {
@@ -180,12 +195,128 @@ impl Persistence {
                 engine.dirty = engine.dirty.saturating_sub(self.dirty_at_start);
                 effects.notice(match save.purpose {
                     SaveFor::Background => "Background saving terminated with success",
-                    SaveFor::Client(_) | SaveFor::Shutdown => "DB saved on disk",
+                    SaveFor::Client(_) | SaveFor::Shutdown | SaveFor::LogBase => "DB saved on disk",
                 });
             }
             Err(reason) => effects.warning(format!("Error saving DB on disk: {reason}")),
         }
         engine.snapshot_failed = result.is_err();
         Some(Outcome::Saved { purpose: save.purpose, result })
+    }
+}
+
+/// The log, beside the dataset and the snapshots.
+impl Persistence {
+    /// Logs what has changed the dataset.
+    pub fn record(&mut self, engine: &Engine, effects: &mut Effects, recorded: &Recorded<'_>) {
+        if self.log.is_recording() {
+            let saving = self.is_saving();
+            self.log.record(recorded, &engine.config, engine.now);
+            self.log.pump(&engine.config, saving, effects, engine.now.mono);
+        }
+    }
+
+    /// How far the log must have been written before output of this turn may leave; none where it may now.
+    pub fn awaited_position(&self, engine: &Engine, has_written: bool) -> Option<LogPosition> {
+        if !self.log.is_recording() || !(has_written || engine.config.appendfsync == AppendFsync::Always) {
+            return None;
+        }
+        let position = self.log.position();
+        self.log.holds(position).then_some(position)
+    }
+
+    /// BGREWRITEAOF.
+    pub fn rewrite_log(&mut self, engine: &Engine, effects: &mut Effects) -> RewriteAnswer {
+        if self.log.is_rewriting() {
+            return RewriteAnswer::UnderWay;
+        }
+        if self.log.is_busy() || self.is_saving() || engine.keyspace.snapshot_running() {
+            self.log.scheduled = true;
+            return RewriteAnswer::Scheduled;
+        }
+        self.log.begin_rewrite(&engine.config, effects, engine.now.mono);
+        RewriteAnswer::Started
+    }
+
+    /// Starts a rewrite that was scheduled, or that the log's growth or an error asks for.
+    pub fn start_due_rewrite(&mut self, engine: &Engine, effects: &mut Effects) {
+        let reading = self.log_loading.is_some() || self.loading.is_some();
+        if !reading && !self.is_saving() && self.log.wants_rewrite(&engine.config, engine.now.mono) {
+            self.log.begin_rewrite(&engine.config, effects, engine.now.mono);
+        }
+    }
+
+    /// Hands to the disk what the log has for it, and begins the base of a rewrite when the cursor is free.
+    pub fn tend_log(&mut self, engine: &mut Engine, effects: &mut Effects, aux: impl FnOnce(&Engine) -> Aux) {
+        if self.saving.is_none() && !engine.keyspace.snapshot_running() && self.log.wants_cursor() {
+            assert!(engine.propagation.is_empty(), "what was done is in the history");
+            let aux = Aux { aof_base: true, ..aux(engine) };
+            let target = self.log.switch(&engine.config, engine.now.mono);
+            engine.propagation.forget_database();
+            let save = Save::begin(engine, effects, &aux, SaveFor::LogBase, target);
+            self.saving = Some(save.expect("the cursor is free"));
+        }
+        engine.propagation.logged = self.log.is_recording();
+        let saving = self.is_saving();
+        self.log.pump(&engine.config, saving, effects, engine.now.mono);
+        if self.log.refusal() != engine.append_failed.as_deref() {
+            engine.append_failed = self.log.refusal().map(str::to_owned);
+        }
+    }
+
+    /// The dataset is in memory.
+    fn note_loaded(&mut self, engine: &mut Engine, loaded: &Loaded) {
+        self.last_load = (loaded.keys, loaded.expired_keys);
+        engine.dirty = 0;
+    }
+}
+
+/// A request to the disk is done.
+pub(crate) fn disk_done(engine: &mut Engine, services: &mut Services, done: DiskDone) -> Option<Outcome> {
+    if let Some(mut load) = services.persistence.log_loading.take_if(|load| load.owns(done.ticket)) {
+        let Some(end) = load.advance(engine, services, done) else {
+            services.persistence.log_loading = Some(load);
+            return None;
+        };
+        return log_loaded(engine, services, end);
+    }
+    let Services { persistence, effects, .. } = services;
+    if let Some(load) = persistence.loading.as_mut().filter(|load| load.owns(done.ticket)) {
+        let outcome = load.advance(engine, effects, done)?;
+        persistence.loading = None;
+        if let Outcome::Loaded(Some(loaded)) = &outcome {
+            persistence.note_loaded(engine, loaded);
+        }
+        return Some(outcome);
+    }
+    if persistence.log.owns(done.ticket) {
+        let (saving, now) = (persistence.is_saving(), engine.now.mono);
+        if let Err(reason) = persistence.log.disk_done(&engine.config, saving, effects, done, now) {
+            effects.warning(reason);
+            effects.push(Effect::Exit { status: 1 });
+        }
+        return None;
+    }
+    let save = persistence.saving.as_mut().filter(|save| save.owns(done.ticket))?;
+    let result = save.advance(engine, effects, done)?;
+    let save = persistence.saving.take().expect("looked at a line above");
+    persistence.finish_saving(engine, effects, save, result)
+}
+
+/// The log has been read, or is not there: then a snapshot that is there is read, lest a setting that was
+/// switched on between two starts makes the server forget its dataset.
+fn log_loaded(engine: &mut Engine, services: &mut Services, end: LogLoaded) -> Option<Outcome> {
+    let Services { persistence, effects, .. } = services;
+    match end {
+        LogLoaded::Complete(loaded) => {
+            persistence.note_loaded(engine, &loaded);
+            Some(Outcome::Loaded(Some(loaded)))
+        }
+        LogLoaded::NoLog => {
+            persistence.log.begin_without_past();
+            persistence.loading = Some(Load::begin(engine, effects));
+            None
+        }
+        LogLoaded::Failed => Some(Outcome::LoadFailed),
     }
 }

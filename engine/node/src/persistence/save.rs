@@ -1,13 +1,16 @@
-//! One snapshot on its way to disk: `temp-N.rdb` is written in slices, synced, renamed over `dbfilename`,
+//! One snapshot on its way to disk: a temporary file is written in slices, synced, renamed over the target,
 //! and the directory synced. Each step waits for the one before, so a failed write never replaces the old
 //! file, which is whole until the rename.
 
+use bytes::Bytes;
 use squall_clock::Mono;
 use squall_commands::{ClientId, Engine};
 use squall_store::rdb::Aux;
 use squall_store::{SnapshotOptions, SnapshotState};
 
+use super::aof::Transcript;
 use crate::effect::{DiskDone, DiskOp, Effects, FileId, Lane, OpenFor};
+use crate::whole_file::directory_of;
 
 /// Who asked for the save.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +21,17 @@ pub(crate) enum SaveFor {
     Client(ClientId),
     /// SHUTDOWN: the node waits.
     Shutdown,
+    /// The base of the append-only file.
+    LogBase,
+}
+
+/// Where the snapshot goes, and in which form.
+pub(crate) struct SaveTarget {
+    pub path: String,
+    /// Commands instead of RDB.
+    pub as_commands: bool,
+    /// Sync now and then, so that the last sync is short.
+    pub sync_often: bool,
 }
 
 pub(crate) struct Save {
@@ -26,6 +40,10 @@ pub(crate) struct Save {
     file: FileId,
     temporary: String,
     target: String,
+    transcript: Option<Transcript>,
+    sync_often: bool,
+    unsynced_bytes: usize,
+    written_bytes: u64,
     stage: Stage,
     /// Tickets of requests under way, with the bytes that each one writes.
     in_flight: Vec<(u64, usize)>,
@@ -47,6 +65,8 @@ enum Stage {
 const SLICE_BYTES: usize = 64 * 1024;
 /// Handed to the disk and not yet written; the cursor waits above it.
 const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Written between two of the syncs that are made now and then.
+const SYNC_BYTES: usize = 4 * 1024 * 1024;
 
 impl Save {
     pub fn begin(
@@ -54,6 +74,7 @@ impl Save {
         effects: &mut Effects,
         aux: &Aux,
         purpose: SaveFor,
+        target: SaveTarget,
     ) -> Result<Save, String> {
         let options =
             SnapshotOptions { compress: engine.config.rdbcompression, checksum: engine.config.rdbchecksum };
@@ -62,12 +83,22 @@ impl Save {
             .begin_snapshot(options, aux)
             .map_err(|_| "A snapshot for a replica is in progress".to_string())?;
         let file = effects.next_file();
+        let SaveTarget { path, as_commands, sync_often } = target;
+        let temporary = match directory_of(&path) {
+            "." => format!("temp-{}.rdb", file.0),
+            directory => format!("{directory}/temp-{}.base", file.0),
+        };
         let mut save = Save {
             purpose,
             started: engine.now.mono,
             file,
-            temporary: format!("temp-{}.rdb", file.0),
-            target: engine.config.dbfilename.clone(),
+            temporary,
+            target: path,
+            transcript: as_commands
+                .then(|| Transcript::beginning(engine.empty_keyspace(), aux.lineage.as_deref())),
+            sync_often,
+            unsynced_bytes: 0,
+            written_bytes: 0,
             stage: Stage::Writing,
             in_flight: Vec::new(),
         };
@@ -84,15 +115,23 @@ impl Save {
         self.stage == Stage::Writing && self.unwritten_bytes() < UNWRITTEN_BYTES_MAX
     }
 
+    /// How long the file is, as far as it has been handed to the disk.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
     /// Encodes a little more of the dataset and hands it to the disk.
     pub fn write_slice(&mut self, engine: &mut Engine, effects: &mut Effects) {
         if !self.wants_slice() {
             return;
         }
         let (pieces, state) = engine.keyspace.take_snapshot_slice(SLICE_BYTES);
-        for data in pieces {
-            let bytes = data.len();
-            self.request(effects, DiskOp::Append { file: self.file, data }, bytes);
+        for piece in pieces {
+            let data = match &mut self.transcript {
+                None => piece,
+                Some(transcript) => transcript.take(&piece).expect("a snapshot is well-formed RDB"),
+            };
+            self.append(effects, data);
         }
         if state == SnapshotState::Done {
             self.stage = Stage::Draining;
@@ -145,7 +184,10 @@ impl Save {
                 let (from, to) = (self.temporary.clone(), self.target.clone());
                 (Stage::Renaming, DiskOp::Rename { from, to })
             }
-            Stage::Renaming => (Stage::SyncingDirectory, DiskOp::SyncDir { path: ".".to_string() }),
+            Stage::Renaming => {
+                let path = directory_of(&self.target).to_owned();
+                (Stage::SyncingDirectory, DiskOp::SyncDir { path })
+            }
             Stage::SyncingDirectory => {
                 effects.disk(Lane::Snapshot, DiskOp::Close { file: self.file });
                 return Some(Ok(()));
@@ -155,6 +197,20 @@ impl Save {
         self.stage = stage;
         self.request(effects, op, 0);
         None
+    }
+
+    fn append(&mut self, effects: &mut Effects, data: Bytes) {
+        let bytes = data.len();
+        if bytes == 0 {
+            return;
+        }
+        self.request(effects, DiskOp::Append { file: self.file, data }, bytes);
+        self.written_bytes += bytes as u64;
+        self.unsynced_bytes += bytes;
+        if self.sync_often && self.unsynced_bytes >= SYNC_BYTES {
+            self.request(effects, DiskOp::Sync { file: self.file }, 0);
+            self.unsynced_bytes = 0;
+        }
     }
 
     fn request(&mut self, effects: &mut Effects, op: DiskOp, bytes: usize) {

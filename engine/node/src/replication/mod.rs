@@ -163,6 +163,15 @@ impl Replication {
         self.primary.history().offset.0
     }
 
+    /// The point of history that the dataset stands for; none while nobody counts.
+    pub fn position(&self) -> Option<Position> {
+        self.primary.position()
+    }
+
+    pub fn is_following(&self) -> bool {
+        self.following.is_some()
+    }
+
     /// What clients changed becomes stream.
     pub fn feed(&mut self, engine: &mut Engine, effects: &mut Effects, stream: Bytes) {
         assert!(self.following.is_none(), "a replica's stream is its primary's");

@@ -199,6 +199,7 @@ impl Replication {
         following.in_step();
         following.applier.as_mut().expect("no command is executed").start_at(self.stream_db);
         following.machine.loaded(engine.now.mono);
+        persistence.log.dataset_replaced(effects);
     }
 
     fn staging_mut(&mut self) -> Option<&mut Staging> {

@@ -14,6 +14,7 @@ use squall_resp::{Args, Limits, Output, Parsed, RequestParser};
 
 use super::Replication;
 use crate::effect::LinkId;
+use crate::persistence::Recorded;
 use crate::services::Services;
 
 /// Errors of a primary's commands that are logged one by one; after that, one in so many.
@@ -63,6 +64,7 @@ pub(crate) fn link_data(engine: &mut Engine, services: &mut Services, id: LinkId
 fn apply(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut BytesMut) {
     let following = services.replication.following_over(id).filter(|following| following.is_streaming());
     let Some(mut applier) = following.and_then(|following| following.applier.take()) else { return };
+    let begins_in = Some(applier.db());
     let progress = applier.execute(engine, services, input);
     let (applied, broken) = match progress {
         Progress::Applied(applied) => (applied, None),
@@ -70,14 +72,18 @@ fn apply(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut B
     };
     let (now, replication) = (engine.now.mono, &mut services.replication);
     replication.stream_db = applier.db();
+    let ends_in = Some(applier.db());
     let following = replication.following_over(id).expect("no command of the stream ends its link");
     following.applier = Some(applier);
     if applied > 0 {
         let unit = following.machine.applied(input, applied, now);
         let position = following.machine.position();
-        replication.primary.feed(unit, now);
+        replication.primary.feed(unit.clone(), now);
         assert_eq!(position, replication.primary.position(), "what was applied is the history");
+        let recorded = Recorded { stream: &unit, begins_in, ends_in, position };
+        services.persistence.record(engine, &mut services.effects, &recorded);
     }
+    let replication = &mut services.replication;
     let following = replication.following_over(id).expect("feeding replicas does not end the link");
     if let Some(reason) = broken {
         following.machine.stream_broken(&reason, now);

@@ -12,6 +12,7 @@
     reason = "these tests live in the real world: its clock, files and processes"
 )]
 
+mod append_log;
 mod client;
 mod dataset;
 mod harness;

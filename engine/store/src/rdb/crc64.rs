@@ -7,7 +7,7 @@ const POLYNOMIAL: u64 = 0x95ac_9329_ac4b_c9b5;
 const TABLES: [[u64; 256]; 8] = tables();
 
 /// Continues `crc` over `bytes`; zero starts one.
-pub(crate) fn crc64(mut crc: u64, bytes: &[u8]) -> u64 {
+pub fn crc64(mut crc: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
         let mixed = (crc ^ u64::from_le_bytes(*word)).to_le_bytes();

@@ -28,7 +28,7 @@ pub(crate) mod ziplist;
 pub(crate) mod zipmap;
 
 pub use aux::{Aux, ReplicationAux};
-pub(crate) use crc64::crc64;
+pub use crc64::crc64;
 pub use load::{LoadOptions, Loaded, Loader, Loading};
 pub use payload::{dump, restore};
 pub(crate) use read::{Elements, Reader, Reading, Stop};

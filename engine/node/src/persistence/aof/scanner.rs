@@ -1,0 +1,265 @@
+//! The bytes of one file of the log, told apart: commands, annotations, and what is neither. It executes
+//! nothing, so that whoever checks a log reads it with the same eyes as the server that loads it.
+
+use std::fmt;
+
+use squall_replication::ReplId;
+use squall_resp::{Args, Limits, Parsed, RequestParser};
+use squall_store::rdb::crc64;
+
+use super::annotation::{Annotation, LINE_BYTES_MAX, checked_len};
+
+pub(crate) struct Scanner {
+    parser: RequestParser,
+    start: u64,
+    /// Where in the file the next item begins.
+    offset: u64,
+    /// None before the first group: what comes then was written by somebody else.
+    group: Option<Group>,
+}
+
+/// What a checksum will cover.
+#[derive(Clone, Copy)]
+struct Group {
+    start: u64,
+    checksum: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Item {
+    /// `Scanner::args` yields it, until it is passed.
+    Command,
+    Lineage(ReplId),
+    History(Option<ReplId>),
+    /// All of the group before it is as it was written.
+    Offset(Option<u64>),
+    /// An annotation of no concern here.
+    Other,
+}
+
+/// What was found at the start of the input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scanned {
+    /// More is needed.
+    Incomplete,
+    Item {
+        item: Item,
+        len: usize,
+    },
+}
+
+/// What is wrong with the log, and from which byte of the file on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Damage {
+    pub offset: u64,
+    pub what: Fault,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// Neither a command nor an annotation begins here.
+    NoItem,
+    /// A command without words, or with impossible lengths.
+    Command,
+    /// A line that does not end.
+    Line,
+    /// The commands from here on are not those that were written.
+    Checksum,
+}
+
+/// The log is this server's own: what it wrote it reads, however long it is.
+const LIMITS: Limits = Limits {
+    bulk_bytes_max: u32::MAX as u64,
+    multibulk_count_max: i32::MAX as u32,
+    inline_bytes_max: 64 << 10,
+    query_buffer_bytes_max: u64::MAX,
+    authenticated: true,
+};
+
+impl Scanner {
+    /// A scanner of a file of which `offset` bytes have been read by somebody else.
+    pub fn starting_at(offset: u64) -> Scanner {
+        Scanner { parser: RequestParser::new(), start: offset, offset, group: None }
+    }
+
+    /// Where in the file the next item begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Looks at the start of `input`, which may only have grown since the last item was passed.
+    pub fn look(&mut self, input: &[u8]) -> Result<Scanned, Damage> {
+        match input.first() {
+            None => Ok(Scanned::Incomplete),
+            Some(b'#') => self.look_at_line(input),
+            Some(b'*') => match self.parser.parse(input, &LIMITS) {
+                Ok(Parsed::Incomplete) => Ok(Scanned::Incomplete),
+                Ok(Parsed::Command { consumed }) => Ok(Scanned::Item { item: Item::Command, len: consumed }),
+                Ok(Parsed::Empty { .. }) | Err(_) => Err(self.damage(Fault::Command)),
+            },
+            Some(_) => Err(self.damage(Fault::NoItem)),
+        }
+    }
+
+    pub fn args<'a>(&'a self, input: &'a [u8]) -> Args<'a> {
+        self.parser.args(input)
+    }
+
+    /// Goes on behind the item that was found at the start of the input: it consists of these bytes.
+    pub fn pass(&mut self, item: Item, bytes: &[u8]) {
+        self.group = match item {
+            Item::Offset(_) => Some(Group { start: self.offset + bytes.len() as u64, checksum: 0 }),
+            Item::History(_) => Some(Group { start: self.offset, checksum: crc64(0, bytes) }),
+            Item::Command | Item::Lineage(_) | Item::Other => {
+                self.group.map(|group| Group { checksum: crc64(group.checksum, bytes), ..group })
+            }
+        };
+        self.offset += bytes.len() as u64;
+    }
+
+    /// How long the input must be before it is worth looking at again.
+    pub fn bytes_wanted(&self, input_len: usize) -> usize {
+        self.parser.bytes_wanted(input_len)
+    }
+
+    fn look_at_line(&self, input: &[u8]) -> Result<Scanned, Damage> {
+        let within = &input[..input.len().min(LINE_BYTES_MAX)];
+        let Some(end) = within.iter().position(|&byte| byte == b'\n') else {
+            let is_too_long = input.len() >= LINE_BYTES_MAX;
+            return if is_too_long { Err(self.damage(Fault::Line)) } else { Ok(Scanned::Incomplete) };
+        };
+        let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
+        let item = match Annotation::parse(line) {
+            Annotation::Other => Item::Other,
+            Annotation::Lineage(lineage) => Item::Lineage(lineage),
+            Annotation::History(id) => Item::History(id),
+            Annotation::Offset { offset, checksum } => {
+                let unknown = Damage { offset: self.start, what: Fault::Checksum };
+                let group = self.group.ok_or(unknown)?;
+                if crc64(group.checksum, &line[..checked_len(line)]) != checksum {
+                    return Err(Damage { offset: group.start, what: Fault::Checksum });
+                }
+                Item::Offset(offset)
+            }
+        };
+        Ok(Scanned::Item { item, len: end + 1 })
+    }
+
+    fn damage(&self, what: Fault) -> Damage {
+        Damage { offset: self.offset, what }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.what, self.offset)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::NoItem => "no command and no annotation begins",
+            Fault::Command => "an impossible command begins",
+            Fault::Line => "a line without end begins",
+            Fault::Checksum => "commands that do not match their checksum begin",
+        })
+    }
+}
+
+/// Whether a whole command begins anywhere in these bytes but at their front: then they are no torn end,
+/// for something was written behind the damage. Text in a value can look like a command; then this errs on
+/// the side of keeping it.
+pub(crate) fn holds_whole_command(bytes: &[u8]) -> bool {
+    let starts = bytes.windows(2).enumerate().filter(|(_, pair)| pair == b"\n*").map(|(at, _)| at + 1);
+    for (number, start) in starts.enumerate() {
+        let parsed = RequestParser::new().parse(&bytes[start..], &LIMITS);
+        // So many beginnings are no accident either.
+        if matches!(parsed, Ok(Parsed::Command { .. })) || number >= CANDIDATES_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+const CANDIDATES_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use squall_resp::encode_command;
+
+    use super::super::annotation::{put_history, put_offset};
+    use super::*;
+
+    /// Two groups, as they are written.
+    fn log() -> BytesMut {
+        let mut log = BytesMut::new();
+        put_history(&mut log, None);
+        encode_command(&mut log, [b"SET".as_slice(), b"k", b"value"].into_iter());
+        put_offset(&mut log, 0, Some(30));
+        let second = log.len();
+        encode_command(&mut log, [b"INCR".as_slice(), b"n"].into_iter());
+        encode_command(&mut log, [b"INCR".as_slice(), b"n"].into_iter());
+        put_offset(&mut log, second, Some(70));
+        log
+    }
+
+    /// All items, or the damage; false where the end is torn.
+    fn scan(bytes: &[u8]) -> Result<(Vec<Item>, bool), Damage> {
+        let mut scanner = Scanner::starting_at(0);
+        let mut items = Vec::new();
+        loop {
+            let rest = &bytes[scanner.offset() as usize..];
+            match scanner.look(rest)? {
+                Scanned::Incomplete => return Ok((items, rest.is_empty())),
+                Scanned::Item { item, len } => {
+                    scanner.pass(item, &rest[..len]);
+                    items.push(item);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn groups_are_scanned() {
+        let items = [
+            Item::History(None),
+            Item::Command,
+            Item::Offset(Some(30)),
+            Item::Command,
+            Item::Command,
+            Item::Offset(Some(70)),
+        ];
+        assert_eq!(scan(&log()), Ok((items.to_vec(), true)));
+    }
+
+    /// No bit can turn without being noticed, but that of a letter in a checksum, which changes nothing.
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let log = log();
+        let (whole, _) = scan(&log).unwrap();
+        for bit in 0..log.len() * 8 {
+            let mut flipped = log.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let noticed = match scan(&flipped) {
+                Err(_) => true,
+                Ok((items, complete)) => !complete || items != whole,
+            };
+            let is_case_of_letter = log[bit / 8].is_ascii_alphabetic() && bit % 8 == 5;
+            assert!(noticed || is_case_of_letter, "bit {bit} of {:?}", log.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_torn_end_is_told_from_damage_in_the_middle() {
+        let log = log();
+        for len in 0..log.len() {
+            assert!(scan(&log[..len]).is_ok(), "{len}");
+        }
+        assert!(holds_whole_command(&log));
+        assert!(!holds_whole_command(b"*2\r\n$3\r\nGET\r\n$100\r\nabc"));
+        assert!(holds_whole_command(b"garbage\r\n*1\r\n$4\r\nPING\r\n"));
+        assert!(!holds_whole_command(&[0; 4096]));
+    }
+}

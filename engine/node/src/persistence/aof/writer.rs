@@ -1,0 +1,530 @@
+//! The end of the log, where it grows. What is recorded in a turn is appended as one group; what comes
+//! while an append is under way waits for the next: so a hundred clients that write at once cost two
+//! writes and, under `always`, two syncs.
+//!
+//! ```text
+//!            synced            written             end
+//!   log  ......|..................|..................|
+//!        durable   handed to the    recorded, not yet
+//!                  system           handed over
+//! ```
+//! Positions count recorded bytes since the process began, over all files. Nothing is appended to a file
+//! before all of the file before it is durable: the log is a prefix of history wherever it ends.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use squall_clock::{Mono, Nanos, Now};
+use squall_commands::config::AppendFsync;
+use squall_replication::{Position, ReplId};
+use squall_resp::encode_command;
+
+use super::annotation::{put_history, put_offset, put_timestamp};
+use crate::effect::{DiskDone, DiskOp, Effects, FileId, Lane};
+
+/// Recorded bytes since the process began.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct LogPosition(pub u64);
+
+/// What the configuration says about syncing, now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SyncPolicy {
+    pub fsync: AppendFsync,
+    /// `no-appendfsync-on-rewrite`, while a snapshot is written.
+    pub suspended: bool,
+}
+
+/// Commands that are to be recorded, and how they join the ones before.
+pub(crate) struct Recorded<'a> {
+    pub stream: &'a [u8],
+    /// The database that the stream takes for granted; none where it selects one by itself.
+    pub begins_in: Option<usize>,
+    /// The database that is selected at its end, if known.
+    pub ends_in: Option<usize>,
+    /// The point of the replication history that it leads to.
+    pub position: Option<Position>,
+}
+
+pub(crate) struct Writer {
+    /// In order; only the first is appended to.
+    files: VecDeque<Target>,
+    end: LogPosition,
+    written: LogPosition,
+    synced: LogPosition,
+    appending: Appending,
+    syncing: Option<Syncing>,
+    last_sync_began: Mono,
+    /// Whatever the policy says, this much is to be made durable.
+    sync_up_to: LogPosition,
+    /// The database that the log's end has selected.
+    db: Option<usize>,
+    position: Option<Position>,
+    last_timestamp_seconds: u64,
+    append_error: Option<String>,
+    /// A sync failed: what the system held may be gone, and no later sync would say so. Only another base
+    /// brings back what is known to be durable.
+    sync_error: Option<(FileId, String)>,
+    /// How often appends had to wait because a sync took too long.
+    delayed_syncs: u64,
+}
+
+/// One file that is written.
+struct Target {
+    file: FileId,
+    path: String,
+    size_bytes: u64,
+    synced_bytes: u64,
+    recorded: BytesMut,
+    /// Where in `recorded` the group that is open begins.
+    group_start: usize,
+    /// What is recorded for this file ends here.
+    end: LogPosition,
+    /// The history that the file's last `#ID` line names; none before there is one.
+    named: Option<Option<ReplId>>,
+    /// Another file follows.
+    sealed: bool,
+}
+
+enum Appending {
+    Idle,
+    Underway {
+        ticket: u64,
+        data: Bytes,
+        end: LogPosition,
+    },
+    /// The append failed, and what it wrote is being cut off.
+    Cutting {
+        ticket: u64,
+        data: Bytes,
+        end: LogPosition,
+    },
+    /// It is tried again then; `clean` where nothing is left of the last attempt.
+    Waiting {
+        until: Mono,
+        data: Bytes,
+        end: LogPosition,
+        clean: bool,
+    },
+}
+
+struct Syncing {
+    ticket: u64,
+    file: FileId,
+    covers: LogPosition,
+    size_bytes: u64,
+    began: Mono,
+    delayed: bool,
+}
+
+/// A failed append is tried again after that long.
+const RETRY_PERIOD: Nanos = Nanos::from_secs(1);
+const SYNC_PERIOD: Nanos = Nanos::from_secs(1);
+/// A sync that takes longer holds appends up: otherwise more than the last seconds could be lost.
+const SYNC_PATIENCE: Nanos = Nanos::from_secs(2);
+
+impl Writer {
+    /// A writer that goes on with an open file of so many bytes, all of them durable.
+    pub fn open(file: FileId, path: String, size_bytes: u64, now: Mono) -> Writer {
+        Writer {
+            files: VecDeque::from([Target::at(file, path, size_bytes, LogPosition::default())]),
+            end: LogPosition::default(),
+            written: LogPosition::default(),
+            synced: LogPosition::default(),
+            appending: Appending::Idle,
+            syncing: None,
+            last_sync_began: now,
+            sync_up_to: LogPosition::default(),
+            db: None,
+            position: None,
+            last_timestamp_seconds: 0,
+            append_error: None,
+            sync_error: None,
+            delayed_syncs: 0,
+        }
+    }
+
+    /// What is recorded from now on goes to another file, which is open and empty.
+    pub fn switch(&mut self, file: FileId, path: String) {
+        let (position, end) = (self.position, self.end);
+        let last = self.last();
+        last.end_group(position);
+        last.sealed = true;
+        self.files.push_back(Target::at(file, path, 0, end));
+        self.db = None;
+    }
+
+    /// All that was recorded for files before the last one is durable elsewhere: in a base.
+    pub fn forget_earlier(&mut self, effects: &mut Effects) {
+        while self.files.len() > 1 {
+            let target = self.files.pop_front().expect("there are two");
+            self.written = self.written.max(target.end);
+            self.synced = self.synced.max(target.end);
+            self.appending = Appending::Idle;
+            self.syncing = None;
+            self.append_error = None;
+            effects.disk(Lane::Log, DiskOp::Close { file: target.file });
+        }
+        let file = self.files[0].file;
+        self.sync_error.take_if(|(failed, _)| *failed != file);
+    }
+
+    /// Writes and syncs the rest, and closes the files; nobody waits for it.
+    pub fn close(self, effects: &mut Effects) {
+        for mut target in self.files {
+            target.end_group(self.position);
+            let (file, data) = (target.file, target.recorded.freeze());
+            effects.disk(Lane::Log, DiskOp::Append { file, data });
+            effects.disk(Lane::Log, DiskOp::Sync { file });
+            effects.disk(Lane::Log, DiskOp::Close { file });
+        }
+    }
+
+    pub fn record(&mut self, recorded: &Recorded<'_>, timestamps: bool, now: Now) {
+        let id = recorded.position.map(|position| position.id);
+        let (position, db) = (self.position, self.db);
+        let seconds = now.unix_seconds();
+        let stamp = (timestamps && self.last_timestamp_seconds != seconds).then_some(seconds);
+        let target = self.last();
+        target.name_history(id, position);
+        if let Some(seconds) = stamp {
+            put_timestamp(&mut target.recorded, seconds);
+        }
+        if recorded.begins_in.is_some() && recorded.begins_in != db {
+            put_select(&mut target.recorded, recorded.begins_in);
+        }
+        target.recorded.extend_from_slice(recorded.stream);
+        target.end.0 += recorded.stream.len() as u64;
+        self.end = self.last().end;
+        self.db = recorded.ends_in;
+        self.position = recorded.position;
+        self.last_timestamp_seconds = stamp.unwrap_or(self.last_timestamp_seconds);
+    }
+
+    /// The history has moved by what is not logged.
+    pub fn note_position(&mut self, position: Option<Position>) {
+        if self.position != position {
+            let before = self.position;
+            let target = self.last();
+            target.name_history(position.map(|position| position.id), before);
+            if target.recorded.is_empty() {
+                target.put_offset(position);
+            }
+            self.position = position;
+        }
+    }
+
+    pub fn end(&self) -> LogPosition {
+        self.end
+    }
+
+    /// What depends on no more than this may leave.
+    pub fn released(&self, policy: SyncPolicy) -> LogPosition {
+        if policy.fsync == AppendFsync::Always && !policy.suspended { self.synced } else { self.written }
+    }
+
+    /// Why writes are refused, if they are.
+    pub fn error(&self) -> Option<&str> {
+        self.append_error.as_deref().or(self.sync_error.as_ref().map(|(_, reason)| reason.as_str()))
+    }
+
+    pub fn sync_failed(&self) -> bool {
+        self.sync_error.is_some()
+    }
+
+    pub fn sync_under_way(&self) -> bool {
+        self.syncing.is_some()
+    }
+
+    pub fn delayed_syncs(&self) -> u64 {
+        self.delayed_syncs
+    }
+
+    /// How long the file is that is appended to.
+    pub fn size_bytes(&self) -> u64 {
+        self.files.iter().map(|target| target.size_bytes).sum()
+    }
+
+    /// Recorded and not yet written.
+    pub fn pending_bytes(&self) -> usize {
+        self.files.iter().map(|target| target.recorded.len()).sum()
+    }
+
+    /// Makes all that is recorded durable as soon as that can be.
+    pub fn sync_soon(&mut self) {
+        self.sync_up_to = self.end;
+    }
+
+    /// Whether all that `sync_soon` was asked for is durable.
+    pub fn is_settled(&self) -> bool {
+        self.synced >= self.sync_up_to
+    }
+
+    /// Whether all of the log is durable, annotations too.
+    pub fn is_durable(&self) -> bool {
+        let target = self.files.back().expect("there is always a file");
+        self.files.len() == 1 && target.recorded.is_empty() && target.size_bytes == target.synced_bytes
+    }
+
+    /// Makes everything durable at once from now on.
+    pub fn sync_for_good(&mut self) {
+        self.sync_up_to = LogPosition(u64::MAX);
+    }
+
+    pub fn owns(&self, ticket: u64) -> bool {
+        let appending = match &self.appending {
+            Appending::Underway { ticket, .. } | Appending::Cutting { ticket, .. } => Some(*ticket),
+            Appending::Idle | Appending::Waiting { .. } => None,
+        };
+        appending == Some(ticket) || self.syncing.as_ref().is_some_and(|syncing| syncing.ticket == ticket)
+    }
+
+    /// When `pump` wants to be called; none while only the disk can change something.
+    pub fn next_timeout(&self, policy: SyncPolicy) -> Option<Mono> {
+        let retry = match self.appending {
+            Appending::Waiting { until, .. } => Some(until),
+            _ => None,
+        };
+        let every_second = policy.fsync == AppendFsync::Everysec && !policy.suspended;
+        let first = self.files.front()?;
+        let sync = (every_second && self.syncing.is_none() && first.synced_bytes < first.size_bytes)
+            .then(|| self.last_sync_began + SYNC_PERIOD);
+        [retry, sync].into_iter().flatten().min()
+    }
+
+    /// Hands to the disk whatever can be handed to it now.
+    pub fn pump(&mut self, policy: SyncPolicy, effects: &mut Effects, now: Mono) {
+        self.retry(effects, now);
+        self.drop_finished(effects);
+        if self.syncing.is_none() && self.wants_sync(policy, now) {
+            self.sync(effects, now);
+        }
+        if matches!(self.appending, Appending::Idle) && !self.is_held_up(policy, now) {
+            self.append(effects);
+        }
+    }
+
+    /// A request is done. An error means that the server cannot go on.
+    pub fn disk_done(
+        &mut self,
+        policy: SyncPolicy,
+        effects: &mut Effects,
+        done: DiskDone,
+        now: Mono,
+    ) -> Result<(), String> {
+        if let Some(syncing) = self.syncing.take_if(|syncing| syncing.ticket == done.ticket) {
+            return self.sync_done(
+                policy,
+                effects,
+                syncing,
+                done.result.map(|_| ()).map_err(|error| error.message),
+            );
+        }
+        match (std::mem::replace(&mut self.appending, Appending::Idle), done.result) {
+            (Appending::Underway { data, end, .. }, Ok(_)) => self.appended(effects, data.len(), end),
+            (Appending::Underway { data, end, .. }, Err(error)) => {
+                if policy.fsync == AppendFsync::Always {
+                    return Err(format!(
+                        "Can't recover from AOF write error when the AOF fsync policy is 'always': {}. Exiting...",
+                        error.message
+                    ));
+                }
+                self.append_refused(effects, data, end, error.message);
+            }
+            (Appending::Cutting { data, end, .. }, result) => {
+                self.appending =
+                    Appending::Waiting { until: now + RETRY_PERIOD, data, end, clean: result.is_ok() };
+            }
+            (Appending::Idle | Appending::Waiting { .. }, _) => {
+                unreachable!("only a request that is under way is done")
+            }
+        }
+        Ok(())
+    }
+
+    // --- Appending ---
+
+    fn append(&mut self, effects: &mut Effects) {
+        let position = self.position;
+        let first = self.files.front_mut().expect("there is always a file");
+        if first.recorded.is_empty() {
+            return;
+        }
+        first.end_group(position);
+        first.group_start = 0;
+        let (data, end) = (first.recorded.split().freeze(), first.end);
+        self.hand_over(effects, data, end);
+    }
+
+    fn hand_over(&mut self, effects: &mut Effects, data: Bytes, end: LogPosition) {
+        let file = self.files[0].file;
+        let ticket = effects.disk(Lane::Log, DiskOp::Append { file, data: data.clone() });
+        self.appending = Appending::Underway { ticket, data, end };
+    }
+
+    fn appended(&mut self, effects: &mut Effects, bytes: usize, end: LogPosition) {
+        self.written = end;
+        self.files[0].size_bytes += bytes as u64;
+        if self.append_error.take().is_some() {
+            effects.warning("AOF write error looks solved. The server can write again.");
+        }
+    }
+
+    /// What an append that failed has written is cut off, so that the next attempt does not follow half of
+    /// this one.
+    fn append_refused(&mut self, effects: &mut Effects, data: Bytes, end: LogPosition, reason: String) {
+        if self.append_error.is_none() {
+            let path = &self.files[0].path;
+            effects.warning(format!("Error writing to the append-only file {path}: {reason}"));
+        }
+        self.append_error = Some(reason);
+        self.cut(effects, data, end);
+    }
+
+    fn cut(&mut self, effects: &mut Effects, data: Bytes, end: LogPosition) {
+        let Target { file, size_bytes, .. } = self.files[0];
+        let ticket = effects.disk(Lane::Log, DiskOp::Truncate { file, len: size_bytes });
+        self.appending = Appending::Cutting { ticket, data, end };
+    }
+
+    fn retry(&mut self, effects: &mut Effects, now: Mono) {
+        match std::mem::replace(&mut self.appending, Appending::Idle) {
+            Appending::Waiting { until, data, end, clean } if until <= now => match clean {
+                true => self.hand_over(effects, data, end),
+                false => self.cut(effects, data, end),
+            },
+            other => self.appending = other,
+        }
+    }
+
+    // --- Syncing ---
+
+    /// A file that another follows and that is durable is needed no more.
+    fn drop_finished(&mut self, effects: &mut Effects) {
+        while let Some(first) = self.files.front().filter(|first| first.sealed)
+            && matches!(self.appending, Appending::Idle)
+            && first.recorded.is_empty()
+            && first.synced_bytes == first.size_bytes
+        {
+            self.synced = self.synced.max(first.end);
+            effects.disk(Lane::Log, DiskOp::Close { file: first.file });
+            self.files.pop_front();
+        }
+    }
+
+    /// Under `everysec`, a sync that takes too long holds up what comes after it.
+    fn is_held_up(&mut self, policy: SyncPolicy, now: Mono) -> bool {
+        let Some(syncing) = &mut self.syncing else { return false };
+        let held = policy.fsync == AppendFsync::Everysec && now.since(syncing.began) > SYNC_PATIENCE;
+        if held && !syncing.delayed && self.files.front().is_some_and(|first| !first.recorded.is_empty()) {
+            syncing.delayed = true;
+            self.delayed_syncs += 1;
+        }
+        held
+    }
+
+    fn wants_sync(&self, policy: SyncPolicy, now: Mono) -> bool {
+        let first = self.files.front().expect("there is always a file");
+        if first.synced_bytes == first.size_bytes {
+            return false;
+        }
+        let by_policy = match policy.fsync {
+            _ if policy.suspended => false,
+            AppendFsync::Always => true,
+            AppendFsync::Everysec => now >= self.last_sync_began + SYNC_PERIOD,
+            AppendFsync::No => false,
+        };
+        by_policy || first.sealed || self.synced < self.sync_up_to
+    }
+
+    fn sync(&mut self, effects: &mut Effects, now: Mono) {
+        let first = &self.files[0];
+        let ticket = effects.disk(Lane::LogSync, DiskOp::Sync { file: first.file });
+        self.last_sync_began = now;
+        self.syncing = Some(Syncing {
+            ticket,
+            file: first.file,
+            covers: self.written,
+            size_bytes: first.size_bytes,
+            began: now,
+            delayed: false,
+        });
+    }
+
+    fn sync_done(
+        &mut self,
+        policy: SyncPolicy,
+        effects: &mut Effects,
+        syncing: Syncing,
+        result: Result<(), String>,
+    ) -> Result<(), String> {
+        match result {
+            Ok(()) => {
+                self.synced = self.synced.max(syncing.covers);
+                let first = &mut self.files[0];
+                assert_eq!(first.file, syncing.file, "a file is durable before the next one is synced");
+                first.synced_bytes = syncing.size_bytes;
+                Ok(())
+            }
+            Err(reason) if policy.fsync == AppendFsync::Always => Err(format!(
+                "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {reason}. Exiting..."
+            )),
+            Err(reason) => {
+                let path = &self.files[0].path;
+                effects.warning(format!(
+                    "Syncing the append-only file {path} failed: {reason}. What it held may be lost, so no write \
+                     is taken until the dataset is in another base."
+                ));
+                self.sync_error = Some((syncing.file, reason));
+                Ok(())
+            }
+        }
+    }
+
+    fn last(&mut self) -> &mut Target {
+        self.files.back_mut().expect("there is always a file")
+    }
+}
+
+impl Target {
+    fn at(file: FileId, path: String, size_bytes: u64, end: LogPosition) -> Target {
+        Target {
+            file,
+            path,
+            size_bytes,
+            synced_bytes: size_bytes,
+            recorded: BytesMut::new(),
+            group_start: 0,
+            end,
+            named: None,
+            sealed: false,
+        }
+    }
+
+    /// Begins a group in the history `id`, where the one that is open belongs to another, which it brought
+    /// to `before`.
+    fn name_history(&mut self, id: Option<ReplId>, before: Option<Position>) {
+        if self.named != Some(id) {
+            self.end_group(before);
+            put_history(&mut self.recorded, id);
+            self.named = Some(id);
+        }
+    }
+
+    /// Ends the group that is open, if one is.
+    fn end_group(&mut self, position: Option<Position>) {
+        if self.group_start < self.recorded.len() {
+            self.put_offset(position);
+        }
+    }
+
+    fn put_offset(&mut self, position: Option<Position>) {
+        let offset = position.map(|position| position.offset.0);
+        put_offset(&mut self.recorded, self.group_start, offset);
+        self.group_start = self.recorded.len();
+    }
+}
+
+fn put_select(log: &mut BytesMut, db: Option<usize>) {
+    let number = db.unwrap_or(0).to_string();
+    encode_command(log, [b"SELECT".as_slice(), number.as_bytes()].into_iter());
+}
