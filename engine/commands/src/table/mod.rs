@@ -32,6 +32,7 @@ const FAMILIES: &[&[Command]] = &[
     crate::lists::ROWS,
     crate::pubsub::ROWS,
     crate::sets::ROWS,
+    crate::sorted_sets::ROWS,
     crate::strings::ROWS,
     crate::transactions::ROWS,
 ];

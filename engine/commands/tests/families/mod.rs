@@ -8,6 +8,7 @@ pub mod bitmaps;
 pub mod hyperloglog;
 pub mod lists;
 pub mod sets;
+pub mod sorted_sets;
 pub mod strings;
 
 use proptest::prelude::*;
@@ -23,6 +24,7 @@ pub struct Family {
 pub const STRINGS: Family = Family { grammar: strings::GRAMMAR, word: strings::word };
 pub const BITMAPS: Family = Family { grammar: bitmaps::GRAMMAR, word: bitmaps::word };
 pub const HYPERLOGLOG: Family = Family { grammar: hyperloglog::GRAMMAR, word: hyperloglog::word };
+pub const SORTED_SETS: Family = Family { grammar: sorted_sets::GRAMMAR, word: sorted_sets::word };
 
 pub const LISTS: Family = Family { grammar: lists::GRAMMAR, word: lists::word };
 pub const SETS: Family = Family { grammar: sets::GRAMMAR, word: sets::word };

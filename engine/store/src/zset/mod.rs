@@ -22,6 +22,7 @@ use crate::packed::{Item, Iter, Packed};
 use crate::table::Table;
 use rand_core::Rng;
 use score::{PackedScore, exact_text};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use tree::{Tree, Walk};
 
@@ -172,6 +173,21 @@ impl ZSet {
     pub fn random(&self, rng: &mut impl Rng) -> Option<(Item<'_>, f64)> {
         let rank = below(rng, self.len())?;
         self.range(rank..rank + 1, false).next()
+    }
+
+    /// Different members chosen at random: so many, or all. They come in order.
+    pub fn sample(&self, count: usize, rng: &mut impl Rng) -> Vec<(Item<'_>, f64)> {
+        let len = self.len();
+        if count >= len {
+            return self.iter().collect();
+        }
+        // Robert Floyd's way: each step chooses among one rank more, and takes that one if its choice is taken.
+        let mut ranks = BTreeSet::new();
+        for last in len - count..len {
+            let chosen = below(rng, last + 1).expect("there is at least one");
+            ranks.insert(if ranks.contains(&chosen) { last } else { chosen });
+        }
+        ranks.into_iter().filter_map(|rank| self.range(rank..rank + 1, false).next()).collect()
     }
 
     /// Passes about `count` members from `cursor` on to `visit`, and returns where to continue; a small set is

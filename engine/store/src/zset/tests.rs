@@ -123,11 +123,17 @@ fn random_members_are_of_the_set() {
     let mut rng = ChaCha8Rng::from_seed([1; 32]);
     let mut zset = ZSet::default();
     assert!(zset.random(&mut rng).is_none());
-    for number in 0..50 {
+    for number in 0..50u32 {
         zset.insert(number.to_string().as_bytes(), f64::from(number % 7), &limits);
         let (member, score) = zset.random(&mut rng).expect("it is not empty");
         assert_eq!(zset.score(&member.to_vec()), Some(score));
+        let sample = zset.sample(number as usize / 2, &mut rng);
+        let different: std::collections::BTreeSet<_> =
+            sample.iter().map(|(member, _)| member.to_vec()).collect();
+        assert_eq!(different.len(), number as usize / 2);
+        assert!(different.iter().all(|member| zset.score(member).is_some()));
     }
+    assert_eq!(zset.sample(51, &mut rng).len(), 50);
 }
 
 /// What a million small members cost: less than the hundred bytes that they cost Redis.
