@@ -65,7 +65,8 @@ pub struct Engine {
     pub active_expire: bool,
     /// `CLIENT PAUSE`.
     pub pause: Option<Pause>,
-    /// Set by the node while clients' writes have to wait for replication: the role is being handed over.
+    /// Set by the node while clients' writes have to wait for replication: the role is being handed over, or a
+    /// replica is on its way to being in step.
     pub writes_held: bool,
     /// Clients that see every command (MONITOR).
     pub monitors: Vec<ClientId>,

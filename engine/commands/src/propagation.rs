@@ -20,8 +20,9 @@ pub struct Propagation {
     pub logged: bool,
     /// True while the primary's own commands run: the node passes those on by itself, byte for byte.
     muted: bool,
-    /// Ready to be taken.
+    /// Ready to be taken: so many commands.
     stream: BytesMut,
+    commands: u64,
     /// The database that the stream's end is in.
     stream_db: Option<usize>,
     /// The effects of the running request, encoded one after the other: each one's database, and its end.
@@ -71,6 +72,11 @@ impl Propagation {
     /// The bytes that were recorded since the last call, if any.
     pub fn take(&mut self) -> Option<Bytes> {
         (!self.stream.is_empty()).then(|| self.stream.split().freeze())
+    }
+
+    /// How many commands the stream has got since the last call.
+    pub fn take_count(&mut self) -> u64 {
+        std::mem::take(&mut self.commands)
     }
 
     /// The database that the end of the stream is in; none where the next command will say.
@@ -132,6 +138,7 @@ impl Propagation {
 
     fn join_stream(&mut self) {
         let as_one = self.effects.len() > 1;
+        self.commands += self.effects.len() as u64 + if as_one { 2 } else { 0 };
         let effects = std::mem::take(&mut self.effects);
         let mut start = 0;
         for (index, &(db, end)) in effects.iter().enumerate() {
@@ -158,6 +165,7 @@ impl Propagation {
             let number = db.to_string();
             encode_command(&mut self.stream, [b"SELECT".as_slice(), number.as_bytes()].into_iter());
             self.stream_db = Some(db);
+            self.commands += 1;
         }
     }
 }

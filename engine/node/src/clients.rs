@@ -13,6 +13,10 @@ use crate::effect::Effect;
 use crate::persistence::LogPosition;
 use crate::services::Services;
 
+/// When the requests of one turn have made more of the stream, replication hears of it before the turn is over:
+/// the next of them may have to wait.
+const STREAM_BYTES_PER_TURN: usize = 64 * 1024;
+
 /// A new connection, or a refusal: over `maxclients`, or a stranger in protected mode.
 pub(crate) fn opened(engine: &mut Engine, services: &mut Services, peer: String, local: String) -> ClientId {
     let refusal = admission::refusal(engine, &peer);
@@ -81,15 +85,22 @@ pub(crate) fn output_written(engine: &mut Engine, services: &mut Services, id: C
     engine.stats.output_bytes += count as u64;
     let Some(client) = engine.clients.get_mut(id) else { return };
     client.session.output_bytes += count as u64;
-    if client.session.is_replica {
-        if client.output.is_empty() {
-            return services.replication.output_written(engine, id, count);
+    let (is_replica, is_stream) = (client.session.is_replica, client.output.is_empty());
+    if !is_replica || !is_stream {
+        client.output.advance(count);
+        if client.session.close_after_reply && client.output.is_empty() {
+            services.effects.push(Effect::CloseClient(id));
         }
-        services.replication.heard(engine.now.mono, id);
     }
-    client.output.advance(count);
-    if client.session.close_after_reply && client.output.is_empty() {
-        services.effects.push(Effect::CloseClient(id));
+    if is_replica {
+        match is_stream {
+            true => services.replication.output_written(engine, id, count),
+            false => services.replication.dataset_written(engine, id, count),
+        }
+        // Writes may have waited for that.
+        if !services.postponed.is_empty() {
+            services.settle(engine, None);
+        }
     }
 }
 
@@ -157,6 +168,9 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
                     refuse_reply_to_replica(services, client);
                 }
                 services.change_role(engine);
+                if engine.propagation.len() > STREAM_BYTES_PER_TURN {
+                    services.settle(engine, Some(&mut client.session));
+                }
                 if client.session.authenticated != limits.authenticated {
                     limits = limits_of(engine, &client.session);
                 }

@@ -71,6 +71,20 @@ fn the_same_dataset_is_always_welcome() {
     assert_eq!(mesh.text(C, &["DBSIZE"]), "0");
 }
 
+/// An operator gives a server another dataset; its own replicas come along, as they would anywhere.
+#[test]
+fn replicas_follow_their_primary_to_another_dataset() {
+    let mut mesh = Mesh::of(3, &[]);
+    mesh.call(A, &["SET", "k", "a"]);
+    mesh.call(B, &["SET", "k", "b"]);
+    mesh.replica_of(C, B);
+    mesh.run(seconds(2));
+    mesh.replica_of(B, A);
+    mesh.run(seconds(5));
+    assert_in_step(&mut mesh, &[A, B, C]);
+    assert_eq!(mesh.call(C, &["GET", "k"]), Value::Bulk("a".into()));
+}
+
 /// A configured replica that starts with data of its own, at a primary that has none of it.
 #[test]
 fn a_filled_server_that_is_configured_as_a_replica_keeps_its_data() {

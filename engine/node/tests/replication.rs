@@ -28,7 +28,10 @@ fn a_replica_takes_over_the_dataset_and_the_stream() {
 
     assert_eq!(mesh.info(A, "connected_slaves"), "1");
     let offset = mesh.info(A, "master_repl_offset");
-    assert_eq!(mesh.info(A, "slave0"), format!("ip=10.0.0.1,port=7001,state=online,offset={offset},lag=0"));
+    let slave = format!(
+        "ip=10.0.0.1,port=7001,state=online,offset={offset},lag=0,lag_bytes=0,lag_commands=0,lag_ms=0"
+    );
+    assert_eq!(mesh.info(A, "slave0"), slave);
     assert_eq!(mesh.info(A, "sync_full"), "1");
     assert_eq!(mesh.info(B, "role"), "slave");
     assert_eq!(mesh.info(B, "master_port"), port(A));
@@ -55,6 +58,31 @@ fn wait_counts_only_who_has_applied() {
     mesh.run(Nanos::ZERO);
     assert_eq!(mesh.reply(A), Some(Value::Integer(1)));
     assert!(mesh.text(B, &["WAIT", "1", "0"]).starts_with("ERR WAIT cannot be used with replica"));
+}
+
+/// Four writes in two milliseconds, of which the replica has got the first two: the lag counts from the third.
+#[test]
+fn a_primary_says_how_far_behind_each_replica_is() {
+    let mut mesh = pair(&[]);
+    let wire = mesh.wires_of(B)[0];
+    let write = |mesh: &mut Mesh, key: &str| {
+        assert!(mesh.ask(A, &["SET", key, "12345"]).is_some());
+        mesh.wait(Nanos::from_millis(10));
+    };
+    write(&mut mesh, "a");
+    write(&mut mesh, "b");
+    mesh.run(Nanos::from_millis(200));
+    mesh.wires.get_mut(&wire).expect("it is open").stalled = true;
+    write(&mut mesh, "c");
+    write(&mut mesh, "d");
+    mesh.wait(Nanos::from_millis(500));
+    let slave = mesh.info(A, "slave0");
+    let bytes = 2 * "*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$5\r\n12345\r\n".len();
+    assert!(slave.ends_with(&format!("lag_bytes={bytes},lag_commands=2,lag_ms=520")), "{slave}");
+    mesh.wires.get_mut(&wire).expect("it is open").stalled = false;
+    mesh.run(Nanos::from_millis(200));
+    assert!(mesh.info(A, "slave0").ends_with("lag_bytes=0,lag_commands=0,lag_ms=0"));
+    assert_eq!(mesh.info(B, "slave_last_applied_ms_ago"), "200");
 }
 
 /// A dataset was announced with the offset of a later moment than its own, so that bytes were skipped or

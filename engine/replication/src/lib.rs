@@ -40,6 +40,7 @@ mod backlog;
 mod history;
 mod primary;
 mod replica;
+mod timeline;
 
 pub use backlog::Backlog;
 pub use history::{History, Position, ReplId, ReplOffset};
@@ -48,3 +49,4 @@ pub use primary::{
     ReplicaFacts, ReplicaKey, Request, SyncCounts, TransferMark, Wanted,
 };
 pub use replica::{LinkState, Replica, ReplicaEvent, ReplicaOptions};
+pub use timeline::Lag;

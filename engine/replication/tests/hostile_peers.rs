@@ -139,11 +139,11 @@ proptest! {
                 }
                 b"PSYNC" => _ = primary.synchronise(key, "anywhere", Request::Sync, own, now),
                 b"GONE" => primary.closed(key, now),
-                b"WRITE" => primary.feed(bytes::Bytes::from(vec![b'w'; 300]), now),
+                b"WRITE" => primary.feed(bytes::Bytes::from(vec![b'w'; 300]), 1, now),
                 _ => primary.heard(key, now),
             }
             if let Some(wanted) = primary.snapshot_wanted(now) {
-                primary.transfer_begun(wanted, now);
+                primary.transfer_begun(wanted, 1_000, now);
                 match wanted.form {
                     squall_replication::Form::Marked => primary.transfer_marked(TransferMark(own)),
                     squall_replication::Form::Length => primary.transfer_length(0),

@@ -221,9 +221,9 @@ fn a_connection_that_only_wants_the_dataset_holds_no_backlog() {
     primary.replconf(key, "cli", words.as_args(), now).expect("known options");
     primary.synchronise(key, "cli", Request::Sync, own, now).expect("a plain request");
     let wanted = primary.snapshot_wanted(now).expect("it waits");
-    primary.transfer_begun(wanted, now);
+    primary.transfer_begun(wanted, 1_000, now);
     primary.transfer_marked(squall_replication::TransferMark(own));
-    primary.feed(bytes::Bytes::from(vec![b'x'; 4000]), now);
+    primary.feed(bytes::Bytes::from(vec![b'x'; 4000]), 1, now);
     primary.transfer_complete(now);
     assert!(primary.is_attached(key), "4000 bytes of stream are not its business");
     assert_eq!(primary.stream_pending(key), 0);

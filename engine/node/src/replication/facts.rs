@@ -63,7 +63,12 @@ impl Replication {
         for (number, facts) in replicas.iter().enumerate() {
             let (address, offset, lag) = (&facts.address, facts.acknowledged, facts.lag_seconds);
             let (host, port, state) = (&address.host, address.port, facts.state);
-            let value = format!("ip={host},port={port},state={state},offset={offset},lag={lag}");
+            let mut value = format!("ip={host},port={port},state={state},offset={offset},lag={lag}");
+            if let Some(lag) = facts.lag {
+                let (bytes, commands, ms) = (lag.bytes, lag.commands, lag.age.as_millis());
+                write!(value, ",lag_bytes={bytes},lag_commands={commands},lag_ms={ms}")
+                    .expect("it is a string");
+            }
             line(&format!("slave{number}"), &value);
         }
         line("master_failover_state", &self.failover_state());
@@ -88,6 +93,9 @@ impl Replication {
         line("master_sync_in_progress", &u8::from(progress.is_some()));
         line("slave_read_repl_offset", &self.offset());
         line("slave_repl_offset", &self.offset());
+        if let Some(ago) = link.applied_ago(now) {
+            line("slave_last_applied_ms_ago", &ago.as_millis());
+        }
         if let Some((received, length)) = progress {
             let total = length.unwrap_or(0);
             line("master_sync_total_bytes", &total);

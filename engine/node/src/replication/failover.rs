@@ -64,7 +64,7 @@ impl Replication {
         let deadline = timeout.map(|timeout| engine.now.mono + timeout);
         self.failover = Some(Failover::WaitingForSync { target, deadline, force });
         self.primary.keep_quiet(true);
-        engine.writes_held = true;
+        self.decide_on_writes(engine);
         reply.ok();
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Replication {
         effects.notice("FAILOVER: the role has been taken over.");
         self.failover = None;
         self.primary.keep_quiet(false);
-        engine.writes_held = false;
+        self.decide_on_writes(engine);
     }
 
     /// Gives up: the role stays here, or comes back.
@@ -115,7 +115,7 @@ impl Replication {
         let Some(failover) = self.failover.take() else { return };
         effects.warning(format!("FAILOVER aborted: {reason}"));
         self.primary.keep_quiet(false);
-        engine.writes_held = false;
+        self.decide_on_writes(engine);
         if matches!(failover, Failover::InProgress) {
             self.role_change = Some(RoleChange::Promote);
             self.change_role(engine, effects);

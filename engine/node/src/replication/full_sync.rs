@@ -147,7 +147,8 @@ impl Replication {
                 }
             }
         };
-        self.primary.transfer_begun(wanted, engine.now.mono);
+        let dataset_bytes = engine.keyspace.memory_bytes() as u64;
+        self.primary.transfer_begun(wanted, dataset_bytes, engine.now.mono);
         if wanted.form == Form::Marked {
             let mut mark = [0; 20];
             engine.rng.fill_bytes(&mut mark);

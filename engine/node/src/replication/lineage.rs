@@ -7,8 +7,13 @@
 //! told: a dataset without a single key, under another replication id than the one that was followed, is that
 //! of a server that began anew.
 //!
+//! A server that gave up its dataset for another one, on an operator's word, says so to its own replicas by naming
+//! both: they follow it without another word.
+//!
 //! The operator's word is REPLICAOF (also to the primary that is followed already), which stands until the next
 //! synchronisation; `replica-keep-dataset no` gives it for good.
+
+use std::fmt;
 
 use squall_commands::Engine;
 use squall_replication::{Position, ReplId};
@@ -16,8 +21,13 @@ use squall_store::rdb::Loaded;
 
 use super::fresh_id;
 
-/// Forty digits, like a replication id, but never changed.
-pub(super) type Lineage = ReplId;
+/// Names are made like replication ids, but never changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Lineage {
+    name: ReplId,
+    /// What was given up here for it.
+    instead_of: Option<ReplId>,
+}
 
 /// What a replica holds that a foreign dataset may not replace.
 pub(super) struct Guard(Option<Held>);
@@ -51,13 +61,45 @@ impl Guard {
         let Some(held) = &self.0 else { return Verdict::Accepted };
         let theirs = lineage_of(read);
         match (held.lineage, theirs) {
-            (Some(own), Some(theirs)) if own == theirs => Verdict::Accepted,
+            (Some(own), Some(theirs)) if theirs.includes(own) => Verdict::Accepted,
             (Some(own), Some(theirs)) => {
-                Verdict::Refused(held.refusal(&format!("it is {theirs}, mine is {own}")))
+                let why = format!("it is {}, mine is {}", theirs.name, own.name);
+                Verdict::Refused(held.refusal(&why))
             }
             _ if read.keys > 0 || held.history == Some(position.id) => Verdict::Accepted,
             _ if !is_complete => Verdict::Undecided,
             _ => Verdict::Refused(held.refusal("it has no key, and a history of its own")),
+        }
+    }
+}
+
+impl Lineage {
+    /// A dataset that is born here.
+    pub fn new(name: ReplId) -> Lineage {
+        Lineage { name, instead_of: None }
+    }
+
+    /// This dataset takes the place of `old`.
+    pub fn replacing(self, old: Option<Lineage>) -> Lineage {
+        let given_up = old.map(|old| old.name).filter(|old| *old != self.name);
+        Lineage { instead_of: given_up.or(self.instead_of), ..self }
+    }
+
+    fn includes(self, other: Lineage) -> bool {
+        self.name == other.name || self.instead_of == Some(other.name)
+    }
+
+    fn parse(text: &str) -> Option<Lineage> {
+        let mut names = text.split(' ').map(|name| ReplId::parse(name.as_bytes()));
+        Some(Lineage { name: names.next()??, instead_of: names.next().flatten() })
+    }
+}
+
+impl fmt::Display for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.instead_of {
+            Some(old) => write!(f, "{} {old}", self.name),
+            None => write!(f, "{}", self.name),
         }
     }
 }
@@ -79,7 +121,7 @@ pub(super) fn of_start(engine: &mut Engine, loaded: Option<&Loaded>) -> Option<L
     let is_primary = engine.config.replicaof.is_none();
     match loaded {
         Some(loaded) => lineage_of(loaded).or_else(|| is_primary.then(|| derived(loaded)).flatten()),
-        None => is_primary.then(|| fresh_id(engine)),
+        None => is_primary.then(|| Lineage::new(fresh_id(engine))),
     }
 }
 
@@ -88,12 +130,12 @@ fn derived(loaded: &Loaded) -> Option<Lineage> {
     let mut bytes = [0; 20];
     bytes[..8].copy_from_slice(&created.to_be_bytes());
     bytes[8..16].copy_from_slice(&memory.to_be_bytes());
-    (created > 0).then(|| ReplId::from_random(bytes))
+    (created > 0).then(|| Lineage::new(ReplId::from_random(bytes)))
 }
 
 /// The lineage that a file belongs to, if it says so.
 pub(super) fn lineage_of(read: &Loaded) -> Option<Lineage> {
-    read.aux.lineage.as_ref().and_then(|digits| ReplId::parse(digits.as_bytes()))
+    read.aux.lineage.as_deref().and_then(Lineage::parse)
 }
 
 #[cfg(test)]
@@ -108,7 +150,11 @@ mod tests {
     }
 
     fn judge(own: Option<u8>, theirs: Option<u8>, same_history: bool, keys: u64, complete: bool) -> Verdict {
-        let guard = Guard(Some(Held { lineage: own.map(id), history: Some(id(100)), keys: 3 }));
+        let guard = Guard(Some(Held {
+            lineage: own.map(|own| Lineage::new(id(own))),
+            history: Some(id(100)),
+            keys: 3,
+        }));
         let position = Position { id: id(if same_history { 100 } else { 101 }), offset: ReplOffset(0) };
         let aux = Aux { lineage: theirs.map(|digit| id(digit).to_string()), ..Aux::default() };
         guard.judge(position, &Loaded { aux, keys, ..Loaded::default() }, complete)
@@ -123,6 +169,17 @@ mod tests {
         assert_eq!(judge(Some(1), Some(1), false, 0, false), Verdict::Accepted);
         assert!(refused(judge(Some(1), Some(2), false, 0, false)));
         assert!(refused(judge(Some(1), Some(2), false, 5, true)), "a few keys do not make it the same");
+    }
+
+    #[test]
+    fn who_gave_up_the_same_dataset_is_followed() {
+        let (one, other) = (Lineage::new(id(1)), Lineage::new(id(2)));
+        let replaced = other.replacing(Some(one));
+        assert_eq!(Lineage::parse(&replaced.to_string()), Some(replaced));
+        assert_eq!(Lineage::parse(&one.to_string()), Some(one));
+        assert!(replaced.includes(one) && replaced.includes(other) && !other.includes(one));
+        assert_eq!(replaced.replacing(Some(other)), replaced, "the same dataset again");
+        assert_eq!(Lineage::parse("no name"), None);
     }
 
     #[test]

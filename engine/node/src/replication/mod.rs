@@ -175,7 +175,8 @@ impl Replication {
     /// What clients changed becomes stream.
     pub fn feed(&mut self, engine: &mut Engine, effects: &mut Effects, stream: Bytes) {
         assert!(self.following.is_none(), "a replica's stream is its primary's");
-        self.primary.feed(stream, engine.now.mono);
+        let commands = engine.propagation.take_count();
+        self.primary.feed(stream, commands, engine.now.mono);
         self.serve(engine, effects);
     }
 
@@ -291,7 +292,7 @@ impl Replication {
             effects.warning("This server becomes a primary without ever having had its primary's dataset");
         }
         if self.following.is_some() && self.lineage.is_none() {
-            self.lineage = Some(fresh_id(engine));
+            self.lineage = Some(Lineage::new(fresh_id(engine)));
         }
         self.leave_primary(engine, effects);
         let own = fresh_id(engine);

@@ -90,8 +90,13 @@ impl Replication {
         Ok(())
     }
 
-    /// A replica took some of the dataset, or said something that was no command: the newlines of one that
-    /// loads.
+    /// A replica took some of what precedes the stream.
+    pub fn dataset_written(&mut self, engine: &mut Engine, id: ClientId, count: usize) {
+        self.primary.dataset_written(ReplicaKey(id.0), count, engine.now.mono);
+        self.decide_on_writes(engine);
+    }
+
+    /// A replica said something that was no command: the newlines of one that loads.
     pub fn heard(&mut self, now: Mono, id: ClientId) {
         self.primary.heard(ReplicaKey(id.0), now);
     }
@@ -111,6 +116,12 @@ impl Replication {
     pub fn output_written(&mut self, engine: &mut Engine, id: ClientId, count: usize) {
         engine.stats.replication_output_bytes += count as u64;
         self.primary.stream_written(ReplicaKey(id.0), count);
+        self.decide_on_writes(engine);
+    }
+
+    /// Clients' writes wait while the role is being handed over, and for who is on its way to being in step.
+    pub(super) fn decide_on_writes(&self, engine: &mut Engine) {
+        engine.writes_held = self.failover.is_some() || self.primary.paces_writers();
     }
 
     /// True when every replica has acknowledged everything.
@@ -155,6 +166,7 @@ impl Replication {
         engine.stats.sync_partial_ok += counts.partial_accepted;
         engine.stats.sync_partial_err += counts.partial_refused;
         engine.propagation.enabled = self.following.is_none() && self.primary.wants_stream();
+        self.decide_on_writes(engine);
         engine.replication_buffers = ReplicationBuffers {
             held_bytes: self.primary.backlog().map_or(0, Backlog::memory_bytes),
             backlog_bytes_max: engine.config.repl_backlog_bytes_max,

@@ -186,7 +186,8 @@ impl Replication {
         staged: Staged,
     ) {
         let Staged { position, keyspace, loaded } = staged;
-        self.lineage = lineage_of(&loaded);
+        let old = self.lineage;
+        self.lineage = lineage_of(&loaded).map(|lineage| lineage.replacing(old));
         let stream_db = loaded.aux.replication.and_then(|aux| aux.stream_db).unwrap_or(0) as usize;
         // Snapshots of the old dataset have no future: their cursor goes with it.
         persistence.abort_saving(engine, effects);

@@ -27,6 +27,9 @@ pub(super) struct Applier {
     parser: RequestParser,
     /// Of the input, how much belongs to a transaction that is not complete.
     read: usize,
+    /// Commands among what was read, and how many of them have been applied since they were last counted.
+    read_commands: u64,
+    applied_commands: u64,
     /// Replies that nobody wants.
     unwanted: Output,
     errors: u64,
@@ -73,12 +76,13 @@ fn apply(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut B
     let (now, replication) = (engine.now.mono, &mut services.replication);
     replication.stream_db = applier.db();
     let ends_in = Some(applier.db());
+    let commands = std::mem::take(&mut applier.applied_commands);
     let following = replication.following_over(id).expect("no command of the stream ends its link");
     following.applier = Some(applier);
     if applied > 0 {
         let unit = following.machine.applied(input, applied, now);
         let position = following.machine.position();
-        replication.primary.feed(unit.clone(), now);
+        replication.primary.feed(unit.clone(), commands, now);
         assert_eq!(position, replication.primary.position(), "what was applied is the history");
         let recorded = Recorded { stream: &unit, begins_in, ends_in, position };
         services.persistence.record(engine, &mut services.effects, &recorded);
@@ -108,7 +112,15 @@ impl Applier {
     pub fn new(engine: &mut Engine, primary: String, db: usize) -> Applier {
         let mut session = Session::primary_link(engine.clients.next_id(), primary, engine.now);
         session.db = db;
-        Applier { session, parser: RequestParser::new(), read: 0, unwanted: Output::new(), errors: 0 }
+        Applier {
+            session,
+            parser: RequestParser::new(),
+            read: 0,
+            read_commands: 0,
+            applied_commands: 0,
+            unwanted: Output::new(),
+            errors: 0,
+        }
     }
 
     pub fn session(&self) -> &Session {
@@ -134,7 +146,7 @@ impl Applier {
     /// The link is gone, and what was read of a transaction with it.
     pub fn forget_unapplied(&mut self) {
         self.parser.reset();
-        self.read = 0;
+        (self.read, self.read_commands) = (0, 0);
         self.session.transaction = None;
     }
 
@@ -152,7 +164,10 @@ impl Applier {
                 Ok(Parsed::Incomplete) => break,
                 Ok(Parsed::Empty { consumed }) => consumed,
                 Ok(Parsed::Command { consumed }) => match self.execute_one(engine, services, rest) {
-                    Ok(()) => consumed,
+                    Ok(()) => {
+                        self.read_commands += 1;
+                        consumed
+                    }
                     Err(reason) => return Progress::Broken { applied, reason },
                 },
                 Err(error) => {
@@ -163,6 +178,7 @@ impl Applier {
             self.read += consumed;
             if self.session.transaction.is_none() {
                 applied = self.read;
+                self.applied_commands += std::mem::take(&mut self.read_commands);
             }
         }
         self.read -= applied;

@@ -5,7 +5,8 @@ use std::fmt;
 
 use squall_clock::{Mono, Nanos};
 
-use crate::ReplOffset;
+use super::pacing::Pace;
+use crate::{Lag, ReplOffset};
 
 /// Where a replica can be reached by clients and by Sentinel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,7 +22,10 @@ pub struct ReplicaFacts {
     /// `wait_bgsave`, `send_bulk` or `online`.
     pub state: &'static str,
     pub acknowledged: ReplOffset,
+    /// How long it has not acknowledged anything.
     pub lag_seconds: u64,
+    /// How far behind it is, by its last acknowledgement; none before it reads the stream.
+    pub lag: Option<Lag>,
 }
 
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub(super) struct Attached {
     /// The last sign of life: something was read from it, or it took some of the dataset.
     pub(super) heard: Mono,
     pub(super) over_soft_limit_since: Option<Mono>,
+    /// While it is on its way from a dataset to being in step.
+    pub(super) pace: Option<Pace>,
 }
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -82,6 +88,7 @@ impl Attached {
             acknowledged_at: now,
             heard: now,
             over_soft_limit_since: None,
+            pace: None,
         }
     }
 
@@ -108,14 +115,20 @@ impl Attached {
         }
     }
 
-    pub(super) fn facts(&self, now: Mono) -> ReplicaFacts {
+    pub(super) fn facts(&self, lag: Lag, now: Mono) -> ReplicaFacts {
         let state = match self.phase {
             Phase::Announcing | Phase::WaitSnapshot { .. } => "wait_bgsave",
             Phase::Transfer { .. } => "send_bulk",
             Phase::Settling { .. } | Phase::Online { .. } => "online",
         };
         let lag_seconds = if self.is_online() { self.lag(now).as_secs() } else { 0 };
-        ReplicaFacts { address: self.address.clone(), state, acknowledged: self.acknowledged, lag_seconds }
+        ReplicaFacts {
+            address: self.address.clone(),
+            state,
+            acknowledged: self.acknowledged,
+            lag_seconds,
+            lag: self.is_online().then_some(lag),
+        }
     }
 
     /// How long ago it last acknowledged anything.

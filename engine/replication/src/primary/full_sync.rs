@@ -14,6 +14,7 @@ use bytes::Bytes;
 use squall_clock::{Mono, Nanos};
 
 use super::attached::{Attached, Phase};
+use super::pacing::Pace;
 use super::{Address, Primary, ReplconfError, ReplicaKey, Request};
 use crate::{History, Position, ReplId, ReplOffset};
 
@@ -104,8 +105,9 @@ impl Primary {
     }
 
     /// A dataset of this very moment is being made: everybody who waits for one like it shares it, and the
-    /// stream is kept for them from here on. Follow up with `transfer_marked` or `transfer_length`.
-    pub fn transfer_begun(&mut self, wanted: Wanted, now: Mono) {
+    /// stream is kept for them from here on. It is about `dataset_bytes` long; too much does no harm. Follow up
+    /// with `transfer_marked` or `transfer_length`.
+    pub fn transfer_begun(&mut self, wanted: Wanted, dataset_bytes: u64, now: Mono) {
         assert!(self.transfer.is_none(), "one dataset is under way at a time");
         self.clock = now;
         self.transfer = Some(Transfer { form: wanted.form, header_sent: false, mark: None });
@@ -115,6 +117,7 @@ impl Primary {
             let replica = self.replicas.get_mut(&key).expect("it waits");
             let Phase::WaitSnapshot { psync, .. } = replica.phase else { unreachable!("it waits") };
             replica.phase = Phase::Transfer { start };
+            replica.pace = (!replica.contents.rdb_only).then(|| Pace::begin(dataset_bytes));
             replica.heard = now;
             replica.acknowledged = ReplOffset(0);
             self.counts.full += 1;
@@ -237,7 +240,8 @@ impl Primary {
     fn resume(&mut self, key: ReplicaKey, wanted: Position, now: Mono) -> Psync {
         let replica = self.replicas.get_mut(&key).expect("it asked");
         replica.phase = Phase::Online { sent: wanted.offset };
-        replica.acknowledged = ReplOffset(0);
+        // Who goes on from a point has applied what lies before it.
+        replica.acknowledged = wanted.offset;
         replica.acknowledged_at = now;
         let text = match replica.capabilities.psync2 {
             true => format!("CONTINUE {}", self.history.id),

@@ -4,10 +4,11 @@
 //!
 //! It leaves to the node: making the dataset's bytes, moving bytes to and from sockets, and answering the
 //! commands. `replconf` and `psync` say what REPLCONF and PSYNC look like, `full_sync` decides who gets
-//! what, `schedule` does what time asks for.
+//! what, `pacing` sees to it that they get there, `schedule` does what time asks for.
 
 mod attached;
 mod full_sync;
+mod pacing;
 mod replconf;
 mod schedule;
 
@@ -21,6 +22,7 @@ use squall_resp::Args;
 use self::attached::{Attached, Phase};
 use self::full_sync::Transfer;
 use self::replconf::Setting;
+use crate::timeline::Timeline;
 use crate::{Backlog, History, Position, ReplId, ReplOffset};
 
 pub use self::attached::{Address, ReplicaFacts};
@@ -96,6 +98,7 @@ pub struct Primary {
     history: History,
     /// None until somebody asked for a synchronisation: till then nobody counts the bytes of history.
     backlog: Option<Backlog>,
+    timeline: Timeline,
     replicas: BTreeMap<ReplicaKey, Attached>,
     /// The dataset that is being sent, if any.
     transfer: Option<Transfer>,
@@ -118,6 +121,7 @@ impl Primary {
             options,
             history: History::starting(id),
             backlog: None,
+            timeline: Timeline::default(),
             replicas: BTreeMap::new(),
             transfer: None,
             following: false,
@@ -234,10 +238,11 @@ impl Primary {
         self.backlog.is_some()
     }
 
-    /// More of the stream: whole commands, in the order of execution.
-    pub fn feed(&mut self, bytes: Bytes, now: Mono) {
+    /// More of the stream: so many whole commands, in the order of execution.
+    pub fn feed(&mut self, bytes: Bytes, commands: u64, now: Mono) {
         let Some(backlog) = &mut self.backlog else { return };
         self.clock = now;
+        self.timeline.grow(backlog.end(), commands, now);
         backlog.append(bytes);
         self.history.offset = backlog.end();
         self.enforce_output_limits(now);
@@ -248,7 +253,7 @@ impl Primary {
     /// waits. Not for a replica: the stream is not its own.
     pub fn request_acknowledgements(&mut self, now: Mono) {
         assert!(!self.following, "a replica adds nothing to the stream");
-        self.feed(Bytes::from_static(b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"), now);
+        self.feed(Bytes::from_static(b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"), 1, now);
     }
 
     /// The replicas that read the stream.
@@ -272,13 +277,13 @@ impl Primary {
         };
         sent.0 += count as u64;
         assert!(*sent <= self.history.offset, "a replica was sent more than there is");
+        self.took(key, count as u64);
         self.trim_backlog();
     }
 
     /// Bytes that are kept for this replica.
     pub fn stream_pending(&self, key: ReplicaKey) -> u64 {
-        let from = self.replicas.get(&key).and_then(Attached::needs_stream_from);
-        from.map_or(0, |from| self.history.offset.bytes_since(from))
+        self.replicas.get(&key).map_or(0, |replica| replica.pending(self.history.offset))
     }
 
     // --- What replicas say ---
@@ -357,9 +362,21 @@ impl Primary {
         }
         replica.acknowledged = replica.acknowledged.max(applied.unwrap_or_default());
         replica.durable = replica.durable.max(durable.unwrap_or_default());
+        let online = self.replicas.values().filter(|replica| replica.is_online());
+        if let Some(slowest) = online.map(|replica| replica.acknowledged).min() {
+            self.timeline.forget_before(slowest);
+        }
     }
 
-    /// A sign of life: it took some of the dataset, or said anything, such as the newlines while it loads.
+    /// It took some of what precedes the stream: answers, the dataset.
+    pub fn dataset_written(&mut self, key: ReplicaKey, count: usize, now: Mono) {
+        self.heard(key, now);
+        if self.replicas.get(&key).is_some_and(Attached::is_in_transfer) {
+            self.took(key, count as u64);
+        }
+    }
+
+    /// A sign of life: it said anything, such as the newlines while it loads.
     pub fn heard(&mut self, key: ReplicaKey, now: Mono) {
         if let Some(replica) = self.replicas.get_mut(&key) {
             replica.heard = now;
@@ -384,7 +401,11 @@ impl Primary {
     /// The replicas that have asked for a synchronisation, in order of arrival.
     pub fn replicas(&self, now: Mono) -> impl Iterator<Item = (ReplicaKey, ReplicaFacts)> {
         let attached = self.replicas.iter().filter(|(_, replica)| replica.is_attached());
-        attached.map(move |(key, replica)| (*key, replica.facts(now)))
+        let end = self.history.offset;
+        attached.map(move |(key, replica)| {
+            let lag = self.timeline.lag(replica.acknowledged, end, now);
+            (*key, replica.facts(lag, now))
+        })
     }
 
     /// Where the replicas are that have applied all there is.
@@ -422,6 +443,7 @@ impl Primary {
     // --- Leaves ---
 
     fn start_backlog(&mut self) {
+        self.timeline = Timeline::default();
         self.backlog = Some(Backlog::new(self.history.offset, self.options.backlog_bytes));
     }
 

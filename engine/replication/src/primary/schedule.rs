@@ -19,7 +19,7 @@ impl Primary {
         self.clock = now;
         if self.sends_pings() && self.next_ping <= now {
             self.next_ping = now + self.options.ping_period;
-            self.feed(Bytes::from_static(PING), now);
+            self.feed(Bytes::from_static(PING), 1, now);
         }
         if self.next_newline <= now {
             self.next_newline = now + NEWLINE_PERIOD;
@@ -58,7 +58,8 @@ impl Primary {
             .then_some(self.next_newline);
         let silence = self.replicas.values().filter_map(|replica| self.silence_ends(replica)).min();
         let soft = self.replicas.values().filter_map(|replica| self.patience_ends(replica)).min();
-        [snapshot, ping, newline, silence, soft, self.backlog_expires()].into_iter().flatten().min()
+        let look = self.replicas.values().filter_map(|replica| self.next_look(replica)).min();
+        [snapshot, ping, newline, silence, soft, look, self.backlog_expires()].into_iter().flatten().min()
     }
 
     /// Starts the clocks that only run while somebody is attached.
@@ -75,17 +76,20 @@ impl Primary {
             self.limit(self.options.output_limit.hard_bytes),
             self.limit(self.options.output_limit.soft_bytes),
         );
+        for key in self.idle_while_others_wait(now) {
+            self.detach(key, "it takes next to nothing, and clients' writes wait for it");
+        }
         let end = self.history.offset;
         for replica in self.replicas.values_mut() {
-            let pending = replica.needs_stream_from().map_or(0, |from| end.bytes_since(from));
-            match pending > soft {
+            match replica.pending(end) > soft {
                 true => _ = replica.over_soft_limit_since.get_or_insert(now),
                 false => replica.over_soft_limit_since = None,
             }
         }
         for key in self.keys_where(|primary, replica| {
-            let pending = replica.needs_stream_from().map_or(0, |from| end.bytes_since(from));
-            pending > hard || primary.patience_ends(replica).is_some_and(|ends| ends <= now)
+            let is_over =
+                replica.pending(end) > hard || primary.patience_ends(replica).is_some_and(|ends| ends <= now);
+            is_over && !primary.is_spared(replica)
         }) {
             let pending = self.stream_pending(key);
             self.detach(
@@ -96,7 +100,7 @@ impl Primary {
     }
 
     /// A limit in bytes as it counts: none at zero, and never below the backlog's size.
-    fn limit(&self, bytes: u64) -> u64 {
+    pub(super) fn limit(&self, bytes: u64) -> u64 {
         match bytes {
             0 => u64::MAX,
             bytes => bytes.max(self.options.backlog_bytes),
@@ -104,6 +108,9 @@ impl Primary {
     }
 
     fn patience_ends(&self, replica: &Attached) -> Option<Mono> {
+        if self.is_spared(replica) {
+            return None;
+        }
         replica.over_soft_limit_since.map(|since| since + self.options.output_limit.soft_duration)
     }
 

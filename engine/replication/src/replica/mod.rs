@@ -118,6 +118,8 @@ pub struct Replica {
     /// When the primary last said anything, on this connection.
     heard: Mono,
     next_beat: Mono,
+    /// When the end of what has been applied came; the dataset, or the last unit of the stream.
+    applied_at: Mono,
     /// Since when the link has not been streaming.
     down_since: Mono,
     events: VecDeque<ReplicaEvent>,
@@ -152,6 +154,7 @@ impl Replica {
             take_over: TakeOver::Unneeded,
             heard: now,
             next_beat: now,
+            applied_at: now,
             down_since: now,
             events: VecDeque::new(),
         }
@@ -275,6 +278,7 @@ impl Replica {
     pub fn applied(&mut self, input: &mut BytesMut, len: usize, now: Mono) -> Bytes {
         assert!(self.is_streaming(), "only a stream is applied");
         self.next_beat = self.next_beat.min(now + ACKNOWLEDGE_WITHIN);
+        self.applied_at = now;
         let position = self.position.as_mut().expect("a stream goes on from a position");
         position.offset.0 += len as u64;
         input.split_to(len).freeze()
@@ -319,6 +323,11 @@ impl Replica {
     /// `master_last_io_seconds_ago`; none while there is no conversation.
     pub fn quiet_for(&self, now: Mono) -> Option<Nanos> {
         matches!(self.state, State::Transfer(_) | State::Streaming).then(|| now.since(self.heard))
+    }
+
+    /// How long nothing of the stream has been applied, PING included; none while there is no stream.
+    pub fn applied_ago(&self, now: Mono) -> Option<Nanos> {
+        self.is_streaming().then(|| now.since(self.applied_at))
     }
 
     /// `master_link_down_since_seconds`.
@@ -446,6 +455,7 @@ impl Replica {
     }
 
     fn start_streaming(&mut self, now: Mono) {
+        self.applied_at = now;
         self.state = State::Streaming;
         self.acknowledge(now);
     }

@@ -140,7 +140,7 @@ impl World {
             say("EXEC");
         }
         self.nodes[at].dataset.extend_from_slice(&bytes);
-        self.nodes[at].primary.feed(bytes.freeze(), self.now);
+        self.nodes[at].primary.feed(bytes.freeze(), 1, self.now);
         self.settle();
     }
 
@@ -415,7 +415,7 @@ impl World {
         let node = &mut self.nodes[at];
         if let Some(wanted) = node.primary.snapshot_wanted(now) {
             let dataset = Bytes::from(node.dataset.clone());
-            node.primary.transfer_begun(wanted, now);
+            node.primary.transfer_begun(wanted, 1_000, now);
             match wanted.form {
                 Form::Marked => node.primary.transfer_marked(mark),
                 Form::Length => node.primary.transfer_length(dataset.len() as u64),
@@ -521,7 +521,7 @@ impl Node {
                 if contains(&unit, b"GETACK") {
                     replica.acknowledge(now);
                 }
-                self.primary.feed(unit, now);
+                self.primary.feed(unit, 1, now);
             }
         }
     }

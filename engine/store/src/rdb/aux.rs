@@ -16,7 +16,8 @@ pub struct Aux {
     pub aof_base: bool,
     /// Where the replication stream continues from it.
     pub replication: Option<ReplicationAux>,
-    /// Which dataset it is a state of, by a name that outlives replication ids. Squall's own field.
+    /// Which dataset it is a state of, by a name that outlives replication ids, and which one that replaced.
+    /// Squall's own field.
     pub lineage: Option<String>,
     /// Function libraries, each as its code.
     pub functions: Vec<Bytes>,
