@@ -314,6 +314,7 @@ impl Engine {
             for key in due {
                 self.expire(db, &key);
             }
+            complete &= self.expire_fields_step(db, budget);
         }
         self.propagation.end_of_command();
         complete

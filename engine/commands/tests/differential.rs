@@ -7,7 +7,7 @@
 mod families;
 mod oracle;
 
-use families::{BITMAPS, Command, Family, HYPERLOGLOG, LISTS, SETS, SORTED_SETS, STRINGS};
+use families::{BITMAPS, Command, Family, HASHES, HYPERLOGLOG, LISTS, SETS, SORTED_SETS, STRINGS};
 use oracle::subject::Subject;
 use oracle::{Connection, Oracle, Stream, value};
 use proptest::prelude::*;
@@ -318,6 +318,16 @@ fn lists() {
 #[test]
 fn lists_in_resp3() {
     compare(LISTS, Protocol::Resp3);
+}
+
+#[test]
+fn hashes() {
+    compare(HASHES, Protocol::Resp2);
+}
+
+#[test]
+fn hashes_in_resp3() {
+    compare(HASHES, Protocol::Resp3);
 }
 
 #[test]

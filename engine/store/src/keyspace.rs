@@ -99,7 +99,7 @@ impl Keyspace {
             return Err(SnapshotRunning);
         }
         self.snapshot_epoch = self.snapshot_epoch.wrapping_add(1);
-        self.snapshot = Some(Snapshot::begin(options, self.dbs.len(), aux));
+        self.snapshot = Some(Snapshot::begin(options, &self.dbs, aux));
         for (number, db) in self.dbs.iter_mut().enumerate() {
             db.begin_capture(number, self.snapshot_epoch, options);
         }

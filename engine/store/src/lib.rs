@@ -51,7 +51,7 @@ pub use digest::Digest;
 pub use discarded::Discarded;
 pub use entry::{Entry, INLINE_BYTES_MAX, Kind, Removed, StringRef, StringValue, Value};
 pub use glob::glob_match;
-pub use hash::Hash;
+pub use hash::{FIELD_EXPIRY_MAX, Hash};
 pub use keyspace::Keyspace;
 pub use limits::Limits;
 pub use list::{End, List};

@@ -8,4 +8,5 @@ mod member;
 mod random;
 mod rows;
 
+pub(crate) use random::{Draws, draws};
 pub use rows::ROWS;

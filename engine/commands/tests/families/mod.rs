@@ -5,6 +5,7 @@
 //! it is. What follows `|` are options; up to four of them are appended, each as often as chance has it.
 
 pub mod bitmaps;
+pub mod hashes;
 pub mod hyperloglog;
 pub mod lists;
 pub mod sets;
@@ -26,6 +27,7 @@ pub const BITMAPS: Family = Family { grammar: bitmaps::GRAMMAR, word: bitmaps::w
 pub const HYPERLOGLOG: Family = Family { grammar: hyperloglog::GRAMMAR, word: hyperloglog::word };
 pub const SORTED_SETS: Family = Family { grammar: sorted_sets::GRAMMAR, word: sorted_sets::word };
 
+pub const HASHES: Family = Family { grammar: hashes::GRAMMAR, word: hashes::word };
 pub const LISTS: Family = Family { grammar: lists::GRAMMAR, word: lists::word };
 pub const SETS: Family = Family { grammar: sets::GRAMMAR, word: sets::word };
 

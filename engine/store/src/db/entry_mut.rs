@@ -11,13 +11,15 @@ pub struct EntryMut<'a> {
     db: &'a mut Db,
     at: At,
     bytes_before: usize,
+    field_expiry_before: Option<UnixMs>,
 }
 
 impl<'a> EntryMut<'a> {
     pub(super) fn of(db: &'a mut Db, at: At) -> EntryMut<'a> {
         at.before_write(db);
-        let bytes_before = db.segment_at(at).entries()[at.index].memory_bytes();
-        EntryMut { db, at, bytes_before }
+        let entry = &db.segment_at(at).entries()[at.index];
+        let (bytes_before, field_expiry_before) = (entry.memory_bytes(), entry.next_field_expiry());
+        EntryMut { db, at, bytes_before, field_expiry_before }
     }
 
     /// Replaces the value by a string. Key and expiry time stay.
@@ -92,12 +94,24 @@ impl<'a> EntryMut<'a> {
         self.db.segment_at_mut(self.at).entry_mut(index)
     }
 
-    /// Brings the database's count of bytes up to date.
+    /// Brings the database's count of bytes, and its list of hashes whose fields expire, up to date.
     #[inline]
     fn settle(&mut self) {
         let bytes_after = self.memory_bytes();
         self.db.totals.bytes = self.db.totals.bytes + bytes_after - self.bytes_before;
         self.bytes_before = bytes_after;
+        let field_expiry_after = self.next_field_expiry();
+        if field_expiry_after != self.field_expiry_before {
+            self.settle_field_expiry(field_expiry_after);
+        }
+    }
+
+    #[cold]
+    fn settle_field_expiry(&mut self, after: Option<UnixMs>) {
+        let key: Box<[u8]> = self.key().into();
+        self.db.expiring_fields.forget(self.field_expiry_before, &key);
+        self.db.expiring_fields.note(after, &key);
+        self.field_expiry_before = after;
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod entry_mut;
 mod expire;
+mod fields;
 mod scan;
 mod snapshot;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub struct Db {
     partition_lens: Vec<u32>,
     totals: Totals,
     expiry_sweep: expire::SweepState,
+    expiring_fields: fields::ExpiringFields,
     /// What the access word of an entry becomes when a value is stored under its key.
     access_of_stored: u32,
     /// What is owed to a running snapshot.
@@ -74,6 +76,7 @@ impl Db {
             partition_lens: Vec::new(),
             totals: Totals::default(),
             expiry_sweep: expire::SweepState::default(),
+            expiring_fields: fields::ExpiringFields::default(),
             access_of_stored: 0,
             capture: None,
         }
@@ -204,6 +207,7 @@ impl Db {
             self.partition_lens = vec![0; count];
         }
         self.totals.add(&entry);
+        self.expiring_fields.note(entry.next_field_expiry(), entry.key());
         self.partition_lens[place.partition] += 1;
         if let Some(at) = entry.expire_at() {
             self.expiry_sweep.note(at);
@@ -223,6 +227,7 @@ impl Db {
         let segment = self.partitions[at.partition].segment_mut(at.segment);
         let entry = segment.swap_remove(at.index, |key| self.placement.place(key).tag());
         self.totals.subtract(&entry);
+        self.expiring_fields.forget(entry.next_field_expiry(), entry.key());
         self.partition_lens[at.partition] -= 1;
         let mut number = at.segment;
         while let Some(neighbour) = self.partitions[at.partition].merge_candidate(number) {

@@ -47,6 +47,14 @@ impl Entry {
         }
     }
 
+    /// When the first field of a hash expires, if any does.
+    pub(crate) fn next_field_expiry(&self) -> Option<UnixMs> {
+        match self.boxed() {
+            Some(Value::Hash(hash)) => hash.next_expiry(),
+            _ => None,
+        }
+    }
+
     /// How much memory the entry holds, with its value, without the allocator's own overhead.
     #[inline]
     pub fn memory_bytes(&self) -> usize {

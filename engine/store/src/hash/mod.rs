@@ -1,23 +1,33 @@
 //! Hashes: fields with values. Small ones are one packed block of field, value, field, value; large ones a table.
+//! Fields that expire are listed beside that, by name and by time: a sorted set does both (`expiry.rs`).
 //! `rdb.rs` is their form in RDB.
+//!
+//! Here nothing expires by itself: a field is there until somebody removes it. Who must not see it any more asks
+//! with the time, who removes what is due says so.
 
+mod expiry;
 pub(crate) mod rdb;
 #[cfg(test)]
 mod tests;
 
-use crate::chance::below;
+pub use expiry::FIELD_EXPIRY_MAX;
+
+use crate::chance::{below, sample};
 use crate::collection::Collection;
 use crate::digest::{Digest, add, mix};
 use crate::entry::Value;
 use crate::limits::Limits;
 use crate::packed::{Item, Packed, Position};
 use crate::table::Table;
+use crate::zset::ZSet;
 use rand_core::Rng;
 
 /// Fields with values.
 #[derive(Clone, Debug)]
 pub struct Hash {
     form: Form,
+    /// When fields expire. Once there, it stays, as OBJECT ENCODING shows.
+    times: Option<Box<ZSet>>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,8 +63,16 @@ impl Hash {
         self.get(field).is_some()
     }
 
-    /// Sets a field; true if it was not there.
+    /// Sets a field, which then does not expire; true if it was not there.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
+        if let Some(times) = &mut self.times {
+            times.remove(field);
+        }
+        self.set_keeping_expiry(field, value, limits)
+    }
+
+    /// Sets a field, which expires as it did before; true if it was not there.
+    pub fn set_keeping_expiry(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
         if let Form::Packed(packed) = &mut self.form {
             let found = packed.find(packed.first(), Item::of(field), 2);
             let grows_by = if found.is_some() { 0 } else { 1 };
@@ -81,6 +99,9 @@ impl Hash {
 
     /// Removes a field; false if it was not there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
+        if let Some(times) = &mut self.times {
+            times.remove(field);
+        }
         match &mut self.form {
             Form::Packed(packed) => match packed.find(packed.first(), Item::of(field), 2) {
                 Some(at) => {
@@ -131,18 +152,26 @@ impl Hash {
         }
     }
 
+    /// Different fields chosen at random: so many, or all.
+    pub fn sample(&self, count: usize, rng: &mut impl Rng) -> Vec<(Item<'_>, Item<'_>)> {
+        sample(rng, (count, self.len()), |rng| self.random(rng), self.iter(), |(field, _)| field)
+    }
+
     pub(crate) fn encoding(&self) -> &'static str {
-        match &self.form {
-            Form::Packed(_) => "listpack",
-            Form::Table(_) => "hashtable",
+        match (&self.form, &self.times) {
+            (Form::Packed(_), None) => "listpack",
+            (Form::Packed(_), Some(_)) => "listpackex",
+            (Form::Table(_), _) => "hashtable",
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        match &self.form {
-            Form::Packed(packed) => packed.heap_bytes(),
-            Form::Table(table) => size_of::<Table>() + table.heap_bytes(),
-        }
+        let times = self.times.as_ref().map_or(0, |times| size_of::<ZSet>() + times.heap_bytes());
+        times
+            + match &self.form {
+                Form::Packed(packed) => packed.heap_bytes(),
+                Form::Table(table) => size_of::<Table>() + table.heap_bytes(),
+            }
     }
 
     pub(crate) fn mix_into(&self, digest: &mut Digest) {
@@ -151,12 +180,18 @@ impl Hash {
             let mut pair = Digest::default();
             mix(&mut pair, field.as_bytes(&mut field_digits));
             mix(&mut pair, value.as_bytes(&mut value_digits));
+            if self.times.is_some() && self.expiry(&field.to_vec()).is_some() {
+                add(&mut pair, b"!!hexpire!!");
+            }
             add(digest, &pair);
         }
     }
 
     /// Frees a part of a hash that nobody needs any more; false when nothing is left.
     pub(crate) fn free_part(&mut self) -> bool {
+        if self.times.as_mut().is_some_and(|times| times.free_part()) {
+            return true;
+        }
         match &mut self.form {
             Form::Packed(_) => false,
             Form::Table(table) => table.pop_page().is_some(),
@@ -190,7 +225,7 @@ impl Collection for Hash {
 
 impl Default for Hash {
     fn default() -> Hash {
-        Hash { form: Form::Packed(Packed::empty()) }
+        Hash { form: Form::Packed(Packed::empty()), times: None }
     }
 }
 
@@ -198,7 +233,9 @@ impl Default for Hash {
 impl PartialEq for Hash {
     fn eq(&self, other: &Hash) -> bool {
         let same = |(field, value): (Item<'_>, Item<'_>)| {
-            other.get(&field.to_vec()).is_some_and(|theirs| theirs.to_vec() == value.to_vec())
+            let field = field.to_vec();
+            other.get(&field).is_some_and(|theirs| theirs.to_vec() == value.to_vec())
+                && other.expiry(&field) == self.expiry(&field)
         };
         self.len() == other.len() && self.iter().all(same)
     }

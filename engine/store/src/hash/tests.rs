@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use squall_clock::UnixMs;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
@@ -61,6 +62,61 @@ proptest! {
             }
         }
         prop_assert_eq!(scanned, model);
+        prop_assert_eq!(&hash.clone(), &hash);
+    }
+}
+
+/// Fields with their values and times.
+type Timed = BTreeMap<Vec<u8>, (Vec<u8>, Option<UnixMs>)>;
+
+fn content(hash: &Hash) -> Timed {
+    hash.iter()
+        .map(|(field, value)| (field.to_vec(), (value.to_vec(), hash.expiry(&field.to_vec()))))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn fields_expire_as_in_a_model(
+        ops in proptest::collection::vec((0u8..5, 0u8..40, 0u64..100), 0..150), entries_max in 0usize..40,
+    ) {
+        let limits = Limits { hash_packed_entries_max: entries_max, ..Limits::seeded(3) };
+        let (mut hash, mut model) = (Hash::default(), Timed::new());
+        for (op, field, number) in ops {
+            let (field, value, at) = (name(field), number.to_string().into_bytes(), UnixMs(number));
+            match op {
+                0 => {
+                    hash.set(&field, &value, &limits);
+                    model.insert(field, (value, None));
+                }
+                1 => {
+                    hash.set_keeping_expiry(&field, &value, &limits);
+                    let at = model.get(&field).and_then(|(_, at)| *at);
+                    model.insert(field, (value, at));
+                }
+                2 if hash.contains(&field) => {
+                    let at = (number % 5 > 0).then_some(at);
+                    hash.set_expiry(&field, at, &limits);
+                    model.get_mut(&field).unwrap().1 = at;
+                }
+                3 => {
+                    hash.remove(&field);
+                    model.remove(&field);
+                }
+                4 if number % 5 == 0 => {
+                    let live: usize = hash.iter_at(at).count();
+                    let expired = hash.take_expired(at, usize::MAX);
+                    let before = model.len();
+                    model.retain(|_, (_, time)| time.is_none_or(|time| time > at));
+                    prop_assert_eq!((expired.len(), live), (before - model.len(), model.len()));
+                }
+                _ => {}
+            }
+            prop_assert_eq!(hash.next_expiry(), model.values().filter_map(|(_, at)| *at).min());
+        }
+        prop_assert_eq!(content(&hash), model);
         prop_assert_eq!(&hash.clone(), &hash);
     }
 }

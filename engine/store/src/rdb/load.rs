@@ -98,7 +98,7 @@ impl Loader {
         }
         let mut consumed = 0;
         let stop = loop {
-            let mut reader = Reader::of(&input[consumed..]);
+            let mut reader = Reader::of(&input[consumed..]).valkeys(VALKEY_VERSIONS.contains(&self.version));
             let item = self.item(&mut reader, keyspace);
             match item {
                 Ok(()) => {

@@ -39,8 +39,10 @@ pub(crate) use write::{
 
 use std::fmt;
 
-/// The version written: the oldest that holds everything that is written.
+/// The version written: the oldest that holds everything but fields that expire.
 pub const RDB_VERSION: u16 = 10;
+/// The oldest that holds hashes whose fields expire, written only where there are such.
+pub(crate) const RDB_VERSION_TIMED: u16 = 12;
 
 /// The newest version of Redis's that can be read.
 const REDIS_VERSION_MAX: u16 = 12;

@@ -2,7 +2,10 @@
 
 use super::read::{Reader, Stop};
 use super::write::{put_value, type_byte};
-use super::{CHECKSUM_SINCE, RDB_VERSION, REDIS_VERSION_MAX, RdbError, RdbFault, VALKEY_VERSIONS, crc64};
+use super::{
+    CHECKSUM_SINCE, RDB_VERSION, RDB_VERSION_TIMED, REDIS_VERSION_MAX, RdbError, RdbFault, VALKEY_VERSIONS,
+    crc64,
+};
 use crate::entry::{Entry, Value};
 use crate::limits::Limits;
 use bytes::{BufMut, BytesMut};
@@ -15,7 +18,7 @@ pub fn dump(entry: &Entry) -> Vec<u8> {
     let mut out = BytesMut::new();
     out.put_u8(type_byte(entry));
     put_value(&mut out, entry, true);
-    out.put_u16_le(RDB_VERSION);
+    out.put_u16_le(if entry.next_field_expiry().is_some() { RDB_VERSION_TIMED } else { RDB_VERSION });
     let crc = crc64(0, &out);
     out.put_u64_le(crc);
     out.into()
@@ -35,7 +38,7 @@ pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, RdbError> {
     if !known || version < CHECKSUM_SINCE || !sound {
         return Err(fault(body_len, RdbFault::Footer));
     }
-    let mut reader = Reader::of(body);
+    let mut reader = Reader::of(body).valkeys(VALKEY_VERSIONS.contains(&version));
     let value =
         reader.byte().and_then(|type_byte| reader.value(type_byte, limits)).map_err(|stop| match stop {
             Stop::Need(_) => fault(reader.position(), RdbFault::Truncated),

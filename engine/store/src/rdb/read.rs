@@ -30,6 +30,8 @@ impl From<RdbFault> for Stop {
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Whether it is Valkey's own series of versions, whose types mean something else from some number on.
+    valkeys: bool,
 }
 
 /// A value of which the beginning has been read.
@@ -52,7 +54,7 @@ pub(crate) fn kind_of(type_byte: u8) -> Result<Kind, RdbFault> {
         (3 | 5 | 17, _) => Ok(Kind::ZSet),
         (1 | 10 | 14 | 18, _) => Ok(Kind::List),
         (2 | 11 | 20, _) => Ok(Kind::Set),
-        (4 | 9 | 13 | 16, _) => Ok(Kind::Hash),
+        (4 | 9 | 13 | 16 | 22..=25, _) => Ok(Kind::Hash),
         (_, None | Some(&"")) => Err(RdbFault::UnknownType(type_byte)),
         (_, Some(name)) => Err(RdbFault::UnsupportedType(name)),
     }
@@ -75,7 +77,16 @@ pub(crate) enum ReadString<'a> {
 
 impl<'a> Reader<'a> {
     pub fn of(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, at: 0 }
+        Reader { bytes, at: 0, valkeys: false }
+    }
+
+    /// The same in a file of this version of Valkey's own series, if it is one.
+    pub fn valkeys(self, valkeys: bool) -> Reader<'a> {
+        Reader { valkeys, ..self }
+    }
+
+    pub fn is_valkeys(&self) -> bool {
+        self.valkeys
     }
 
     /// How many bytes have been read.

@@ -2,7 +2,7 @@
 
 use super::aux::Aux;
 use super::lzf::compress;
-use super::{RDB_VERSION, TYPE_STRING, opcode};
+use super::{RDB_VERSION, RDB_VERSION_TIMED, TYPE_STRING, opcode};
 use crate::entry::{Entry, StringRef, Value};
 use crate::hash;
 use crate::list;
@@ -22,8 +22,10 @@ const COMPRESSION_GAIN_BYTES: usize = 4;
 /// The longest text of an integer that a string is tried to be: `-2147483648`.
 const I32_TEXT_BYTES_MAX: usize = 11;
 
-pub(crate) fn put_file_start(out: &mut BytesMut, aux: &Aux) {
-    out.extend_from_slice(format!("REDIS{RDB_VERSION:04}").as_bytes());
+/// `timed` where there are hashes whose fields expire.
+pub(crate) fn put_file_start(out: &mut BytesMut, aux: &Aux, timed: bool) {
+    let version = if timed { RDB_VERSION_TIMED } else { RDB_VERSION };
+    out.extend_from_slice(format!("REDIS{version:04}").as_bytes());
     aux.put(out);
     for code in &aux.functions {
         out.put_u8(opcode::FUNCTION);

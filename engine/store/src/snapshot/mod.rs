@@ -79,14 +79,15 @@ struct Flushed {
 }
 
 impl Snapshot {
-    pub fn begin(options: SnapshotOptions, databases: usize, aux: &Aux) -> Snapshot {
+    pub fn begin(options: SnapshotOptions, dbs: &[Db], aux: &Aux) -> Snapshot {
         let mut stream = Stream::starting(options.checksum);
-        put_file_start(stream.tail(), aux);
+        let timed = dbs.iter().any(|db| db.expiring_hashes_len() > 0);
+        put_file_start(stream.tail(), aux, timed);
         Snapshot {
             options,
             stream,
             selected: None,
-            announced: vec![false; databases],
+            announced: vec![false; dbs.len()],
             slicing: Bytes::new(),
             collection: None,
             written: Discarded::default(),
