@@ -134,6 +134,7 @@ impl World {
                 return;
             }
             machine.start += 1;
+            machine.disk.borrow_mut().speak_again();
             let (node, start) = (machine.node, machine.start);
             state.set_status(id, MachineStatus::Running);
             state.say(id, format_args!("start {start}"));
@@ -183,6 +184,23 @@ impl World {
         let mut state = self.state();
         state.say(id, format_args!("disk fault {fault:?}"));
         state.machine(id).disk.borrow_mut().faults = fault;
+    }
+
+    /// How many operations the machine's disk has been asked for.
+    pub fn disk_operations(&self, id: MachineId) -> u64 {
+        self.state().machine(id).disk.borrow().operations()
+    }
+
+    /// From the operation with this number on the disk answers nobody, until the machine starts again: a
+    /// process that loses its power then has promised nothing that depends on it. The first one may still be
+    /// carried out.
+    pub fn silence_disk(&self, id: MachineId, from: u64, carried_out: bool) {
+        self.state().machine(id).disk.borrow_mut().fall_silent(from, carried_out);
+    }
+
+    /// Whether the operation has come from which on the disk answers nobody.
+    pub fn disk_is_silent(&self, id: MachineId) -> bool {
+        self.state().machine(id).disk.borrow().is_silent()
     }
 
     /// Inverts one bit of a file at rest.

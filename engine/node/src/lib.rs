@@ -42,6 +42,7 @@ pub use effect::{
     DiskDone, DiskError, DiskOp, DiskRequest, DiskResult, Effect, FileId, Lane, LinkId, ListenPlace,
     ListenRequest, OpenFor,
 };
+pub use persistence::check;
 use services::Services;
 
 /// What a node is made from.

@@ -18,7 +18,7 @@ use crate::world::World;
 
 pub use fault::{DiskFault, DiskOp, TornTail};
 pub(crate) use store::DiskState;
-use store::Inode;
+use store::{Inode, Turn};
 
 #[derive(Clone)]
 pub struct SimDisk {
@@ -54,6 +54,10 @@ impl SimDisk {
         let (disk, path) = (self.clone(), store::normalise(path));
         async move {
             let state = disk.state();
+            let turn = state.borrow_mut().next_turn();
+            if turn == Turn::Ignored {
+                return std::future::pending().await;
+            }
             let (outcome, done) = {
                 let mut state = state.borrow_mut();
                 let now = disk.world.now();
@@ -64,7 +68,7 @@ impl SimDisk {
             if done > disk.world.now() {
                 disk.world.sleep_until(done).await;
             }
-            outcome
+            turn.answer(outcome).await
         }
     }
 
@@ -78,6 +82,10 @@ impl SimDisk {
         let (disk, path) = (self.clone(), store::normalise(path));
         async move {
             let state = disk.state();
+            let turn = state.borrow_mut().next_turn();
+            if turn == Turn::Ignored {
+                return std::future::pending().await;
+            }
             let now = disk.world.now();
             let done = state.borrow().faults.done_at(op, 0, now);
             disk.world.sleep_until(done).await;
@@ -86,7 +94,7 @@ impl SimDisk {
                 state.faults.verdict(op, &path).and_then(|()| change(&mut state))
             };
             disk.trace(op, &path, 0, outcome.as_ref().err());
-            outcome
+            turn.answer(outcome).await
         }
     }
 
@@ -95,6 +103,16 @@ impl SimDisk {
         match error {
             None => state.mention(self.machine, format_args!("disk {op} {path} {bytes}b")),
             Some(error) => state.mention(self.machine, format_args!("disk {op} {path} {bytes}b: {error}")),
+        }
+    }
+}
+
+impl Turn {
+    /// The outcome, or nothing, for ever.
+    async fn answer<T>(self, outcome: io::Result<T>) -> io::Result<T> {
+        match self {
+            Turn::Answered => outcome,
+            Turn::Unanswered | Turn::Ignored => std::future::pending().await,
         }
     }
 }

@@ -33,7 +33,26 @@ pub(crate) struct DiskState {
     /// Changes to names since the last sync of their directory, in order.
     pending: Vec<NameChange>,
     bytes_used: u64,
+    /// How many operations there have been, and from which one on nobody is answered.
+    operations: u64,
+    silence: Option<Silence>,
     rng: ChaCha8Rng,
+}
+
+#[derive(Clone, Copy)]
+struct Silence {
+    from: u64,
+    /// The first one is still carried out.
+    carried_out: bool,
+}
+
+/// What becomes of an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Answered,
+    /// Carried out, and nobody is told.
+    Unanswered,
+    Ignored,
 }
 
 type Names = BTreeMap<String, Node>;
@@ -67,8 +86,38 @@ impl DiskState {
             durable: Names::new(),
             pending: Vec::new(),
             bytes_used: 0,
+            operations: 0,
+            silence: None,
             rng: stream(seed, "disk", number),
         }
+    }
+
+    /// Another operation begins.
+    pub(crate) fn next_turn(&mut self) -> Turn {
+        let number = self.operations;
+        self.operations += 1;
+        match self.silence {
+            Some(silence) if number == silence.from && silence.carried_out => Turn::Unanswered,
+            Some(silence) if number >= silence.from => Turn::Ignored,
+            _ => Turn::Answered,
+        }
+    }
+
+    pub(crate) fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    /// From the operation with this number on nobody is answered, until another process starts.
+    pub(crate) fn fall_silent(&mut self, from: u64, carried_out: bool) {
+        self.silence = Some(Silence { from, carried_out });
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silence.is_some_and(|silence| self.operations > silence.from)
+    }
+
+    pub(crate) fn speak_again(&mut self) {
+        self.silence = None;
     }
 
     pub(crate) fn bytes_used(&self) -> u64 {
@@ -166,6 +215,16 @@ impl DiskState {
 
     /// What the next process finds is what was durable; says what was lost.
     pub(crate) fn lose_power(&mut self) -> Vec<String> {
+        // A journal may have got on with names that nobody has synced; it keeps their order.
+        let kept = match self.faults.torn_tail {
+            TornTail::Lost => 0,
+            TornTail::Any | TornTail::Prefix | TornTail::Garbage => {
+                below(&mut self.rng, self.pending.len() as u64 + 1) as usize
+            }
+        };
+        for change in self.pending.drain(..kept) {
+            apply(&mut self.durable, change);
+        }
         let mut losses: Vec<String> =
             self.pending.drain(..).map(|change| format!("the name {}", change.name)).collect();
         self.names = self.durable.clone();

@@ -7,6 +7,7 @@
 //! in its waiting state.
 
 mod aof;
+pub mod check;
 mod info;
 mod load;
 mod reload;

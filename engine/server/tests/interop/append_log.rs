@@ -6,8 +6,8 @@ use std::fs;
 use squall_resp::Value;
 
 use crate::client::Client;
-use crate::dataset::{contents, digest};
-use crate::harness::{Program, Server, eventually, installed};
+use crate::dataset::{await_equal, contents, digest};
+use crate::harness::{Program, Server, eventually, installed, path_text, run};
 use crate::load::WriteLoad;
 
 const ON: [&str; 2] = ["--appendonly", "yes"];
@@ -162,4 +162,77 @@ fn a_damaged_log_is_refused_and_kept() {
     let mut client: Client = server.client();
     client.done(&["SELECT", "1"]);
     assert_eq!(client.text(&["GET", "counter"]), Some("42\0tail".into()));
+}
+
+/// `--check-aof` and `--check-rdb` say what a server would say, and `--fix` cuts off what it would refuse.
+#[test]
+fn files_are_checked_without_a_server() {
+    let server = Server::squall(&ON);
+    write_history(&server);
+    server.client().done(&["SAVE"]);
+    let directory = server.directory();
+    let (manifest, rdb) = (server.file("appendonlydir/appendonly.aof.manifest"), server.file("dump.rdb"));
+    let increment = server.file("appendonlydir/appendonly.aof.2.incr.aof");
+    drop(server);
+    let check = |arguments: &[&str]| run(env!("CARGO_BIN_EXE_squall-server"), arguments, b"");
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    for arguments in [["--check-aof", path_text(&manifest)], ["--check-rdb", path_text(&rdb)]] {
+        let output = check(&arguments);
+        assert!(output.status.success() && said(&output).contains("whole"), "{}", said(&output));
+    }
+    let whole = fs::read(&increment).expect("the log");
+    fs::write(&increment, [&whole[..], b"*2\r\n$3\r\nDE"].concat()).expect("a file");
+    let output = check(&["--check-aof", path_text(&manifest)]);
+    let place = format!("it ends within the command at byte {}", whole.len());
+    assert!(!output.status.success() && said(&output).contains(&place), "{}", said(&output));
+    let output = check(&["--check-aof", "--fix", path_text(&manifest)]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read(&increment).expect("the log"), whole);
+    let kept = format!("{}.cut-at-{}", path_text(&increment), whole.len());
+    assert_eq!(fs::read(kept).expect("what was cut off"), b"*2\r\n$3\r\nDE");
+    let mut short = fs::read(&rdb).expect("the snapshot");
+    short.truncate(short.len() / 2);
+    fs::write(&rdb, short).expect("a file");
+    let output = check(&["--check-rdb", path_text(&rdb)]);
+    assert!(
+        !output.status.success() && said(&output).contains("unexpected end at byte"),
+        "{}",
+        said(&output)
+    );
+    drop(directory);
+}
+
+/// The log knows the position in the history, PINGs and all: after a kill a replica goes on where it was, and
+/// a primary that was ended politely takes its replicas back without another full synchronisation.
+#[test]
+fn a_restart_from_the_log_resumes_replication() {
+    let mut primary = Server::squall(&[&ON[..], &["--repl-ping-replica-period", "1"]].concat());
+    let address = ["--replicaof", "127.0.0.1", &primary.port().to_string()].map(str::to_owned);
+    let settings: Vec<&str> = ON.iter().copied().chain(address.iter().map(String::as_str)).collect();
+    let mut replica = Server::start(Program::Squall, &settings);
+    let load = WriteLoad::start(&primary, 3);
+    load.advance(500);
+    eventually("the replica's log has its base", || {
+        replica.info("aof_pending_rewrite") == "0" && replica.info("master_link_status") == "up"
+    });
+    load.advance(500);
+    replica.signal("KILL");
+    replica.await_exit();
+    load.advance(500);
+    let replica = Server::start_in(&replica.directory(), Program::Squall, &settings);
+    load.advance(200);
+    load.stop();
+    await_equal(&primary, &replica);
+    assert_eq!((primary.info("sync_full"), primary.info("sync_partial_ok")), ("1".into(), "1".into()));
+
+    let offset = |server: &Server| server.info("master_repl_offset");
+    let before = offset(&primary);
+    eventually("a PING has moved the history", || offset(&primary) != before);
+    primary.signal("TERM");
+    assert!(primary.await_exit().success(), "{}", primary.log_text());
+    let again = Server::start_in(&primary.directory(), Program::Squall, &ON);
+    replica.client().done(&["REPLICAOF", "127.0.0.1", &again.port().to_string()]);
+    again.client().done(&["SET", "after", "the restart"]);
+    await_equal(&again, &replica);
+    assert_eq!((again.info("sync_full"), again.info("sync_partial_ok")), ("0".into(), "1".into()));
 }

@@ -94,7 +94,10 @@ impl Scanner {
             Some(b'#') => self.look_at_line(input),
             Some(b'*') => match self.parser.parse(input, &LIMITS) {
                 Ok(Parsed::Incomplete) => Ok(Scanned::Incomplete),
-                Ok(Parsed::Command { consumed }) => Ok(Scanned::Item { item: Item::Command, len: consumed }),
+                Ok(Parsed::Command { consumed }) if is_well_formed(self.parser.args(input), input) => {
+                    Ok(Scanned::Item { item: Item::Command, len: consumed })
+                }
+                Ok(Parsed::Command { .. }) => Err(self.damage(Fault::Command)),
                 Ok(Parsed::Empty { .. }) | Err(_) => Err(self.damage(Fault::Command)),
             },
             Some(_) => Err(self.damage(Fault::NoItem)),
@@ -167,15 +170,27 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Whether each word of a command ends as a word does. A client's mistake there is its own business, but in a
+/// file it means that what lies before the end is not what was written.
+fn is_well_formed(args: Args<'_>, input: &[u8]) -> bool {
+    let after_line = |at: usize| input[at..].iter().position(|&byte| byte == b'\n').map(|end| at + end + 1);
+    let mut at = after_line(0);
+    for arg in args.iter() {
+        let end = at.and_then(after_line).map(|start| start + arg.len());
+        at = end.filter(|&end| input[end..].starts_with(b"\r\n")).map(|end| end + 2);
+    }
+    at.is_some()
+}
+
 /// Whether a whole command begins anywhere in these bytes but at their front: then they are no torn end,
 /// for something was written behind the damage. Text in a value can look like a command; then this errs on
 /// the side of keeping it.
 pub(crate) fn holds_whole_command(bytes: &[u8]) -> bool {
     let starts = bytes.windows(2).enumerate().filter(|(_, pair)| pair == b"\n*").map(|(at, _)| at + 1);
     for (number, start) in starts.enumerate() {
-        let parsed = RequestParser::new().parse(&bytes[start..], &LIMITS);
+        let found = Scanner::starting_at(0).look(&bytes[start..]);
         // So many beginnings are no accident either.
-        if matches!(parsed, Ok(Parsed::Command { .. })) || number >= CANDIDATES_MAX {
+        if matches!(found, Ok(Scanned::Item { .. })) || number >= CANDIDATES_MAX {
             return true;
         }
     }

@@ -4,7 +4,10 @@
 
 use std::io::Read;
 
+use squall_node::check::FileKind;
 use squall_node::{Config, REDIS_VERSION, SQUALL_VERSION};
+
+use crate::check::Task;
 
 const HELP: &str = "\
 Squall, a Redis-compatible server.
@@ -14,6 +17,11 @@ Usage: squall-server [FILE | -] [--PARAMETER VALUE ...]
   FILE                 a configuration file in redis.conf's syntax
   -                    the same, read from standard input
   --PARAMETER VALUE    any parameter of that file; it wins over the file
+
+  --check-rdb FILE     whether an RDB file is whole, then exit
+  --check-aof [--fix] FILE|MANIFEST
+                       the same for an append-only file, by its manifest or one by one; --fix cuts off
+                       what can't be loaded at its end, and keeps that beside it
 
   -v, --version        the versions, then exit
   -h, --help           this page, then exit
@@ -38,12 +46,15 @@ pub enum Invocation {
         source: Vec<u8>,
     },
     Say(String),
+    Check(Task),
 }
 
 pub fn read(arguments: Vec<String>) -> Result<Invocation, String> {
     match arguments.first().map(String::as_str) {
         Some("-v" | "--version") => return Ok(Invocation::Say(version())),
         Some("-h" | "--help") => return Ok(Invocation::Say(HELP.to_owned())),
+        Some("--check-rdb") => return check(FileKind::Rdb, &arguments[1..]),
+        Some("--check-aof") => return check(FileKind::Log, &arguments[1..]),
         _ => {}
     }
     let mut source = Vec::new();
@@ -55,6 +66,16 @@ pub fn read(arguments: Vec<String>) -> Result<Invocation, String> {
         config.bind = vec!["127.0.0.1".to_owned(), "-::1".to_owned()];
     }
     Ok(Invocation::Serve { config: Box::new(config), source })
+}
+
+fn check(kind: FileKind, arguments: &[String]) -> Result<Invocation, String> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (path, fix) = match (kind, words.as_slice()) {
+        (FileKind::Log, ["--fix", path]) => (path, true),
+        (_, [path]) if !path.starts_with("--") => (path, false),
+        _ => return Err("Usage: --check-rdb FILE, or --check-aof [--fix] FILE|MANIFEST.".to_owned()),
+    };
+    Ok(Invocation::Check(Task { kind, path: path.into(), fix }))
 }
 
 /// Tools look for ` v=` to learn which Redis they speak to.

@@ -3,6 +3,7 @@
 //! clients to the node.
 #![forbid(unsafe_code)]
 
+mod check;
 mod command_line;
 mod daemon;
 mod environment;
@@ -31,6 +32,16 @@ fn main() -> ExitCode {
     let invocation = command_line::read(std::env::args().skip(1).collect());
     let (mut config, source) = match invocation {
         Ok(Invocation::Serve { config, source }) => (*config, source),
+        Ok(Invocation::Check(task)) => {
+            return match check::run(&task) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(complaint) => {
+                    eprintln!("{complaint}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
         Ok(Invocation::Say(text)) => {
             println!("{text}");
             return ExitCode::SUCCESS;
