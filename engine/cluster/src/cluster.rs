@@ -86,7 +86,7 @@ impl Cluster {
         cluster.log(Severity::Notice, format!("Node configuration loaded, I'm {}", cluster.my_id()));
         let primary = cluster.nodes.me().primary;
         if let Some(primary) = primary {
-            cluster.push_follow(primary);
+            cluster.push_follow(primary, true);
         }
         cluster.finish(false);
         Ok(cluster)
@@ -263,10 +263,10 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn push_follow(&mut self, primary: NodeId) {
+    pub(crate) fn push_follow(&mut self, primary: NodeId, same_shard: bool) {
         if let Some(node) = self.nodes.get(primary).filter(|node| !node.host.is_empty()) {
             let (host, port) = (node.host.clone(), node.ports.client);
-            self.push(Event::Follow { primary, host, port });
+            self.push(Event::Follow { primary, host, port, same_shard });
         }
     }
 
@@ -285,11 +285,13 @@ impl Cluster {
         let me = self.nodes.me_mut();
         me.primary = Some(primary);
         me.migrate_to = false;
+        // Decided with the identity before the change: what is here came from that shard.
+        let same_shard = shard.is_some() && shard == me.shard;
         if shard.is_some() {
             me.shard = shard;
         }
         self.durability.want_now();
-        self.push_follow(primary);
+        self.push_follow(primary, same_shard);
     }
 
     /// Slots that went to others, whose keys are stale here.

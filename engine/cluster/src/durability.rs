@@ -51,6 +51,8 @@ pub(crate) struct Durability {
     wanted: Wanted,
     /// The number of the last text that was handed out.
     generation: u64,
+    /// How often anything that the file holds has changed.
+    pub changes: u64,
     in_flight: Option<Claims>,
     retry_at: Mono,
     /// What others may be told.
@@ -64,6 +66,7 @@ impl Durability {
         Durability {
             wanted: Wanted::Nothing,
             generation: 0,
+            changes: 0,
             in_flight: None,
             retry_at: Mono(0),
             announced,
@@ -73,10 +76,21 @@ impl Durability {
 
     pub fn want_soon(&mut self) {
         self.wanted = self.wanted.max(Wanted::Soon);
+        self.changes += 1;
     }
 
     pub fn want_now(&mut self) {
         self.wanted = Wanted::Now;
+        self.changes += 1;
+    }
+
+    /// The number of the text that holds all that has been decided, where it is not durable yet.
+    pub fn pending(&self) -> Option<u64> {
+        match (self.wanted, &self.in_flight) {
+            (Wanted::Nothing, None) => None,
+            (Wanted::Nothing, Some(_)) => Some(self.generation),
+            _ => Some(self.generation + 1),
+        }
     }
 
     /// `then` happens when the state as it is at the end of this call is durable.

@@ -47,6 +47,8 @@ pub enum Event {
         primary: NodeId,
         host: String,
         port: u16,
+        /// What is here is its shard's data, though perhaps not all of it.
+        same_shard: bool,
     },
     /// These slots belong to others now: their keys are to be dropped.
     SlotsLost(SlotSet),

@@ -98,6 +98,21 @@ impl Cluster {
         conf::line(self, node)
     }
 
+    /// Changes whenever anything does that clients may have to be told: owners, addresses, roles.
+    pub fn version(&self) -> u64 {
+        self.durability.changes
+    }
+
+    /// The number of the nodes.conf that will hold everything that was ordered; none: it is durable.
+    pub fn pending_save(&self) -> Option<u64> {
+        self.durability.pending()
+    }
+
+    /// Slots on their way out, and to whom; and on their way in, and from whom.
+    pub fn transfers(&self) -> (&BTreeMap<Slot, NodeId>, &BTreeMap<Slot, NodeId>) {
+        (&self.migrating, &self.importing)
+    }
+
     pub fn conf_text(&self) -> String {
         conf::text(self)
     }

@@ -41,6 +41,8 @@ impl Gates {
     const AUTHENTICATED: u16 = 1 << 5;
     const MULTI: u16 = 1 << 6;
     const NOT_WHILE_SUBSCRIBED: u16 = 1 << 7;
+    /// Has keys, whose slots may be served elsewhere.
+    const ROUTED: u16 = 1 << 8;
 
     pub(crate) fn of(command: &Command) -> Gates {
         let flags = command.flags;
@@ -52,6 +54,8 @@ impl Gates {
         add(!flags.has(Flag::Stale), Gates::NOT_WHILE_STALE);
         add(!flags.has(Flag::NoAuth), Gates::AUTHENTICATED);
         add(!flags.has(Flag::WhileSubscribed), Gates::NOT_WHILE_SUBSCRIBED);
+        let has_keys = !command.key_specs.is_empty() || command.key_finder.is_some();
+        add(has_keys || command.name == "exec", Gates::ROUTED);
         Gates(bits)
     }
 
@@ -255,6 +259,7 @@ impl Engine {
         }
         close(!session.authenticated, Gates::AUTHENTICATED);
         close(session.subscribed && session.protocol == Protocol::Resp2, Gates::NOT_WHILE_SUBSCRIBED);
+        close(self.routing.is_some(), Gates::ROUTED);
         close(self.loading, Gates::NOT_WHILE_LOADING);
         close(self.pause.is_some(), Gates::ANY);
         close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
@@ -285,6 +290,9 @@ impl Engine {
             return Ok(Passage::Postponed);
         }
         if !session.is_primary_link {
+            if row.gates.meet(Gates(Gates::ROUTED)) {
+                self.route(row, session, args)?;
+            }
             self.refuse_by_state(row, session)?;
         }
         if self.holds_back(row, session) {

@@ -10,6 +10,7 @@ use crate::administration::latency::Latencies;
 use crate::administration::slowlog::Slowlog;
 use crate::blocking::Waiting;
 use crate::clients::Clients;
+use crate::cluster::Routing;
 use crate::collections::apply_limits;
 use crate::config::{Config, EventClass, EvictionPolicy};
 use crate::propagation::Propagation;
@@ -61,6 +62,8 @@ pub struct Engine {
     pub snapshot_failed: bool,
     /// Set by the node while the append-only file cannot be written: writes are refused with the reason.
     pub append_failed: Option<String>,
+    /// In a cluster: which slots are served here, and where the others are.
+    pub routing: Option<Box<Routing>>,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     pub active_expire: bool,
     /// `CLIENT PAUSE`.
@@ -142,6 +145,7 @@ impl Engine {
             replication_buffers: ReplicationBuffers::default(),
             snapshot_failed: false,
             append_failed: None,
+            routing: None,
             active_expire: true,
             pause: None,
             writes_held: false,

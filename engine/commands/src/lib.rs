@@ -13,6 +13,7 @@ pub mod bitmaps;
 pub mod blocking;
 pub mod catalog;
 pub mod clients;
+pub mod cluster;
 pub mod collections;
 pub mod config;
 pub mod connection;

@@ -124,6 +124,16 @@ pub trait Server {
     ) -> CommandResult;
     /// Called once per parameter after `CONFIG SET` has changed it (its canonical name).
     fn config_changed(&mut self, engine: &mut Engine, parameter: &str);
+    /// `CLUSTER` and its subcommands, in a cluster.
+    fn cluster(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    /// In a cluster, PUBLISH and SPUBLISH reach the listeners at other nodes.
+    fn publish_to_cluster(&mut self, engine: &mut Engine, sharded: bool, channel: &[u8], message: &[u8]);
     /// `CONFIG REWRITE`: blocks the session until the file is replaced.
     fn config_rewrite(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult;
     /// The session of the link from this server's primary, while the stream comes in.

@@ -50,6 +50,8 @@ pub struct Session {
     pub no_evict: bool,
     pub no_touch: bool,
     pub read_only: bool,
+    /// `ASKING`: the next command was redirected here.
+    pub asking: bool,
     pub close_after_reply: bool,
     /// The offset of the replication stream after this session's last write: what WAIT waits for.
     pub last_write_offset: u64,
@@ -92,6 +94,7 @@ impl Session {
             no_evict: false,
             no_touch: false,
             read_only: false,
+            asking: false,
             close_after_reply: false,
             last_write_offset: 0,
             log_position: 0,

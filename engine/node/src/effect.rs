@@ -10,7 +10,7 @@ use squall_commands::ClientId;
 use squall_commands::config::{Config, LogLevelChoice};
 use squall_commands::server::LogLevel;
 
-/// An outgoing connection: to this server's primary.
+/// A connection to another server: to this server's primary, or one of the cluster bus, in either direction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct LinkId(pub u64);
 
@@ -57,6 +57,16 @@ pub struct ListenRequest {
     pub keepalive: Option<Nanos>,
     /// A bind address written `-addr`: not having it is no error.
     pub optional: bool,
+    pub serves: Serves,
+}
+
+/// Who connects there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Serves {
+    /// Report `client_opened`.
+    Clients,
+    /// Other nodes of the cluster: report `link_accepted`.
+    Bus,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

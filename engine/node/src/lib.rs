@@ -7,6 +7,7 @@
 //! - `clients`: connections, requests, replies; `admission`: who may connect;
 //! - `replication`: mediates between the engine and the protocol machines of `squall-replication`;
 //! - `persistence`: loading at start, snapshots to disk, and who may use the one snapshot cursor;
+//! - `cluster`: mediates between the engine, replication and the machine of `squall-cluster`;
 //! - `listening`: where to listen; `cron`: what recurs; `shutdown`: the way out;
 //! - `config_file`: `CONFIG REWRITE`.
 //!
@@ -17,6 +18,7 @@
 
 mod admission;
 mod clients;
+mod cluster;
 mod config_file;
 mod cron;
 mod effect;
@@ -40,7 +42,7 @@ pub use squall_commands::{REDIS_VERSION, SQUALL_VERSION};
 
 pub use effect::{
     DiskDone, DiskError, DiskOp, DiskRequest, DiskResult, Effect, FileId, Lane, LinkId, ListenPlace,
-    ListenRequest, OpenFor,
+    ListenRequest, OpenFor, Serves,
 };
 pub use persistence::check;
 use services::Services;
@@ -158,6 +160,12 @@ impl Node {
         clients::output_written(&mut self.engine, &mut self.services, id, count);
     }
 
+    /// Another node of the cluster has connected to the bus's port.
+    pub fn link_accepted(&mut self, peer: &str, local: &str, now: Now) -> LinkId {
+        self.engine.now = now;
+        self.services.link_accepted(&mut self.engine, peer, local)
+    }
+
     /// An outgoing link is connected.
     pub fn link_opened(&mut self, id: LinkId, local: String, now: Now) {
         self.engine.now = now;
@@ -176,11 +184,11 @@ impl Node {
     }
 
     pub fn link_output_slices<'a>(&'a self, id: LinkId, slices: &mut [IoSlice<'a>]) -> usize {
-        self.services.replication.link_output_slices(id, slices)
+        self.services.link_output_slices(id, slices)
     }
 
     pub fn link_output_written(&mut self, id: LinkId, count: usize, now: Now) {
         self.engine.now = now;
-        self.services.replication.link_output_written(id, count);
+        self.services.link_output_written(id, count);
     }
 }

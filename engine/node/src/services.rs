@@ -11,6 +11,7 @@ use squall_commands::{
 };
 use squall_resp::{Args, Reply};
 
+use crate::cluster::Membership;
 use crate::config_file::ConfigRewrite;
 use crate::cron::Cron;
 use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
@@ -25,6 +26,8 @@ pub(crate) struct Services {
     pub persistence: Persistence,
     pub replication: Replication,
     pub cron: Cron,
+    /// This server's part in a cluster, where `cluster-enabled` says so.
+    pub membership: Option<Membership>,
     pub shutdown: Option<Shutdown>,
     pub config_rewrite: Option<ConfigRewrite>,
     pub lookahead: Lookahead,
@@ -39,6 +42,7 @@ impl Services {
             persistence: Persistence::new(engine),
             replication: Replication::new(engine),
             cron: Cron::new(engine),
+            membership: None,
             shutdown: None,
             config_rewrite: None,
             lookahead: Lookahead::default(),
@@ -56,13 +60,19 @@ impl Services {
             return;
         }
         self.effects.push(Effect::Listen(listening::requests(&engine.config)));
+        self.start_cluster(engine);
         self.persistence.start_loading(engine, &mut self.effects);
     }
 
     /// The dataset is in memory: the node's ordinary life begins.
     pub fn loaded(&mut self, engine: &mut Engine) {
         engine.loading = false;
-        self.replication.start(engine, &mut self.effects);
+        // Who follows somebody in a cluster goes on with the history that it has.
+        if !self.is_cluster_replica() {
+            self.replication.start(engine, &mut self.effects);
+        }
+        self.cluster_loaded(engine);
+        self.change_role(engine);
         self.effects.notice("Ready to accept connections");
     }
 
@@ -75,6 +85,7 @@ impl Services {
             engine.waiting.next_deadline(),
             self.replication.next_timeout(engine),
             self.persistence.next_timeout(engine),
+            self.next_cluster_timeout(engine.now.mono),
             self.shutdown_deadline(),
         ]
         .into_iter()
@@ -91,6 +102,8 @@ impl Services {
         }
         engine.give_up_waiting();
         self.replication.timeout(engine, &mut self.persistence, &mut self.effects);
+        self.cluster_timeout(engine);
+        self.change_role(engine);
         self.persistence.background_slice(engine, &mut self.effects);
         self.settle(engine, None);
         self.tend_log(engine);
@@ -183,6 +196,8 @@ impl Services {
     pub fn disk_done(&mut self, engine: &mut Engine, done: DiskDone) {
         if self.replication.disk_done(engine, &mut self.effects, &done) {
             // A dataset on its way to replicas.
+        } else if self.cluster_disk_done(engine, &done) {
+            self.change_role(engine);
         } else if self.config_rewrite.as_ref().is_some_and(|rewrite| rewrite.owns(done.ticket)) {
             config_file::advance(engine, self, done);
         } else if let Some(outcome) = persistence::disk_done(engine, self, done) {
@@ -202,12 +217,17 @@ impl Services {
     }
 
     pub fn link_opened(&mut self, engine: &mut Engine, id: LinkId, local: &str) {
-        self.replication.link_opened(engine, &mut self.persistence, &mut self.effects, id, local);
+        if !self.bus_link_opened(engine, id) {
+            self.replication.link_opened(engine, &mut self.persistence, &mut self.effects, id, local);
+        }
     }
 
     pub fn link_closed(&mut self, engine: &mut Engine, id: LinkId, reason: &str) {
-        self.replication.link_closed(engine, &mut self.persistence, &mut self.effects, id, reason);
+        if !self.bus_link_closed(engine, id, reason) {
+            self.replication.link_closed(engine, &mut self.persistence, &mut self.effects, id, reason);
+        }
         self.settle(engine, None);
+        self.change_role(engine);
     }
 
     pub fn terminate(&mut self, engine: &mut Engine) {
@@ -221,6 +241,10 @@ impl Services {
 
 impl Services {
     pub fn link_data(&mut self, engine: &mut Engine, id: LinkId, input: &mut BytesMut) {
+        if self.bus_link_data(engine, id, input) {
+            self.settle(engine, None);
+            return self.change_role(engine);
+        }
         crate::replication::link_data(engine, self, id, input);
         self.settle(engine, None);
     }
@@ -393,8 +417,23 @@ impl Server for Services {
             "hz" => self.cron = Cron::new(engine),
             "loglevel" => self.effects.set_log_level(engine.config.loglevel),
             "appendonly" => self.persistence.log.set_wanted(engine.config.appendonly, &mut self.effects),
+            name if name.starts_with("cluster-") => self.cluster_config_changed(engine),
             _ => self.replication.config_changed(engine),
         }
+    }
+
+    fn cluster(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        self.cluster_command(engine, session, args, reply)
+    }
+
+    fn publish_to_cluster(&mut self, engine: &mut Engine, sharded: bool, channel: &[u8], message: &[u8]) {
+        self.publish_over_bus(engine, sharded, channel, message);
     }
 
     fn config_rewrite(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult {

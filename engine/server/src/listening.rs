@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use squall_clock::Nanos;
 use squall_net::{Address, Endpoint, Host, Listener, Stream};
-use squall_node::{ListenPlace, ListenRequest};
+use squall_node::{ListenPlace, ListenRequest, Serves};
 
 use crate::doorbell::{Doorbell, First, first_of};
 use crate::shell::Shell;
@@ -96,7 +96,11 @@ async fn accept_all<H: Host>(
             First::Right(Ok(stream)) => {
                 // A stream that cannot be set up is one that is already gone; reading will tell.
                 let _ = stream.set_keepalive(open.request.borrow().keepalive);
-                shell.open_client(stream);
+                let serves = open.request.borrow().serves;
+                match serves {
+                    Serves::Clients => shell.open_client(stream),
+                    Serves::Bus => shell.open_bus_link(stream),
+                }
             }
             First::Right(Err(error)) => {
                 let reason = error.to_string();

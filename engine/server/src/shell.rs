@@ -144,6 +144,18 @@ impl<H: Host> Shell<H> {
         self.host.spawn(Connection::new(self.clone(), Party::Client(id), bell, stream));
     }
 
+    /// A connection from another node of the cluster.
+    pub fn open_bus_link(self: &Rc<Self>, stream: H::Stream) {
+        let bell = Rc::new(Doorbell::default());
+        let (peer, local) = (stream.peer(), stream.local());
+        let id = self.turn(|node, now| {
+            let id = node.link_accepted(&peer, &local, now);
+            self.links.borrow_mut().insert(id, bell.clone());
+            id
+        });
+        self.host.spawn(Connection::new(self.clone(), Party::Link(id), bell, stream));
+    }
+
     /// The connection has ended; the node learns it, unless it gave up the link itself.
     pub fn closed(self: &Rc<Self>, party: Party, reason: &str) {
         match party {

@@ -119,7 +119,10 @@ impl Cluster {
         let now = self.now.mono;
         let is_replica = !self.nodes.me().is_primary();
         let Some(manual) = &mut self.manual else { return };
-        if is_replica && !manual.may_begin && manual.offset == Some(self.replication.offset) {
+        if is_replica
+            && !manual.may_begin
+            && manual.offset.is_some_and(|offset| self.replication.offset >= offset)
+        {
             manual.may_begin = true;
             self.log(Severity::Notice, "All master replication stream processed, manual failover can start.");
         } else if now >= manual.until {

@@ -31,7 +31,7 @@ impl Cluster {
         }
     }
 
-    /// A MEET: the address to which it came is mine.
+    /// Somebody means me: the address to which it came is mine.
     pub(crate) fn learn_my_address(&mut self, link: BusLink) {
         let Some(host) = self.links.get(link).map(|link| link.local_host.clone()) else { return };
         let me = self.nodes.me_mut();
@@ -168,7 +168,7 @@ impl Cluster {
             self.dial(id);
         }
         if self.nodes.me().primary == Some(id) {
-            self.push_follow(id);
+            self.push_follow(id, true);
         }
     }
 

@@ -75,6 +75,12 @@ impl Cluster {
         if raised {
             node.config_epoch = header.config_epoch;
         }
+        // That it had failed was found of what it was before: a winner of an election lives, in its new role.
+        let turned = raised || node.primary != header.primary;
+        if turned && node.is_failed() {
+            node.health = Health::Ok;
+            node.reports.clear();
+        }
         self.raise_epoch(header.current_epoch.max(header.config_epoch));
         if raised {
             self.durability.want_soon();
@@ -91,7 +97,7 @@ impl Cluster {
         entries: &[GossipEntry],
         extensions: &[Extension],
     ) {
-        if kind == GossipKind::Meet {
+        if kind == GossipKind::Meet || (kind == GossipKind::Ping && self.nodes.me().host.is_empty()) {
             self.learn_my_address(link);
         }
         let was_member = self.nodes.member(header.sender).is_some();

@@ -191,14 +191,12 @@ impl Cluster {
             if node.ping_sent.is_none() && (unheard || handed_to == Some(node.id)) {
                 silent.push(node.id);
             }
-            // A connection over which nothing comes any more is tried anew before its node is suspected.
+            // A connection over which no answer comes is tried anew before its node is suspected. What comes
+            // over the other one of the pair says nothing about this one.
             let age =
                 node.link.and_then(|link| self.links.get(link)).map(|link| now.since(link.created.mono));
             let long_asked = node.ping_sent.is_some_and(|asked| now.since(asked) > half);
-            if self.silence_of(node) > half
-                && long_asked
-                && age.is_some_and(|age| age > self.options.node_timeout)
-            {
+            if long_asked && age.is_some_and(|age| age > self.options.node_timeout) {
                 stuck.extend(node.link);
             }
         }

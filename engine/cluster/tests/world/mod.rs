@@ -580,7 +580,12 @@ impl World {
     }
 
     pub fn describe(&self) -> String {
-        let mut text = format!("at {} ms\n", self.now / MS);
+        let mut text = String::new();
+        for line in &self.messages {
+            text += line;
+            text.push('\n');
+        }
+        text += &format!("at {} ms\n", self.now / MS);
         for (number, machine) in self.machines.iter().enumerate() {
             let Some(cluster) = &machine.cluster else {
                 text += &format!("{number}: down\n");

@@ -17,7 +17,9 @@ pub mod values;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-pub use choices::{AppendFsync, Choice, DisklessLoad, EvictionPolicy, LogLevelChoice, Protection};
+pub use choices::{
+    AppendFsync, Choice, DisklessLoad, EvictionPolicy, LogLevelChoice, PreferredEndpoint, Protection,
+};
 pub use events::{EventClass, EventClasses};
 pub use file::ConfigError;
 pub use kinds::{MemoryShare, Words};

@@ -4,12 +4,11 @@
 use super::{Config, EvictionPolicy};
 
 impl Config {
-    /// The first setting that promises a cluster, encryption, users or a memory bound that is
+    /// The first setting that promises encryption, users or a memory bound that is
     /// not kept.
     pub fn unmet_promise(&self) -> Option<&'static str> {
         let evicts = self.maxmemory_bytes != 0 && self.maxmemory_policy != EvictionPolicy::NoEviction;
         let promises = [
-            (self.cluster_enabled, "cluster-enabled"),
             (self.tls_port != 0, "tls-port"),
             (self.tls_replication, "tls-replication"),
             (!self.aclfile.is_empty(), "aclfile"),

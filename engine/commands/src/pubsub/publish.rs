@@ -7,7 +7,7 @@ use crate::{CommandError, CommandResult, Context, Engine};
 pub(super) fn publish(context: &mut Context<'_>) -> CommandResult {
     let (channel, message) = (context.arg(1), context.arg(2));
     let heard = context.engine.publish(channel, message);
-    context.engine.propagation.replace(&[b"PUBLISH", channel, message]);
+    spread(context, false);
     context.reply.integer(heard as i64);
     Ok(())
 }
@@ -15,9 +15,19 @@ pub(super) fn publish(context: &mut Context<'_>) -> CommandResult {
 pub(super) fn spublish(context: &mut Context<'_>) -> CommandResult {
     let (channel, message) = (context.arg(1), context.arg(2));
     let heard = context.engine.publish_to_shard(channel, message);
-    context.engine.propagation.replace(&[b"SPUBLISH", channel, message]);
+    spread(context, true);
     context.reply.integer(heard as i64);
     Ok(())
+}
+
+/// To whoever listens elsewhere: at this server's replicas, or, in a cluster, at any node (of the shard).
+fn spread(context: &mut Context<'_>, sharded: bool) {
+    let (channel, message) = (context.arg(1), context.arg(2));
+    let verb: &[u8] = if sharded { b"SPUBLISH" } else { b"PUBLISH" };
+    match context.engine.config.cluster_enabled {
+        true => context.server.publish_to_cluster(context.engine, sharded, channel, message),
+        false => context.engine.propagation.replace(&[verb, channel, message]),
+    }
 }
 
 pub(super) fn channels(context: &mut Context<'_>) -> CommandResult {

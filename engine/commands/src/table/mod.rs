@@ -25,6 +25,7 @@ const FAMILIES: &[&[Command]] = &[
     crate::administration::ROWS,
     crate::bitmaps::ROWS,
     crate::catalog::ROWS,
+    crate::cluster::ROWS,
     crate::connection::ROWS,
     crate::generic::ROWS,
     crate::hashes::ROWS,

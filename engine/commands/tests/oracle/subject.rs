@@ -85,6 +85,8 @@ impl Server for Alone {
         background_save(&mut Engine, bool, &mut Reply<'_>) -> CommandResult;
         shutdown(&mut Engine, &mut Session, ShutdownOptions) -> CommandResult;
         config_changed(&mut Engine, &str) -> ();
+        cluster(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
+        publish_to_cluster(&mut Engine, bool, &[u8], &[u8]) -> ();
         config_rewrite(&mut Engine, &mut Session) -> CommandResult;
         close_client(&mut Engine, ClientId) -> ();
         unblock_client(&mut Engine, ClientId, bool) -> bool;

@@ -118,6 +118,12 @@ impl Recorder {
 }
 
 impl Server for Recorder {
+    fn cluster(&mut self, _: &mut Engine, _: &mut Session, _: Args<'_>, _: &mut Reply<'_>) -> CommandResult {
+        Err(CommandError::line("ERR no cluster around this engine"))
+    }
+
+    fn publish_to_cluster(&mut self, _: &mut Engine, _: bool, _: &[u8], _: &[u8]) {}
+
     fn replica_of(
         &mut self,
         _: &mut Engine,

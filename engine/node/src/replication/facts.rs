@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use squall_clock::Mono;
 use squall_commands::Engine;
 use squall_commands::engine::Role;
 use squall_replication::LinkState;
@@ -42,6 +43,17 @@ impl Replication {
                     reply.bulk_str(&facts.address.port.to_string());
                     reply.bulk_str(&facts.acknowledged.to_string());
                 }
+            }
+        }
+    }
+
+    /// For the cluster: whether the followed primary's stream comes in, and since when it does not.
+    pub fn stream_state(&self, now: Mono) -> (bool, Option<Mono>) {
+        match self.following.as_ref().map(Following::machine) {
+            None => (false, None),
+            Some(link) => {
+                let since = link.down_for(now).map(|down| Mono(now.0.saturating_sub(down.0)));
+                (link.is_streaming(), since)
             }
         }
     }

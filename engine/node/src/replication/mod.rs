@@ -237,6 +237,15 @@ impl Replication {
         Ok(())
     }
 
+    /// The cluster has decided what this server is: a replica of that one, or a primary.
+    pub fn decide_role(&mut self, primary: Option<(String, u16)>) {
+        self.role_change = match primary {
+            Some((host, port)) if self.follows(&host, port) => return,
+            Some((host, port)) => Some(RoleChange::Follow { host, port }),
+            None => Some(RoleChange::Promote),
+        };
+    }
+
     pub fn role_will_change(&self) -> bool {
         self.role_change.is_some()
     }
@@ -246,14 +255,20 @@ impl Replication {
         match self.role_change.take() {
             None => return,
             Some(RoleChange::Follow { host, port }) => {
-                engine.config.replicaof = Some((host.clone(), port));
+                // In a cluster its own table says who is followed, not the configuration.
+                if !engine.config.cluster_enabled {
+                    engine.config.replicaof = Some((host.clone(), port));
+                }
                 self.follow(engine, effects, host, port, Intent::Ordered);
             }
             Some(RoleChange::Promote) => {
                 engine.config.replicaof = None;
                 if self.following.is_some() {
                     self.promote(engine, effects);
-                    effects.notice("MASTER MODE enabled (user request)");
+                    effects.notice(match engine.config.cluster_enabled {
+                        true => "MASTER MODE enabled (cluster)",
+                        false => "MASTER MODE enabled (user request)",
+                    });
                 }
             }
         }

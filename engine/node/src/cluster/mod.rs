@@ -1,0 +1,199 @@
+//! The cluster, mediated: the machine of `squall-cluster` decides, the engine and replication do what it
+//! decides, and this folder carries bytes and facts between them. It also answers CLUSTER.
+//!
+//! - `bus`: the links, and what waits to be sent over them;
+//! - `file`: nodes.conf, read at start and replaced as a whole;
+//! - `outcome`: what the machine wants done, carried out;
+//! - `orders`: CLUSTER's subcommands; `answers`: those that only tell;
+//! - `settings`: redis.conf in the machine's terms; `routes`: its slots in the engine's.
+
+mod answers;
+mod bus;
+mod file;
+mod orders;
+mod outcome;
+mod routes;
+mod settings;
+
+use std::collections::VecDeque;
+
+use rand_core::Rng;
+use squall_clock::Mono;
+use squall_cluster::{Cluster, ReplicationFacts};
+use squall_commands::cluster::Routing;
+use squall_commands::{ClientId, Engine};
+use squall_store::Slot;
+
+use self::bus::Bus;
+use self::file::{ConfFile, FileOutcome};
+use crate::effect::{DiskDone, Effect, Effects};
+use crate::services::Services;
+
+/// This server's part in a cluster.
+pub(crate) struct Membership {
+    /// None until nodes.conf has been read.
+    machine: Option<Cluster>,
+    file: ConfFile,
+    bus: Bus,
+    /// What the machine decided that this server is, until it can be: not before the dataset is loaded.
+    role: Option<RoleWish>,
+    /// The data here are those of the primary's shard: its stream has come in, or they were so at start.
+    has_synced: bool,
+    /// Slots whose keys are to be dropped, in slices.
+    lost: VecDeque<Slot>,
+    /// Clients whose order is answered when the nodes.conf of that number is durable.
+    waiting: Vec<(u64, ClientId)>,
+    routes_version: Option<(u64, bool)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum RoleWish {
+    Primary,
+    Replica { host: String, port: u16 },
+}
+
+impl Membership {
+    fn new(engine: &Engine) -> Membership {
+        Membership {
+            machine: None,
+            file: ConfFile::at(engine.config.cluster_config_file.clone()),
+            bus: Bus::default(),
+            role: None,
+            has_synced: false,
+            lost: VecDeque::new(),
+            waiting: Vec::new(),
+            routes_version: None,
+        }
+    }
+
+    /// The machine, to be told and asked. Commands are only let through to it when it is there.
+    fn machine(&mut self) -> &mut Cluster {
+        self.machine.as_mut().expect("nodes.conf has been read")
+    }
+}
+
+impl Services {
+    /// `cluster-enabled`: nodes.conf is read beside the dataset; until then no slot is served.
+    pub fn start_cluster(&mut self, engine: &mut Engine) {
+        if !engine.config.cluster_enabled {
+            return;
+        }
+        engine.routing = Some(Box::new(Routing::default()));
+        let mut membership = Membership::new(engine);
+        membership.file.start_reading(&mut self.effects);
+        self.membership = Some(membership);
+    }
+
+    pub fn cluster_timeout(&mut self, engine: &mut Engine) {
+        let Some(mut membership) = self.membership.take() else { return };
+        if let Some(machine) = &mut membership.machine {
+            let (link_up, down_since) = self.replication.stream_state(engine.now.mono);
+            membership.has_synced |= link_up && !engine.loading;
+            machine.set_replication(ReplicationFacts {
+                offset: self.replication.offset(),
+                link_up,
+                down_since,
+                has_synced: membership.has_synced,
+            });
+            if machine.poll_timeout() <= engine.now.mono {
+                machine.timeout(engine.now);
+            }
+        }
+        self.membership = Some(membership);
+        self.settle_cluster(engine);
+        self.drop_lost_keys(engine);
+    }
+
+    pub fn next_cluster_timeout(&self, now: Mono) -> Option<Mono> {
+        let membership = self.membership.as_ref()?;
+        let slice = (!membership.lost.is_empty()).then_some(now);
+        let machine = membership.machine.as_ref().map(Cluster::poll_timeout);
+        slice.into_iter().chain(machine).min()
+    }
+
+    /// A request to the disk is done; true where it was for nodes.conf.
+    pub fn cluster_disk_done(&mut self, engine: &mut Engine, done: &DiskDone) -> bool {
+        let Some(membership) =
+            self.membership.as_mut().filter(|membership| membership.file.owns(done.ticket))
+        else {
+            return false;
+        };
+        match membership.file.advance(&mut self.effects, done.clone()) {
+            FileOutcome::Going => {}
+            FileOutcome::Read(text) => self.begin_membership(engine, text.as_deref()),
+            FileOutcome::Unreadable(reason) => {
+                let path = &engine.config.cluster_config_file;
+                self.effects.warning(format!("Can't use the cluster configuration {path}: {reason}"));
+                self.effects.push(Effect::Exit { status: 1 });
+            }
+            FileOutcome::Written(generation) => {
+                membership.machine().persisted(generation, engine.now);
+                self.answer_saved(engine, generation);
+            }
+            FileOutcome::NotWritten(generation, reason) => {
+                membership.machine().persist_failed(generation, &reason, engine.now);
+            }
+        }
+        self.settle_cluster(engine);
+        true
+    }
+
+    fn begin_membership(&mut self, engine: &mut Engine, text: Option<&str>) {
+        let membership = self.membership.as_mut().expect("it has asked for the file");
+        let options = settings::options(&engine.config);
+        let mut seed = [0; 32];
+        engine.rng.fill_bytes(&mut seed);
+        let machine = match text {
+            None => Ok(Cluster::create(options, seed, engine.now)),
+            Some(text) => Cluster::restore(options, seed, text, engine.now),
+        };
+        match machine {
+            Ok(machine) => membership.machine = Some(machine),
+            Err(error) => {
+                let path = &engine.config.cluster_config_file;
+                self.effects.warning(format!(
+                    "Unrecoverable error: corrupted cluster config file {path}: {error}. It is left as it is."
+                ));
+                self.effects.push(Effect::Exit { status: 1 });
+            }
+        }
+    }
+
+    /// The dataset is there: the role that the cluster gave this server may be taken up.
+    pub fn cluster_loaded(&mut self, engine: &mut Engine) {
+        if let Some(membership) = &mut self.membership {
+            membership.has_synced = !engine.keyspace.is_empty();
+        }
+        self.settle_cluster(engine);
+    }
+
+    /// Whether the cluster has this server follow somebody.
+    pub fn is_cluster_replica(&self) -> bool {
+        let role = self.membership.as_ref().and_then(|membership| membership.role.as_ref());
+        matches!(role, Some(RoleWish::Replica { .. }))
+    }
+
+    /// A parameter of the cluster has changed.
+    pub fn cluster_config_changed(&mut self, engine: &mut Engine) {
+        if let Some(machine) = self.membership.as_mut().and_then(|membership| membership.machine.as_mut()) {
+            machine.set_options(settings::options(&engine.config), engine.now);
+            self.settle_cluster(engine);
+        }
+    }
+}
+
+/// Log lines of the machine are the server's.
+fn log_level(severity: squall_cluster::Severity) -> squall_commands::server::LogLevel {
+    use squall_cluster::Severity;
+    use squall_commands::server::LogLevel;
+    match severity {
+        Severity::Debug => LogLevel::Debug,
+        Severity::Verbose => LogLevel::Verbose,
+        Severity::Notice => LogLevel::Notice,
+        Severity::Warning => LogLevel::Warning,
+    }
+}
+
+fn push_log(effects: &mut Effects, severity: squall_cluster::Severity, message: String) {
+    effects.log(log_level(severity), message);
+}

@@ -1,0 +1,290 @@
+//! CLUSTER's subcommands: words to orders. An order that changes what nodes.conf holds is answered when that
+//! is durable.
+
+use squall_cluster::{Epoch, FailoverKind, NodeId, Slot, SlotSet};
+use squall_commands::session::Blocked;
+use squall_commands::{CommandError, CommandResult, Engine, Session};
+use squall_resp::{Args, Reply};
+use squall_store::parse_i64;
+
+use super::{Membership, answers, routes};
+use crate::services::Services;
+
+impl Services {
+    pub fn cluster_command(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        if session.is_primary_link {
+            return Err(CommandError::line("ERR a primary gives its replica no orders about the cluster"));
+        }
+        if self.membership.as_ref().is_none_or(|membership| membership.machine.is_none()) {
+            return Err(CommandError::line("LOADING The cluster configuration is being read"));
+        }
+        let word = args.at(1).to_ascii_lowercase();
+        if self.answer_question(engine, &word, args, reply)? {
+            return Ok(());
+        }
+        let membership = self.membership.as_mut().expect("looked at above");
+        let done = order(membership, engine, &word, args)?;
+        let pending = membership.machine().pending_save();
+        self.settle_cluster(engine);
+        match (done, pending) {
+            (Done::Text(text), _) => reply.simple(&text),
+            (Done::WhenSaved, Some(generation)) if !session.deny_blocking => {
+                session.blocked = Some(Blocked::Disk);
+                let membership = self.membership.as_mut().expect("looked at above");
+                membership.waiting.push((generation, session.id));
+            }
+            (Done::WhenSaved, _) => reply.ok(),
+        }
+        Ok(())
+    }
+
+    /// Subcommands that only tell; false where it is none of them.
+    fn answer_question(
+        &mut self,
+        engine: &Engine,
+        word: &[u8],
+        args: Args<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<bool, CommandError> {
+        let membership = self.membership.as_mut().expect("looked at by the caller");
+        let pending = |link| membership.bus.pending_bytes(link);
+        let exceeded = membership.bus.limit_exceeded;
+        let machine = membership.machine.as_ref().expect("looked at by the caller");
+        match word {
+            b"info" => reply.verbatim("txt", &answers::info(machine, exceeded)),
+            b"nodes" => reply.verbatim("txt", &answers::nodes(machine)),
+            b"slots" => answers::slots(machine, &engine.config, reply),
+            b"shards" => answers::shards(machine, &engine.config, engine.loading, reply),
+            b"links" => answers::links(machine, pending, reply),
+            b"myid" => reply.bulk(&machine.my_node().id.text()),
+            b"myshardid" => reply.bulk(&machine.my_shard().map(|shard| shard.text()).unwrap_or([b'0'; 40])),
+            b"replicas" | b"slaves" => {
+                let id = known_node(machine, args.at(2))?;
+                if machine.node(id).is_some_and(|node| !node.is_primary()) {
+                    return Err(CommandError::line("ERR The specified node is not a master"));
+                }
+                let lines: Vec<String> =
+                    machine.replicas_of(id).map(|node| machine.node_line(node)).collect();
+                reply.array(lines.len());
+                lines.iter().for_each(|line| reply.bulk_str(line));
+            }
+            b"count-failure-reports" => {
+                let id = known_node(machine, args.at(2))?;
+                reply.integer(machine.failure_reports(id).unwrap_or(0) as i64);
+            }
+            b"countkeysinslot" => {
+                let slot = routes::store_slot(slot(args.at(2))?);
+                reply.integer(engine.keyspace.db(0).slot_len(slot) as i64);
+            }
+            b"getkeysinslot" => {
+                let slot = routes::store_slot(slot(args.at(2))?);
+                let count = parse_i64(args.at(3)).and_then(|count| usize::try_from(count).ok());
+                let count = count.ok_or(CommandError::line("ERR Invalid number of keys"))?;
+                let keys: Vec<&[u8]> =
+                    engine.keyspace.db(0).slot_iter(slot).take(count).map(|entry| entry.key()).collect();
+                reply.array(keys.len());
+                keys.into_iter().for_each(|key| reply.bulk(key));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// nodes.conf of that number is durable: who waited for it is answered.
+    pub(super) fn answer_saved(&mut self, engine: &mut Engine, generation: u64) {
+        let Some(membership) = &mut self.membership else { return };
+        let (ready, waiting) = std::mem::take(&mut membership.waiting)
+            .into_iter()
+            .partition(|(number, _)| *number <= generation);
+        membership.waiting = waiting;
+        let ready: Vec<(u64, squall_commands::ClientId)> = ready;
+        for (_, client) in ready {
+            self.answer(engine, client, |reply| reply.ok());
+        }
+    }
+}
+
+enum Done {
+    WhenSaved,
+    Text(String),
+}
+
+fn order(
+    membership: &mut Membership,
+    engine: &Engine,
+    word: &[u8],
+    args: Args<'_>,
+) -> Result<Done, CommandError> {
+    let now = engine.now;
+    let is_empty = engine.keyspace.is_empty();
+    let machine = membership.machine();
+    match word {
+        b"addslots" => machine.add_slots(&listed(args)?, now),
+        b"delslots" => machine.delete_slots(&listed(args)?, now),
+        b"addslotsrange" => machine.add_slots(&ranges(args)?, now),
+        b"delslotsrange" => machine.delete_slots(&ranges(args)?, now),
+        b"flushslots" => machine.flush_slots(is_empty, now),
+        b"setslot" => return set_slot(membership, engine, args),
+        b"meet" => {
+            let (host, port, bus) = meeting_place(args)?;
+            machine.meet(&host, port, bus, now)
+        }
+        b"forget" => match NodeId::parse(args.at(2)) {
+            Some(id) => machine.forget(id, now),
+            None => return Err(unknown_node(args.at(2))),
+        },
+        b"replicate" => {
+            let id = known_node(machine, args.at(2))?;
+            machine.replicate(id, is_empty, now)
+        }
+        b"failover" => machine.failover(failover_kind(args)?, now).map_err(Into::into),
+        b"reset" => {
+            let hard = match args.get(2).map(<[u8]>::to_ascii_lowercase).as_deref() {
+                None | Some(b"soft") => false,
+                Some(b"hard") => true,
+                Some(_) => return Err(CommandError::Syntax),
+            };
+            if args.len() > 3 {
+                return Err(CommandError::Syntax);
+            }
+            machine.reset(hard, is_empty, now)
+        }
+        b"bumpepoch" => {
+            let (bumped, epoch) = machine.bump_epoch(now);
+            return Ok(Done::Text(format!("{} {epoch}", if bumped { "BUMPED" } else { "STILL" })));
+        }
+        b"set-config-epoch" => {
+            let epoch = parse_i64(args.at(2)).ok_or(CommandError::NotAnInteger)?;
+            let text = format!("ERR Invalid config epoch specified: {epoch}");
+            let epoch = u64::try_from(epoch).map_err(|_| CommandError::line(text))?;
+            machine.set_config_epoch(Epoch(epoch), now)
+        }
+        b"saveconfig" => {
+            machine.save(now);
+            Ok(())
+        }
+        _ => return Err(CommandError::Syntax),
+    }
+    .map_err(CommandError::line)?;
+    Ok(Done::WhenSaved)
+}
+
+fn set_slot(membership: &mut Membership, engine: &Engine, args: Args<'_>) -> Result<Done, CommandError> {
+    let now = engine.now;
+    let slot = slot(args.at(2))?;
+    let machine = membership.machine();
+    if !machine.my_node().is_primary() {
+        return Err(CommandError::line("ERR You can use SETSLOT only with masters."));
+    }
+    let node = || match args.get(4) {
+        Some(name) => NodeId::parse(name)
+            .filter(|id| machine.node(*id).is_some())
+            .ok_or_else(|| CommandError::Bytes([b"ERR I don't know about node ", name].concat())),
+        None => Err(CommandError::Syntax),
+    };
+    let has_keys = engine.keyspace.db(0).slot_len(routes::store_slot(slot)) > 0;
+    let word = args.at(3).to_ascii_lowercase();
+    match (word.as_slice(), args.len()) {
+        (b"stable", 4) => machine.set_stable(slot, now),
+        (b"migrating", 5) => {
+            let node = node()?;
+            machine.set_migrating(slot, node, now)
+        }
+        (b"importing", 5) => {
+            let node = node()?;
+            machine.set_importing(slot, node, now)
+        }
+        (b"node", 5) => {
+            let node = node()?;
+            machine.set_owner(slot, node, has_keys, now)
+        }
+        _ => {
+            return Err(CommandError::line(
+                "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP",
+            ));
+        }
+    }
+    .map_err(CommandError::line)?;
+    Ok(Done::WhenSaved)
+}
+
+fn failover_kind(args: Args<'_>) -> Result<FailoverKind, CommandError> {
+    match (args.len(), args.get(2).map(<[u8]>::to_ascii_lowercase).as_deref()) {
+        (2, _) => Ok(FailoverKind::Agreed),
+        (3, Some(b"force")) => Ok(FailoverKind::Force),
+        (3, Some(b"takeover")) => Ok(FailoverKind::Takeover),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn meeting_place(args: Args<'_>) -> Result<(String, u16, u16), CommandError> {
+    const ABOVE: u16 = 10_000;
+    let text = |index| String::from_utf8_lossy(args.at(index)).into_owned();
+    let port = |index, what| {
+        let port = parse_i64(args.at(index)).and_then(|port| u16::try_from(port).ok());
+        port.ok_or_else(|| CommandError::line(format!("ERR Invalid {what} specified: {}", text(index))))
+    };
+    let client = port(3, "base port")?;
+    let bus = match args.len() {
+        4 => client.checked_add(ABOVE).unwrap_or(0),
+        5 => port(4, "bus port")?,
+        _ => return Err(CommandError::Syntax),
+    };
+    Ok((text(2), client, bus))
+}
+
+fn slot(text: &[u8]) -> Result<Slot, CommandError> {
+    let number = parse_i64(text).and_then(|number| u64::try_from(number).ok());
+    number.and_then(Slot::checked).ok_or(CommandError::line("ERR Invalid or out of range slot"))
+}
+
+fn listed(args: Args<'_>) -> Result<SlotSet, CommandError> {
+    let mut slots = SlotSet::default();
+    for text in args.iter().skip(2) {
+        add(&mut slots, slot(text)?)?;
+    }
+    Ok(slots)
+}
+
+fn ranges(args: Args<'_>) -> Result<SlotSet, CommandError> {
+    if !args.len().is_multiple_of(2) {
+        return Err(CommandError::Arity {
+            command: format!("cluster|{}", String::from_utf8_lossy(&args.at(1).to_ascii_lowercase())),
+        });
+    }
+    let mut slots = SlotSet::default();
+    for index in (2..args.len()).step_by(2) {
+        let (first, last) = (slot(args.at(index))?, slot(args.at(index + 1))?);
+        if first > last {
+            return Err(CommandError::line(format!(
+                "ERR start slot number {first} is greater than end slot number {last}"
+            )));
+        }
+        for number in first.number()..=last.number() {
+            add(&mut slots, Slot::checked(u64::from(number)).expect("between two slots"))?;
+        }
+    }
+    Ok(slots)
+}
+
+fn add(slots: &mut SlotSet, slot: Slot) -> CommandResult {
+    match slots.insert(slot) {
+        true => Ok(()),
+        false => Err(CommandError::line(format!("ERR Slot {slot} specified multiple times"))),
+    }
+}
+
+fn known_node(machine: &squall_cluster::Cluster, name: &[u8]) -> Result<NodeId, CommandError> {
+    let id = NodeId::parse(name).filter(|id| machine.node(*id).is_some());
+    id.ok_or_else(|| unknown_node(name))
+}
+
+fn unknown_node(name: &[u8]) -> CommandError {
+    CommandError::Bytes([b"ERR Unknown node ", name].concat())
+}
