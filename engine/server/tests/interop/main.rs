@@ -19,6 +19,7 @@ mod harness;
 mod load;
 mod proxy;
 
+mod cluster;
 mod connections;
 mod failover;
 mod hostile;

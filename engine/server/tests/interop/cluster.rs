@@ -1,0 +1,147 @@
+//! Clusters as operators make them: `redis-cli --cluster create`, of Squall alone and with redis-server 7.0
+//! among them; then a primary is killed, and roles are handed over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use squall_resp::Value;
+
+use crate::harness::{Program, Server, eventually, free_port, installed, run, words};
+
+struct Nodes {
+    servers: Vec<Server>,
+}
+
+impl Nodes {
+    /// Three primaries and three replicas, in this order of `programs` as redis-cli distributes them: first
+    /// the primaries.
+    fn create(programs: [Program; 6]) -> Nodes {
+        let start = |program: &Program| {
+            let bus = free_port().to_string();
+            let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+            let options =
+                ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", &bus];
+            (Server::start_in(&directory, *program, &options), bus)
+        };
+        let started: Vec<(Server, String)> = programs.iter().map(start).collect();
+        let addresses: Vec<String> =
+            started.iter().map(|(server, bus)| format!("127.0.0.1:{}@{bus}", server.port())).collect();
+        let mut words_of = vec!["--cluster", "create"];
+        words_of.extend(addresses.iter().map(String::as_str));
+        words_of.extend(["--cluster-replicas", "1", "--cluster-yes"]);
+        let said = words("redis-cli", &words_of, b"");
+        assert!(said.contains("[OK] All 16384 slots covered."), "{said}");
+        let nodes = Nodes { servers: started.into_iter().map(|(server, _)| server).collect() };
+        eventually("all find the cluster ok, and replicas are in step", || {
+            (0..6).all(|node| nodes.is_ok(node) && nodes.is_in_step(node))
+        });
+        nodes
+    }
+
+    fn ask(&self, node: usize, command: &[&str]) -> String {
+        self.servers[node].client().text(command).unwrap_or_default()
+    }
+
+    fn is_ok(&self, node: usize) -> bool {
+        self.ask(node, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
+    }
+
+    fn is_in_step(&self, node: usize) -> bool {
+        let client = &mut self.servers[node].client();
+        client.info("role").as_deref() == Some("master")
+            || client.info("master_link_status").as_deref() == Some("up")
+    }
+
+    /// Who owns which slots, as that node sees it: a line per primary, in the order of names.
+    fn slot_map(&self, node: usize) -> Vec<String> {
+        let text = self.ask(node, &["CLUSTER", "NODES"]);
+        let mut owners: Vec<String> = text
+            .lines()
+            .filter_map(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                (words.len() > 8).then(|| format!("{} {}", words[0], words[8..].join(" ")))
+            })
+            .collect();
+        owners.sort();
+        owners
+    }
+
+    /// The node that is a replica of that one.
+    fn replica_of(&self, primary: usize) -> usize {
+        let id = self.ask(primary, &["CLUSTER", "MYID"]);
+        let follows = |node: usize| {
+            let text = self.ask(node, &["CLUSTER", "NODES"]);
+            text.lines().any(|line| line.contains("myself") && line.split(' ').nth(3) == Some(id.as_str()))
+        };
+        (0..6).find(|node| *node != primary && follows(*node)).expect("each primary has a replica")
+    }
+
+    /// A key whose slot that node serves.
+    fn key_of(&self, node: usize) -> String {
+        let mut client = self.servers[node].client();
+        let served = |key: &String| !matches!(client.ask(&["SET", key, "1"]), Value::Error(_));
+        (0..1_000).map(|number| format!("key-{number}")).find(served).expect("it serves a third of all keys")
+    }
+
+    fn writes(&self, node: usize, key: &str) -> bool {
+        self.servers[node].client().ask(&["SET", key, "2"]) == Value::Simple("OK".into())
+    }
+}
+
+#[test]
+fn six_make_a_cluster_that_heals_from_a_killed_primary() {
+    if !installed("redis-cli") {
+        return;
+    }
+    let mut nodes = Nodes::create([Program::Squall; 6]);
+    let port = nodes.servers[0].port().to_string();
+    for number in 0..50 {
+        let (key, value) = (format!("k{number}"), number.to_string());
+        let said = words("redis-cli", &["-c", "-p", &port, "SET", &key, &value], b"");
+        assert!(said.trim().ends_with("OK"), "{said}");
+    }
+    let heir = nodes.replica_of(0);
+    let key = nodes.key_of(0);
+    let directory = nodes.servers[0].directory();
+    nodes.servers[0].signal("KILL");
+    let killed = Instant::now();
+    nodes.servers[0].await_exit();
+    eventually("the replica takes writes", || nodes.writes(heir, &key));
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
+    eventually("the others find the cluster ok again", || (1..6).all(|node| nodes.is_ok(node)));
+    assert!(directory.path().join("nodes.conf").exists());
+    let check =
+        run("redis-cli", &["--cluster", "check", &format!("127.0.0.1:{}", nodes.servers[heir].port())], b"");
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(said.contains("[OK] All nodes agree about slots configuration."), "{said}");
+}
+
+#[test]
+fn squall_and_redis_gossip_vote_and_hand_over_to_one_another() {
+    if !installed("redis-cli") || !installed("redis-server") {
+        return;
+    }
+    use Program::{Redis, Squall};
+    // redis-cli pairs 0 with 4, 1 with 5, 2 with 3: each shard has one of either kind.
+    let nodes = Nodes::create([Redis, Squall, Redis, Squall, Squall, Redis]);
+    let agree = || (1..6).all(|node| nodes.slot_map(node) == nodes.slot_map(0));
+    eventually("all six have one slot map", agree);
+    for primary in [0, 1] {
+        let heir = nodes.replica_of(primary);
+        let key = nodes.key_of(primary);
+        // An order that finds a link half made is given up after five seconds, and repeated.
+        let mut ordered: Option<Instant> = None;
+        eventually("the replica has taken over", || {
+            if ordered.is_none_or(|when| when.elapsed() > Duration::from_secs(6)) {
+                nodes.servers[heir].client().ask(&["CLUSTER", "FAILOVER"]);
+                ordered = Some(Instant::now());
+            }
+            nodes.writes(heir, &key)
+        });
+        eventually("all six have one slot map", agree);
+        eventually("the old primary follows", || {
+            nodes.servers[primary].client().info("role").as_deref() == Some("slave")
+        });
+        eventually("and is in step", || nodes.is_in_step(primary));
+    }
+}
