@@ -253,3 +253,77 @@ fn globs_match_as_they_do_in_redis() {
         }
     }
 }
+
+/// Commands that make lists, sets and hashes of every encoding, small and large.
+fn collections() -> Vec<Vec<Vec<u8>>> {
+    let elements: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b"0".to_vec(),
+        b"-1".to_vec(),
+        b"4095".to_vec(),
+        b"-4097".to_vec(),
+        b"70000".to_vec(),
+        b"-9000000".to_vec(),
+        b"3000000000".to_vec(),
+        b"9223372036854775807".to_vec(),
+        b"007".to_vec(),
+        (0..=255).collect(),
+        vec![b'x'; 63],
+        vec![b'x'; 64],
+        b"repeated words ".repeat(280),
+    ];
+    let word = |text: &str| text.as_bytes().to_vec();
+    let mut commands = Vec::new();
+    for count in [1usize, 5, 14, 100, 700, 5000] {
+        let element = |n: usize| match n < elements.len() {
+            true => elements[n].clone(),
+            false => format!("element {}", n * 7919).into_bytes(),
+        };
+        for (verb, pairs) in [("RPUSH", false), ("SADD", false), ("HSET", true)] {
+            for offset in [0, 13] {
+                let mut command = vec![word(verb), format!("{verb}:{count}:{offset}").into_bytes()];
+                for n in offset..offset + count {
+                    command.push(element(n));
+                    command.extend(pairs.then(|| element(n * 3 % 17)));
+                }
+                commands.push(command);
+            }
+        }
+        let mut integers = vec![word("SADD"), format!("integers:{count}").into_bytes()];
+        integers.extend((0..count as i64).map(|n| ((n - 3).pow(3) * 1000).to_string().into_bytes()));
+        commands.push(integers);
+    }
+    commands.push(vec![word("RPUSH"), word("large"), vec![b'l'; 100_000], word("small"), vec![b'm'; 9_000]]);
+    commands
+}
+
+#[test]
+fn collections_go_to_and_fro() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(mut oracle) = Oracle::start(directory.path()) else { return };
+    let mut ours = keyspace();
+    for command in collections() {
+        let words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+        let key = words[1];
+        oracle.call(&words);
+        let value = restore(&oracle.call(&[b"DUMP", key]), ours.limits()).unwrap();
+        ours.db_mut(0).insert(key, value, None);
+        let entry = ours.db(0).lookup(key).unwrap();
+        let digest = String::from_utf8(oracle.call(&[b"DEBUG", b"DIGEST-VALUE", key])).unwrap();
+        assert_eq!(hex(entry.digest()), digest, "{}", key.escape_ascii());
+        oracle.call(&[b"RESTORE", b"restored", b"0", &dump(entry), b"REPLACE"]);
+        assert_eq!(oracle.call(&[b"DEBUG", b"DIGEST-VALUE", b"restored"]), digest.into_bytes());
+        oracle.call(&[b"DEL", b"restored"]);
+    }
+    let digest = oracle.digest();
+    assert_eq!(hex(ours.digest()), digest);
+    oracle.call(&[b"SAVE"]);
+    let (loaded, _) = load(&std::fs::read(directory.path().join("dump.rdb")).unwrap());
+    assert_eq!(hex(loaded.digest()), digest);
+    for compress in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("dump.rdb"), save(&mut ours, compress)).unwrap();
+        let Some(mut oracle) = Oracle::start(directory.path()) else { return };
+        assert_eq!(oracle.digest(), digest);
+    }
+}

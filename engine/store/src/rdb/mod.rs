@@ -17,6 +17,8 @@
 
 mod aux;
 mod crc64;
+#[cfg(test)]
+mod forms;
 mod load;
 mod lzf;
 mod payload;
