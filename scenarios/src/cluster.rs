@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use squall_net::Host;
-use squall_server::{Config, Environment, LogLevel, LogLine, ServerOptions, start};
+use squall_server::{Config, Environment, LogLevel, LogLine, Marks, Running, ServerOptions, start};
 use squall_sim::{History, MachineId, Process, Program, SimHost, Worker, World};
 
 use crate::agent::{Samples, watch};
@@ -18,14 +18,46 @@ pub(crate) struct Shift {
     over: Rc<Cell<bool>>,
 }
 
+/// The marks that nodes have reached, those of processes that have ended among them.
+#[derive(Clone, Default)]
+pub(crate) struct Reached(Rc<Cell<Marks>>);
+
+impl Reached {
+    pub(crate) fn marks(&self) -> Marks {
+        self.0.get()
+    }
+}
+
+/// A process of a server; however it ends, its marks are kept.
+struct Life {
+    running: Running<SimHost>,
+    reached: Reached,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        // In a panic the node may be in the middle of a turn; the run is lost anyway.
+        if !std::thread::panicking() {
+            let mut marks = self.reached.0.get();
+            marks.join(self.running.inspect(|node| node.marks()));
+            self.reached.0.set(marks);
+        }
+    }
+}
+
 /// Adds and starts a machine for each node. Replicas may come before their primary: they try again.
-pub(crate) fn start_nodes(world: &World, scenario: &Scenario, samples: &Samples) -> Vec<MachineId> {
+pub(crate) fn start_nodes(
+    world: &World,
+    scenario: &Scenario,
+    samples: &Samples,
+    reached: &Reached,
+) -> Vec<MachineId> {
     let start_node = |node: &toml::Spanned<NodeSpec>| {
         let spec = node.get_ref();
         let machine = world.add_machine(&spec.name);
         let text = scenario.config_text(spec);
         let config = Config::from_text(&spec.name, text.as_bytes()).expect("the scenario has been checked");
-        world.start(machine, server(config, samples.clone()));
+        world.start(machine, server(config, samples.clone(), reached.clone()));
         machine
     };
     scenario.nodes.iter().map(start_node).collect()
@@ -65,9 +97,9 @@ impl Shift {
     }
 }
 
-fn server(config: Config, samples: Samples) -> Program {
+fn server(config: Config, samples: Samples, reached: Reached) -> Program {
     Rc::new(move |host: SimHost| {
-        let (config, samples) = (config.clone(), samples.clone());
+        let (config, samples, reached) = (config.clone(), samples.clone(), reached.clone());
         Box::pin(async move {
             let (world, name) = (host.world().clone(), host.name());
             let log = move |line: LogLine<'_>| match line.level {
@@ -78,8 +110,9 @@ fn server(config: Config, samples: Samples) -> Program {
             };
             let environment = Environment { process_id: 1, ..Environment::default() };
             let running = start(host.clone(), ServerOptions { config, environment, log: Box::new(log) });
+            let life = Life { running, reached };
             host.spawn(watch(host.clone(), samples));
-            running.exited().await;
+            life.running.exited().await;
         }) as Process
     })
 }

@@ -1,6 +1,7 @@
 //! Everything that a run leaves behind for judgement.
 
 use squall_clock::Mono;
+use squall_server::Marks;
 use squall_sim::checkers::NodeSample;
 use squall_sim::{FaultSpan, Operation, Survivors};
 
@@ -23,6 +24,8 @@ pub(crate) struct Evidence {
     pub(crate) samples: Vec<Sample>,
     pub(crate) orders: Vec<Carried>,
     pub(crate) faults: Vec<FaultSpan>,
+    /// The turns that any of the nodes has taken.
+    pub(crate) marks: Marks,
     /// How often a process was started again.
     pub(crate) restarts: u64,
     /// Each node at rest, and what the primary holds.

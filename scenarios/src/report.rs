@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 use squall_clock::Nanos;
+use squall_server::{Mark, Marks};
 use squall_sim::checkers::Divergence;
 use squall_sim::{OpId, Run};
 
@@ -23,6 +24,8 @@ pub struct Report {
     pub title: String,
     pub seed: u64,
     pub measures: Measures,
+    /// The turns that any of the nodes has taken.
+    pub marks: Marks,
     /// What went against the scenario's expectations, or against what must always hold.
     pub failures: Vec<Failure>,
     pub events: u64,
@@ -71,6 +74,7 @@ impl Report {
             title: scenario.title.clone(),
             seed,
             measures,
+            marks: evidence.marks,
             failures,
             events: run.events,
             simulated: run.simulated,
@@ -122,6 +126,7 @@ impl Report {
             "failures": self.failures.iter().map(|failure| failure.text.as_str()).collect::<Vec<_>>(),
             "proofs": self.failures.iter().map(Failure::first_of_proof).collect::<Vec<_>>(),
             "measures": measures,
+            "marks": self.marks.iter().map(Mark::name).collect::<Vec<_>>(),
             "lag": { "columns": ["seconds", "bytes", "seconds_behind"], "nodes": lag },
             "events": self.events,
             "simulated_seconds": self.simulated.0 as f64 / 1e9,

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use squall_clock::{Mono, Nanos};
+use squall_server::Marks;
 use squall_sim::{Faults, History, MachineId, Run, RunFailure, SimHost, TraceSink, World, WorldOptions, run};
 
 use crate::agent::{NodeState, Sample, Samples};
 use crate::audit;
-use crate::cluster::{Shift, start_clients, start_nodes};
+use crate::cluster::{Reached, Shift, start_clients, start_nodes};
 use crate::evidence::Evidence;
 use crate::file::Scenario;
 use crate::operator::{Carried, LOOK_EVERY, agree_on_primary, carry_out, clients, look_at_all, on_machine};
@@ -58,13 +59,15 @@ struct Stage {
     history: History,
     shift: Shift,
     faults: Faults,
+    reached: Reached,
     orders: Rc<RefCell<Vec<Carried>>>,
 }
 
 impl Stage {
     fn set(world: World, scenario: Scenario) -> Stage {
         let samples = Samples::every(scenario.observe.every.0);
-        let nodes = start_nodes(&world, &scenario, &samples);
+        let reached = Reached::default();
+        let nodes = start_nodes(&world, &scenario, &samples, &reached);
         for group in &scenario.clients {
             for name in group.get_ref().machines() {
                 world.add_machine(&name);
@@ -81,6 +84,7 @@ impl Stage {
             world,
             nodes,
             samples,
+            reached,
         }
     }
 
@@ -95,6 +99,7 @@ impl Stage {
             samples: Vec::new(),
             orders: Vec::new(),
             faults: Vec::new(),
+            marks: Marks::default(),
             restarts: 0,
             at_rest: Vec::new(),
             survivors: None,
@@ -106,6 +111,10 @@ impl Stage {
         evidence.samples = self.samples.all();
         evidence.orders = self.orders.borrow().clone();
         evidence.faults = self.faults.spans();
+        // The nodes that still run tell what they have been through when they end.
+        self.nodes.iter().for_each(|node| self.world.crash(*node));
+        self.world.sleep(Nanos::from_micros(1)).await;
+        evidence.marks = self.reached.marks();
         let starts = |id: &MachineId| u64::from(self.world.starts(*id)).saturating_sub(1);
         evidence.restarts = self.nodes.iter().map(starts).sum();
         evidence

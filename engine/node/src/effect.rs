@@ -10,6 +10,8 @@ use squall_commands::ClientId;
 use squall_commands::config::{Config, LogLevelChoice};
 use squall_commands::server::LogLevel;
 
+use crate::marks::{Mark, Marks};
+
 /// A connection to another server: to this server's primary, or one of the cluster bus, in either direction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct LinkId(pub u64);
@@ -190,6 +192,8 @@ pub(crate) struct Effects {
     last_ticket: u64,
     last_file: u64,
     last_link: u64,
+    /// What the node has been through.
+    pub marks: Marks,
     /// Whose log lines these are: M, S, or C while saving.
     pub role: char,
     log_level_min: LogLevel,
@@ -202,6 +206,7 @@ impl Effects {
             last_ticket: 0,
             last_file: 0,
             last_link: 0,
+            marks: Marks::default(),
             role: 'M',
             log_level_min: LogLevel::Notice,
         };
@@ -217,6 +222,10 @@ impl Effects {
             LogLevelChoice::Notice => LogLevel::Notice,
             LogLevelChoice::Warning => LogLevel::Warning,
         };
+    }
+
+    pub fn mark(&mut self, mark: Mark) {
+        self.marks.reach(mark);
     }
 
     pub fn push(&mut self, effect: Effect) {

@@ -8,6 +8,7 @@
 //! - `replication`: mediates between the engine and the protocol machines of `squall-replication`;
 //! - `persistence`: loading at start, snapshots to disk, and who may use the one snapshot cursor;
 //! - `cluster`: mediates between the engine, replication and the machine of `squall-cluster`;
+//! - `marks`: the rare turns of a node's life, for those who hunt for them;
 //! - `listening`: where to listen; `cron`: what recurs; `shutdown`: the way out;
 //! - `config_file`: `CONFIG REWRITE`.
 //!
@@ -24,6 +25,7 @@ mod cron;
 mod effect;
 mod listening;
 mod lookahead;
+mod marks;
 mod persistence;
 mod replication;
 mod services;
@@ -44,6 +46,7 @@ pub use effect::{
     DiskDone, DiskError, DiskOp, DiskRequest, DiskResult, Effect, FileId, Lane, LinkId, ListenPlace,
     ListenRequest, OpenFor, Serves,
 };
+pub use marks::{Mark, Marks};
 pub use persistence::check;
 use services::Services;
 
@@ -118,6 +121,11 @@ impl Node {
     /// The configuration as it is now.
     pub fn config(&self) -> &Config {
         &self.engine.config
+    }
+
+    /// The interesting turns that its life has taken.
+    pub fn marks(&self) -> Marks {
+        self.services.effects.marks
     }
 
     /// Whether the dataset is still being read, from disk or from a primary.

@@ -267,7 +267,7 @@ impl Services {
     fn persistence_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
         match outcome {
             Outcome::Loaded(loaded) => {
-                self.replication.restore(engine, loaded.as_ref());
+                self.replication.restore(engine, &mut self.effects, loaded.as_ref());
                 // A log that is to be there from the first write on gets its base first.
                 match self.persistence.log.is_beginning() {
                     true => self.persistence.start_due_rewrite(engine, &mut self.effects),

@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 use squall_clock::Now;
 use squall_net::Host;
-pub use squall_node::{Config, Environment, LogLevel};
+pub use squall_node::{Config, Environment, LogLevel, Mark, Marks};
 use squall_node::{Node, NodeOptions};
 
 use shell::Shell;

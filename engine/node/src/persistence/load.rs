@@ -9,6 +9,7 @@ use squall_commands::{Engine, Role};
 use squall_store::rdb::{LoadOptions, Loader, Loading};
 
 use crate::effect::{DiskDone, DiskError, DiskOp, DiskResult, Effect, Effects, FileId, Lane, OpenFor};
+use crate::marks::Mark;
 use crate::persistence::Outcome;
 
 pub(crate) struct Load {
@@ -122,6 +123,7 @@ impl Load {
             "Can't load {}: {what}. The file is left as it is; move it away to start without it. Exiting.",
             self.path
         ));
+        effects.mark(Mark::LoadFailed);
         effects.push(Effect::Exit { status: 1 });
         Outcome::LoadFailed
     }

@@ -19,6 +19,7 @@ use squall_commands::config::AppendFsync;
 use squall_store::rdb::{Aux, Loaded};
 
 use crate::effect::{DiskDone, Effect, Effects};
+use crate::marks::Mark;
 use crate::services::Services;
 pub(crate) use aof::{AppendLog, LogPosition, Recorded};
 use aof::{LogLoad, LogLoaded};
@@ -126,6 +127,7 @@ impl Persistence {
     /// Gives up a running save, as FLUSHALL, SHUTDOWN NOSAVE or a new dataset do.
     pub fn abort_saving(&mut self, engine: &mut Engine, effects: &mut Effects) {
         let Some(save) = self.saving.take() else { return };
+        effects.mark(Mark::SaveAborted);
         if save.purpose == SaveFor::LogBase {
             self.log.base_saved(Err("it was given up".to_owned()), effects, engine.now.mono);
         }
@@ -189,6 +191,7 @@ impl Persistence {
         }
         self.last_save_ok = result.is_ok();
         self.last_save_seconds = Some(engine.now.mono.since(save.started).as_secs());
+        effects.mark(if result.is_ok() { Mark::SaveDone } else { Mark::SaveFailed });
         match &result {
             Ok(()) => {
                 self.saves += 1;

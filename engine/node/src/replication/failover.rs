@@ -20,6 +20,7 @@ use squall_resp::Reply;
 use super::following::Intent;
 use super::{Replication, RoleChange};
 use crate::effect::Effects;
+use crate::marks::Mark;
 
 pub(super) enum Failover {
     /// Until the target, or any replica where none is named, has applied all there is.
@@ -104,6 +105,7 @@ impl Replication {
 
     /// The successor is a primary, and this server an ordinary replica of it.
     pub(super) fn failover_taken(&mut self, engine: &mut Engine, effects: &mut Effects) {
+        effects.mark(Mark::FailedOver);
         effects.notice("FAILOVER: the role has been taken over.");
         self.failover = None;
         self.primary.keep_quiet(false);
@@ -113,6 +115,7 @@ impl Replication {
     /// Gives up: the role stays here, or comes back.
     pub(super) fn end_failover(&mut self, engine: &mut Engine, effects: &mut Effects, reason: &str) {
         let Some(failover) = self.failover.take() else { return };
+        effects.mark(Mark::FailoverEnded);
         effects.warning(format!("FAILOVER aborted: {reason}"));
         self.primary.keep_quiet(false);
         self.decide_on_writes(engine);

@@ -13,6 +13,7 @@ use super::staging::Staging;
 use super::stream::Applier;
 use super::{Replication, settings};
 use crate::effect::{Effect, Effects, LinkId};
+use crate::marks::Mark;
 use crate::persistence::Persistence;
 
 pub(super) struct Following {
@@ -157,7 +158,14 @@ impl Replication {
         if let Some(following) = self.following_over(id) {
             match following.machine.link_state() {
                 LinkState::Connecting => following.machine.connect_failed(reason, now),
-                _ => following.machine.closed(now),
+                _ => {
+                    if following.staging.is_some() {
+                        effects.mark(Mark::SnapshotBroken);
+                    } else if following.is_streaming() {
+                        effects.mark(Mark::StreamBroken);
+                    }
+                    following.machine.closed(now);
+                }
             }
             following.forget_link();
             self.drop_staging(engine);
@@ -200,7 +208,11 @@ impl Replication {
         if let Some(following) = &mut self.following
             && following.next_timeout().is_some_and(|due| due <= now)
         {
+            let was_open = following.link.is_some() && following.link_state() != LinkState::Connecting;
             following.machine.timeout(now);
+            if was_open && following.link_state() == LinkState::Connect {
+                effects.mark(Mark::LinkTimedOut);
+            }
             self.tend_link(engine, persistence, effects);
         }
     }
@@ -249,6 +261,7 @@ impl Replication {
                     following.in_step();
                     if let Some(id) = id {
                         self.primary.rename(id);
+                        effects.mark(Mark::HistoryRenamed);
                         self.serve(engine, effects);
                     }
                 }

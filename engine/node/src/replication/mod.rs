@@ -40,6 +40,7 @@ use self::full_sync::FullSync;
 use self::lineage::Lineage;
 use self::waiting::Waiting;
 use crate::effect::{DiskDone, Effects};
+use crate::marks::Mark;
 use crate::persistence::Persistence;
 pub(crate) use facts::info_of_synchronisations;
 pub(crate) use stream::link_data;
@@ -90,11 +91,12 @@ impl Replication {
 
     /// Takes up the history that the loaded file belongs to. A file from which expired keys were left out
     /// is no longer the dataset of its position.
-    pub fn restore(&mut self, engine: &mut Engine, loaded: Option<&Loaded>) {
+    pub fn restore(&mut self, engine: &mut Engine, effects: &mut Effects, loaded: Option<&Loaded>) {
         self.lineage = lineage::of_start(engine, loaded);
         let Some(loaded) = loaded.filter(|loaded| loaded.expired_keys == 0) else { return };
         let Some(aux) = &loaded.aux.replication else { return };
         if let Some(id) = ReplId::parse(aux.id.as_bytes()) {
+            effects.mark(Mark::HistoryRestored);
             self.primary.restore(Position { id, offset: ReplOffset(aux.offset) });
             self.stream_db = aux.stream_db.unwrap_or(0) as usize;
         }
@@ -259,12 +261,14 @@ impl Replication {
                 if !engine.config.cluster_enabled {
                     engine.config.replicaof = Some((host.clone(), port));
                 }
+                effects.mark(if self.following.is_some() { Mark::Retargeted } else { Mark::Demoted });
                 self.follow(engine, effects, host, port, Intent::Ordered);
             }
             Some(RoleChange::Promote) => {
                 engine.config.replicaof = None;
                 if self.following.is_some() {
                     self.promote(engine, effects);
+                    effects.mark(Mark::Promoted);
                     effects.notice(match engine.config.cluster_enabled {
                         true => "MASTER MODE enabled (cluster)",
                         false => "MASTER MODE enabled (user request)",

@@ -12,6 +12,7 @@ use squall_resp::{Args, Reply};
 
 use super::{Replication, fresh_id};
 use crate::effect::{Effect, Effects};
+use crate::marks::Mark;
 
 impl Replication {
     /// `PSYNC` and `SYNC`.
@@ -41,6 +42,9 @@ impl Replication {
             Psync::Wait => {}
         }
         session.is_replica = true;
+        if self.following.is_some() {
+            effects.mark(Mark::ChainServed);
+        }
         // Nobody counted bytes before the first replica came; from now on they are recorded.
         engine.propagation.enabled = self.following.is_none();
         self.serve(engine, effects);
@@ -145,7 +149,10 @@ impl Replication {
                         effects.push(Effect::WakeClient(id));
                     }
                 }
-                PrimaryEvent::Close { replica, .. } => effects.push(Effect::CloseClient(ClientId(replica.0))),
+                PrimaryEvent::Close { replica, .. } => {
+                    effects.mark(Mark::ReplicaDropped);
+                    effects.push(Effect::CloseClient(ClientId(replica.0)));
+                }
                 PrimaryEvent::Log { warning, message } => {
                     effects.log(if warning { LogLevel::Warning } else { LogLevel::Notice }, message);
                 }
@@ -156,12 +163,21 @@ impl Replication {
                 effects.push(Effect::WakeClient(ClientId(key.0)));
             }
         }
-        self.publish_facts(engine);
+        self.publish_facts(engine, effects);
     }
 
     /// What the engine's own decisions and statistics take from here.
-    fn publish_facts(&mut self, engine: &mut Engine) {
+    fn publish_facts(&mut self, engine: &mut Engine, effects: &mut Effects) {
         let counts = self.primary.take_sync_counts();
+        for (count, mark) in [
+            (counts.full, Mark::FullSyncServed),
+            (counts.partial_accepted, Mark::PartialSyncGranted),
+            (counts.partial_refused, Mark::PartialSyncRefused),
+        ] {
+            if count > 0 {
+                effects.mark(mark);
+            }
+        }
         engine.stats.sync_full += counts.full;
         engine.stats.sync_partial_ok += counts.partial_accepted;
         engine.stats.sync_partial_err += counts.partial_refused;

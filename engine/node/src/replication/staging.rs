@@ -16,6 +16,7 @@ use squall_store::rdb::{LoadOptions, Loaded, Loader, Loading};
 use super::lineage::{Guard, Verdict, lineage_of};
 use super::{Replication, fresh_id};
 use crate::effect::Effects;
+use crate::marks::Mark;
 use crate::persistence::Persistence;
 
 pub(super) struct Staging {
@@ -116,7 +117,7 @@ impl Replication {
         let taken = staging.take(bytes);
         let makes_room = staging.welcome && !staging.replaces_nothing;
         match taken {
-            Err(reason) => self.refuse_dataset(engine, reason),
+            Err(reason) => self.refuse_dataset(engine, effects, reason),
             Ok(()) if makes_room && engine.config.repl_diskless_load == DisklessLoad::FlushBeforeLoad => {
                 self.make_room(engine, persistence, effects);
             }
@@ -135,7 +136,7 @@ impl Replication {
         let made_room = staging.replaces_nothing;
         match staging.finish() {
             Ok(staged) => self.install(engine, persistence, effects, staged),
-            Err(reason) => self.refuse_dataset(engine, reason),
+            Err(reason) => self.refuse_dataset(engine, effects, reason),
         }
         engine.loading &= !made_room;
     }
@@ -148,7 +149,11 @@ impl Replication {
         }
     }
 
-    fn refuse_dataset(&mut self, engine: &mut Engine, reason: Unfit) {
+    fn refuse_dataset(&mut self, engine: &mut Engine, effects: &mut Effects, reason: Unfit) {
+        effects.mark(match reason {
+            Unfit::Damaged(_) => Mark::SnapshotDamaged,
+            Unfit::Foreign(_) => Mark::SnapshotForeign,
+        });
         self.drop_staging(engine);
         let following = self.following.as_mut().expect("it came over the link");
         let reason = match reason {
@@ -163,6 +168,7 @@ impl Replication {
 
     /// The old dataset goes before the new one is complete.
     fn make_room(&mut self, engine: &mut Engine, persistence: &mut Persistence, effects: &mut Effects) {
+        effects.mark(Mark::MadeRoom);
         effects.notice("Flushing the old dataset to make room for the primary's");
         persistence.abort_saving(engine, effects);
         let own = fresh_id(engine);
@@ -195,6 +201,7 @@ impl Replication {
         self.advance_full_sync(engine, effects);
         engine.replace_keyspace(keyspace);
         self.stream_db = stream_db.min(engine.keyspace.databases() - 1);
+        effects.mark(Mark::SnapshotReceived);
         effects.notice(format!("the primary's dataset is in place: {} keys", loaded.keys));
         let following = self.following.as_mut().expect("the dataset came over its link");
         following.in_step();

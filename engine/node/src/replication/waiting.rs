@@ -10,6 +10,7 @@ use squall_resp::Reply;
 
 use super::Replication;
 use crate::effect::{Effect, Effects};
+use crate::marks::Mark;
 
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -101,6 +102,7 @@ impl Replication {
     /// The stream is no longer this server's: nobody can be told anything about it.
     pub(super) fn unblock_everyone(&mut self, engine: &mut Engine, effects: &mut Effects) {
         for (id, _) in std::mem::take(&mut self.waiting.clients) {
+            effects.mark(Mark::WaitUnblocked);
             answer(engine, effects, id, |reply| reply.error(ROLE_CHANGED));
         }
     }
@@ -119,6 +121,7 @@ impl Replication {
             let reached = reached[&waiter.offset];
             let answered = is_answered(waiter, reached);
             if answered {
+                effects.mark(if reached < waiter.replicas { Mark::WaitExpired } else { Mark::WaitAnswered });
                 answer(engine, effects, *id, |reply| reply.integer(reached as i64));
             }
             !answered
