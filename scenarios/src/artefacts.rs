@@ -65,6 +65,14 @@ pub fn write_page(path: &Path, report: &Report) -> io::Result<()> {
     std::fs::write(path, report.to_page().expect("a picture was asked for"))
 }
 
+/// Writes a result, and the directory that it lies in where that is missing.
+pub fn write_json(path: &Path, value: &serde_json::Value) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    std::fs::write(path, format!("{value:#}\n"))
+}
+
 /// A JUnit file: a suite for each scenario, a case for each seed.
 pub fn write_junit(path: &Path, runs: &[Ended]) -> io::Result<()> {
     std::fs::write(path, junit(runs))

@@ -2,6 +2,7 @@
 
 use crate::check::{ScenarioError, nearest};
 use crate::file::Scenario;
+use crate::hunt::swarm;
 
 /// A scenario that comes with the binary.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +27,51 @@ pub const ENTRIES: &[Entry] = entries![
     "drawn-faults",
 ];
 
+/// What is drawn anew from every seed.
+pub const SWARM: &str = "swarm";
+pub const SWARM_TITLE: &str =
+    "Every seed draws nodes, configuration, links, clients, faults and failovers anew";
+
+/// Where the scenario of a seed comes from.
+pub enum Source {
+    File(Box<Found>),
+    Swarm,
+}
+
 /// A scenario and what it is called: the name of an entry, or the path of a file.
+#[derive(Clone)]
 pub struct Found {
     pub name: String,
     pub text: String,
     pub scenario: Scenario,
+}
+
+/// Finds what `name` stands for: the swarm, an entry or a file.
+pub fn source(name: &str) -> Result<Source, ScenarioError> {
+    match name {
+        SWARM => Ok(Source::Swarm),
+        name => find(name).map(|found| Source::File(Box::new(found))),
+    }
+}
+
+impl Source {
+    pub fn name(&self) -> &str {
+        match self {
+            Source::File(found) => &found.name,
+            Source::Swarm => SWARM,
+        }
+    }
+
+    /// The scenario that is played with this seed.
+    pub fn at(&self, seed: u64) -> Found {
+        match self {
+            Source::File(found) => (**found).clone(),
+            Source::Swarm => {
+                let scenario = swarm::draw(seed);
+                Found { name: SWARM.to_owned(), text: scenario.to_text(), scenario }
+            }
+        }
+    }
 }
 
 /// Finds the entry `name`, or reads the file at that path.
@@ -48,7 +89,7 @@ fn read_file(path: &str) -> Result<String, ScenarioError> {
     let refuse =
         |message: String, suggestion| ScenarioError { file: path.to_owned(), line: 0, message, suggestion };
     if !path.ends_with(".toml") && !path.contains('/') {
-        let suggestion = nearest(path, ENTRIES.iter().map(|entry| entry.name));
+        let suggestion = nearest(path, ENTRIES.iter().map(|entry| entry.name).chain([SWARM]));
         return Err(refuse(
             "there is no scenario of this name; `squall list` shows them".to_owned(),
             suggestion,

@@ -32,20 +32,20 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use squall_sim::{FaultPlan, FaultStep, LinkSettings, PlanShape, Size, Span, Workload};
 use toml::Spanned;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// In one line, for `squall list`.
     pub title: String,
     /// What happens and what is to be learnt from it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
     /// redis.conf of every node.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub server: BTreeMap<String, Setting>,
     #[serde(rename = "node")]
     pub nodes: Vec<Spanned<NodeSpec>>,
@@ -68,19 +68,19 @@ pub struct Scenario {
     pub observe: Observe,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSpec {
     pub name: String,
     /// The node that it follows from its start.
     pub replica_of: Option<String>,
     /// redis.conf of this node, beside what all have.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, Setting>,
 }
 
 /// A value of redis.conf. A list repeats the directive.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Setting {
     Flag(bool),
@@ -89,7 +89,7 @@ pub enum Setting {
     Several(Vec<String>),
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientGroup {
     /// Their machines are called by it and a number: `w1`, `w2`, ...
@@ -99,14 +99,14 @@ pub struct ClientGroup {
 }
 
 /// How many faults are drawn, and whom they may befall.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drawn {
     pub steps: usize,
     pub nodes: Vec<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OperatorStep {
     pub at: Span,
     #[serde(flatten)]
@@ -114,7 +114,7 @@ pub struct OperatorStep {
 }
 
 /// What an operator does; over the network, and again until the node answers.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Order {
     /// `REPLICAOF NO ONE`.
@@ -129,7 +129,7 @@ pub enum Order {
     Heal,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Condition {
     /// The node says that it is a primary.
@@ -140,13 +140,13 @@ pub enum Condition {
     Syncing,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chaos {
     pub lasting: Span,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repair {
     /// After chaos all nodes must agree on one primary, follow it and serve writes within this.
@@ -154,7 +154,7 @@ pub struct Repair {
 }
 
 /// A bound on a measure; outside it the run fails.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     pub measure: String,
@@ -163,14 +163,14 @@ pub struct Expectation {
 }
 
 /// A count, or a duration or size as text.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Bound {
     Count(u64),
     Text(String),
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Observe {
     /// How often each node is asked for its state, from its own machine.
@@ -188,6 +188,11 @@ impl Default for Observe {
 }
 
 impl Scenario {
+    /// The scenario as a file that says the same.
+    pub fn to_text(&self) -> String {
+        toml::to_string(self).expect("a scenario can be written down")
+    }
+
     /// All faults of a run: those that are written down and those that the seed draws.
     pub fn plan(&self, seed: u64) -> FaultPlan {
         let mut steps: Vec<FaultStep> = self.faults.iter().map(|step| step.get_ref().clone()).collect();

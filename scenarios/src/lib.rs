@@ -12,6 +12,7 @@ mod cluster;
 mod evidence;
 pub mod file;
 pub mod fleet;
+pub mod hunt;
 mod lag;
 mod measures;
 mod operator;

@@ -28,6 +28,7 @@ pub struct Report {
     pub marks: Marks,
     /// What went against the scenario's expectations, or against what must always hold.
     pub failures: Vec<Failure>,
+    pub operations: u64,
     pub events: u64,
     pub simulated: Nanos,
     pub trace_lines: u64,
@@ -76,6 +77,7 @@ impl Report {
             measures,
             marks: evidence.marks,
             failures,
+            operations: evidence.history.len() as u64,
             events: run.events,
             simulated: run.simulated,
             trace_lines: run.trace.lines,

@@ -24,7 +24,7 @@ mod client;
 mod clock;
 mod connection;
 mod disk;
-mod entropy;
+pub mod entropy;
 mod fault;
 mod handshake;
 mod history;

@@ -86,6 +86,21 @@ enum Attempt {
 }
 
 impl Workload {
+    /// Clients that write now and then, to begin from.
+    pub fn writing(kind: Kind, nodes: Vec<String>, timeout_ms: u64) -> Workload {
+        Workload {
+            kind,
+            rate: 20.0,
+            write_to: nodes,
+            read_from: Vec::new(),
+            reads: 0.0,
+            keys: 1,
+            timeout: Span::from_millis(timeout_ms),
+            retries: 0,
+            value: Size(0),
+        }
+    }
+
     /// Says what is impossible about it.
     pub fn check(&self) -> Result<(), String> {
         if !(self.rate > 0.0 && self.rate <= 1_000_000.0) {

@@ -1,6 +1,7 @@
 //! `squall`: plays scenarios. The command line and what a terminal shows; everything else is in the library.
 #![forbid(unsafe_code)]
 
+mod hunt;
 mod progress;
 mod run;
 
@@ -9,8 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use squall_scenarios::MEASURES;
-use squall_scenarios::catalog::{ENTRIES, find};
+use squall_scenarios::catalog::{ENTRIES, SWARM, SWARM_TITLE, Source, find, source};
 
+use hunt::HuntArguments;
 use run::RunArguments;
 
 /// Plays partitions, crashes and slow links against Squall's own server code in a seeded world.
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   squall run primary-partition --seed 7
   squall run primary-partition --seed 7 --report picture.html
   squall run primary-partition --seeds 1..20 --jobs 2 --junit results.xml --artefacts failures
+  squall hunt swarm --for 10m --jobs 2 --out findings
   squall show primary-partition > mine.toml     # then edit it, and:
   squall run ./mine.toml --json
 
@@ -51,6 +54,8 @@ enum Command {
     },
     /// Shows what [[expect]] can be about.
     Measures,
+    /// Plays seed after seed, goes after what is rare, and tells what it found.
+    Hunt(HuntArguments),
     /// Plays a scenario and tells what came of it.
     Run(RunArguments),
 }
@@ -63,11 +68,12 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::List { names } => {
             let width = ENTRIES.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-            for entry in ENTRIES {
-                let title = find(entry.name).map(|found| found.scenario.title).unwrap_or_default();
+            let title = |name| find(name).map(|found| found.scenario.title).unwrap_or_default();
+            let entries = ENTRIES.iter().map(|entry| (entry.name, title(entry.name)));
+            for (name, title) in entries.chain([(SWARM, SWARM_TITLE.to_owned())]) {
                 match names {
-                    true => say(&format!("{}\n", entry.name)),
-                    false => say(&format!("{:width$}  {title}\n", entry.name)),
+                    true => say(&format!("{name}\n")),
+                    false => say(&format!("{name:width$}  {title}\n")),
                 }
             }
             ExitCode::SUCCESS
@@ -79,10 +85,12 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Command::Show { scenario, seed } => match find(&scenario) {
-            Ok(found) => {
+        Command::Show { scenario, seed } => match source(&scenario) {
+            Ok(source) => {
+                let found = source.at(seed.unwrap_or(1));
                 say(&found.text);
-                if let Some((seed, plan)) = seed.map(|seed| (seed, found.scenario.drawn_plan(seed))) {
+                if let (Some(seed), Source::File(_)) = (seed, &source) {
+                    let plan = found.scenario.drawn_plan(seed);
                     let plan = toml::to_string(&plan).expect("a plan can be written down");
                     say(&format!(
                         "\n# Drawn by seed {seed}; put these in the place of [drawn] to change them.\n{plan}"
@@ -92,6 +100,7 @@ fn main() -> ExitCode {
             }
             Err(error) => complain(CANNOT_BE_PLAYED, &error),
         },
+        Command::Hunt(arguments) => hunt::run(arguments),
         Command::Run(arguments) => run::run(arguments),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use squall_clock::Nanos;
 use squall_scenarios::artefacts::{Ended, keep, write_junit, write_page};
-use squall_scenarios::catalog::{Found, find};
+use squall_scenarios::catalog::{Source, source};
 use squall_scenarios::fleet::{Stop, each};
 use squall_scenarios::seeds::{Seeds, Shard};
 use squall_scenarios::{Report, RunOptions, Wall, play};
@@ -61,19 +61,19 @@ struct Played {
 }
 
 pub fn run(arguments: RunArguments) -> ExitCode {
-    let found = match find(&arguments.scenario) {
-        Ok(found) => found,
+    let source = match source(&arguments.scenario) {
+        Ok(source) => source,
         Err(error) => return complain(CANNOT_BE_PLAYED, &error),
     };
     let ended = match arguments.seeds {
-        None => run_one(&found, &arguments).map(|ended| vec![ended]),
-        Some(seeds) => run_many(&found, &arguments, seeds),
+        None => run_one(&source, &arguments).map(|ended| vec![ended]),
+        Some(seeds) => run_many(&source, &arguments, seeds),
     };
     let ended = match ended {
         Ok(ended) => ended,
         Err(error) => return complain(CANNOT_BE_PLAYED, &error),
     };
-    if let Err(error) = keep_results(&found, &arguments, &ended) {
+    if let Err(error) = keep_results(&source, &arguments, &ended) {
         return complain(CANNOT_BE_PLAYED, &error);
     }
     match (ended.iter().any(|run| run.panicked), ended.iter().all(Ended::passed)) {
@@ -83,24 +83,24 @@ pub fn run(arguments: RunArguments) -> ExitCode {
     }
 }
 
-fn run_one(found: &Found, arguments: &RunArguments) -> Result<Ended, String> {
+fn run_one(source: &Source, arguments: &RunArguments) -> Result<Ended, String> {
     let at = |path: &PathBuf, error: std::io::Error| format!("{}: {error}", path.display());
     let trace = match &arguments.trace {
         None => None,
         Some(path) => Some(open_trace(path).map_err(|error| at(path, error))?),
     };
-    let progress = Progress::show(&found.name, arguments.seed);
+    let progress = Progress::show(source.name(), arguments.seed);
     let options = RunOptions {
         seed: arguments.seed,
         trace,
         picture: arguments.report.is_some(),
         progress: Some(progress.clock()),
     };
-    let played = play_timed(found, options);
+    let played = play_timed(source, options);
     progress.end();
     match &played.outcome {
         Err(failure) => {
-            let replay = format!("squall run {} --seed {}", found.name, arguments.seed);
+            let replay = format!("squall run {} --seed {}", source.name(), arguments.seed);
             eprintln!("squall: the run panicked: {failure}\n  replay     {replay}");
         }
         Ok(report) => {
@@ -110,18 +110,18 @@ fn run_one(found: &Found, arguments: &RunArguments) -> Result<Ended, String> {
             }
         }
     }
-    Ok(played.ended(&found.name))
+    Ok(played.ended(source.name()))
 }
 
-fn run_many(found: &Found, arguments: &RunArguments, seeds: Seeds) -> Result<Vec<Ended>, String> {
+fn run_many(source: &Source, arguments: &RunArguments, seeds: Seeds) -> Result<Vec<Ended>, String> {
     let shard = arguments.shard.unwrap_or_default();
     let (total, mut done, mut failed) = (seeds.of(shard).count(), 0, 0);
     let mut line = Line::default();
     let mut ended = Vec::new();
-    let work = |seed| play_timed(found, RunOptions { seed, ..RunOptions::default() });
+    let work = |seed| play_timed(source, RunOptions { seed, ..RunOptions::default() });
     each(arguments.jobs, seeds.of(shard), &Stop::default(), work, |played: Played| {
         done += 1;
-        let run = played.ended(&found.name);
+        let run = played.ended(source.name());
         failed += usize::from(!run.passed());
         line.clear();
         match &played.outcome {
@@ -129,14 +129,18 @@ fn run_many(found: &Found, arguments: &RunArguments, seeds: Seeds) -> Result<Vec
             _ if !run.passed() => say(&format!("seed {}: {}\n", run.seed, run.failures.join("; "))),
             _ => {}
         }
-        line.show(&format!("{}: {done} of {total} seeds, {failed} failed", found.name));
+        line.show(&format!("{}: {done} of {total} seeds, {failed} failed", source.name()));
         ended.push(run);
     });
     line.clear();
     ended.sort_by_key(|run| run.seed);
     if !(arguments.json || arguments.quiet && failed == 0) {
         let speed: f64 = ended.iter().map(|run| run.seconds).sum();
-        say(&format!("{}: {} of {total} seeds passed in {speed:.1} s of work\n", found.name, total - failed));
+        say(&format!(
+            "{}: {} of {total} seeds passed in {speed:.1} s of work\n",
+            source.name(),
+            total - failed
+        ));
         for run in ended.iter().filter(|run| !run.passed()).take(10) {
             say(&format!("  replay     {}\n", run.replay()));
         }
@@ -155,13 +159,13 @@ fn tell(report: &Report, wall: Wall, arguments: &RunArguments) {
     }
 }
 
-fn keep_results(found: &Found, arguments: &RunArguments, ended: &[Ended]) -> std::io::Result<()> {
+fn keep_results(source: &Source, arguments: &RunArguments, ended: &[Ended]) -> std::io::Result<()> {
     if let Some(path) = &arguments.junit {
         write_junit(path, ended)?;
     }
     if let Some(directory) = &arguments.artefacts {
         for run in ended.iter().filter(|run| !run.passed()) {
-            let folder = keep(directory, found, run)?;
+            let folder = keep(directory, &source.at(run.seed), run)?;
             eprintln!("kept {}", folder.display());
         }
     }
@@ -169,8 +173,9 @@ fn keep_results(found: &Found, arguments: &RunArguments, ended: &[Ended]) -> std
 }
 
 #[allow(clippy::disallowed_methods, reason = "how fast a run goes is measured outside of its world")]
-fn play_timed(found: &Found, options: RunOptions) -> Played {
+fn play_timed(source: &Source, options: RunOptions) -> Played {
     let (seed, begun) = (options.seed, Instant::now());
+    let found = source.at(seed);
     let outcome = play(&found.name, &found.scenario, options);
     Played { seed, outcome, wall: Wall { elapsed: Nanos(begun.elapsed().as_nanos() as u64) } }
 }

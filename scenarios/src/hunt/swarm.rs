@@ -1,0 +1,260 @@
+//! The swarm: a scenario that is drawn whole from its seed. Each seed leaves some features out altogether and leans on
+//! others (swarm testing), for a plan with a little of everything hides what needs much of one thing.
+//!
+//! ```text
+//! seed   [ course: 16 bits | family: 48 bits ]
+//! ```
+//!
+//! Seeds of one family have the same nodes, configuration, links and clients; the course says what befalls them.
+//! A hunt that likes what it found in a family tries other courses of it; the seed alone replays any of them.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+use squall_sim::entropy::{below, chance, stream};
+use squall_sim::{
+    Fault, FaultPlan, FaultStep, Kind, Latency, LinkSettings, LogNormal, PlanShape, Size, Span, Workload,
+};
+use toml::Spanned;
+
+use crate::file::{
+    Bound, Chaos, ClientGroup, Expectation, NodeSpec, Observe, OperatorStep, Order, Repair, Scenario, Setting,
+};
+
+const FAMILY_BITS: u32 = 48;
+/// So many courses a family has beside its first.
+pub const COURSES_MAX: u64 = (1 << (64 - FAMILY_BITS)) - 1;
+const NODES_MAX: u64 = 6;
+const FAULTS_MAX: u64 = 14;
+
+pub fn family_of(seed: u64) -> u64 {
+    seed & ((1 << FAMILY_BITS) - 1)
+}
+
+/// Another seed of the same family.
+pub fn with_course(family: u64, course: u64) -> u64 {
+    family_of(family) | (course << FAMILY_BITS)
+}
+
+/// The scenario of a seed.
+pub fn draw(seed: u64) -> Scenario {
+    let mut shape = stream(family_of(seed), "swarm shape", 0);
+    let names = node_names(&mut shape);
+    let nodes = topology(&mut shape, &names);
+    let server = configuration(&mut shape);
+    let links = links(&mut shape);
+    let clients = client_groups(&mut shape, &names);
+    let mut course = stream(seed, "swarm course", 0);
+    let lasting = Span::from_secs(8 + below(&mut course, 18));
+    let faults = faults(&mut course, seed, &names, lasting);
+    let operator = operator(&mut course, &names, lasting);
+    let expectations = expectations(&nodes, &clients, &faults, &operator);
+    Scenario {
+        title: format!("What seed {seed} draws"),
+        about: String::new(),
+        server,
+        nodes: nodes.into_iter().map(placeless).collect(),
+        links,
+        clients: clients.into_iter().map(placeless).collect(),
+        faults: faults.into_iter().map(placeless).collect(),
+        drawn: None,
+        operator: operator.into_iter().map(placeless).collect(),
+        chaos: Chaos { lasting },
+        repair: Repair { within: Span::from_secs(90) },
+        expectations: expectations.into_iter().map(placeless).collect(),
+        observe: Observe::default(),
+    }
+}
+
+fn placeless<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+fn pick<'a, T>(rng: &mut ChaCha8Rng, choices: &'a [T]) -> &'a T {
+    &choices[below(rng, choices.len() as u64) as usize]
+}
+
+fn node_names(rng: &mut ChaCha8Rng) -> Vec<String> {
+    // Few nodes are the rule: most that can go wrong between many goes wrong between three.
+    let count = 2 + below(rng, NODES_MAX - 1).min(below(rng, NODES_MAX - 1));
+    ["a", "b", "c", "d", "e", "f"].iter().take(count as usize).map(|name| (*name).to_owned()).collect()
+}
+
+fn topology(rng: &mut ChaCha8Rng, names: &[String]) -> Vec<NodeSpec> {
+    let chains = chance(rng, 0.4);
+    let node = |(number, name): (usize, &String)| {
+        let above = if chains { below(rng, number as u64) as usize } else { 0 };
+        let replica_of = (number > 0).then(|| names[above].clone());
+        NodeSpec { name: name.clone(), replica_of, config: BTreeMap::new() }
+    };
+    names.iter().enumerate().map(node).collect()
+}
+
+/// Half of the directives are left at their defaults.
+fn configuration(rng: &mut ChaCha8Rng) -> BTreeMap<String, Setting> {
+    let text = |text: &str| Setting::Text(text.to_owned());
+    let choices = [
+        ("repl-backlog-size", vec![text("16kb"), text("64kb"), text("256kb")]),
+        ("repl-timeout", vec![Setting::Number(3), Setting::Number(5), Setting::Number(10)]),
+        ("repl-ping-replica-period", vec![Setting::Number(1), Setting::Number(2)]),
+        ("repl-diskless-sync", vec![Setting::Flag(true), Setting::Flag(false)]),
+        ("repl-diskless-sync-delay", vec![Setting::Number(0), Setting::Number(1)]),
+        ("save", vec![text("1 1"), text("5 20")]),
+        ("min-replicas-to-write", vec![Setting::Number(1)]),
+        ("min-replicas-max-lag", vec![Setting::Number(2), Setting::Number(5)]),
+        ("client-output-buffer-limit", vec![text("replica 8mb 4mb 10")]),
+        ("hz", vec![Setting::Number(1), Setting::Number(100)]),
+        ("rdbcompression", vec![Setting::Flag(false)]),
+    ];
+    let mut drawn = BTreeMap::new();
+    for (name, values) in choices {
+        let value = pick(rng, &values).clone();
+        if chance(rng, 0.5) {
+            drawn.insert(name.to_owned(), value);
+        }
+    }
+    drawn
+}
+
+fn links(rng: &mut ChaCha8Rng) -> LinkSettings {
+    let median = Span::from_micros(100 + below(rng, 900));
+    let latency = Latency::LogNormal(LogNormal { median, sigma: *pick(rng, &[0.0, 0.3, 0.8]) });
+    LinkSettings {
+        latency,
+        bandwidth: None,
+        window: *pick(rng, &[Size(256 << 10), Size(64 << 10), Size(4 << 10)]),
+        loss: *pick(rng, &[0.0, 0.0, 0.001, 0.01]),
+        short: *pick(rng, &[0.0, 0.0, 0.05, 0.3]),
+    }
+}
+
+fn client_groups(rng: &mut ChaCha8Rng, names: &[String]) -> Vec<ClientGroup> {
+    let mut groups = Vec::new();
+    let kinds = [("l", Kind::Ledgers), ("i", Kind::Counters), ("r", Kind::Registers)];
+    for (number, (name, kind)) in kinds.into_iter().enumerate() {
+        let wanted = chance(rng, 0.6) || (number == 2 && groups.is_empty());
+        let reads_replicas = chance(rng, 0.5);
+        let work = Workload {
+            kind,
+            rate: *pick(rng, &[5.0, 20.0, 60.0]),
+            reads: if kind == Kind::Ledgers { 0.0 } else { *pick(rng, &[0.0, 0.3, 0.7]) },
+            keys: *pick(rng, &[1, 4, 50]),
+            value: *pick(rng, &[Size(0), Size(64), Size(500), Size(2 << 10)]),
+            read_from: if reads_replicas { names[1..].to_vec() } else { Vec::new() },
+            ..Workload::writing(kind, names.to_vec(), *pick(rng, &[200, 500, 1_000]))
+        };
+        let count = 1 + below(rng, 4) as u32;
+        if wanted {
+            groups.push(ClientGroup { name: name.to_owned(), count, work });
+        }
+    }
+    groups
+}
+
+fn faults(rng: &mut ChaCha8Rng, seed: u64, names: &[String], lasting: Span) -> Vec<FaultStep> {
+    let steps = below(rng, FAULTS_MAX) as usize;
+    let plan = FaultPlan::draw(seed, &PlanShape { nodes: names.to_vec(), within: lasting, steps });
+    // A course leaves some kinds of faults out.
+    let left_out: Vec<_> = (0..3).map(|_| below(rng, 20)).collect();
+    let kept = |step: &FaultStep| !left_out.contains(&kind_number(&step.fault));
+    plan.steps.into_iter().filter(kept).collect()
+}
+
+fn kind_number(fault: &Fault) -> u64 {
+    match fault {
+        Fault::Partition { .. } => 0,
+        Fault::Cut { .. } => 1,
+        Fault::Crash { .. } => 2,
+        Fault::PowerLoss { .. } => 3,
+        Fault::Pause { .. } => 4,
+        Fault::Link { .. } => 5,
+        Fault::Reset { .. } => 6,
+        Fault::Disk { .. } => 7,
+        Fault::ClockJump { .. } => 8,
+        _ => 9,
+    }
+}
+
+/// Up to two failovers in the midst of it; and where there was one, the order of things afterwards, since a process
+/// that was started again follows what its configuration says.
+fn operator(rng: &mut ChaCha8Rng, names: &[String], lasting: Span) -> Vec<OperatorStep> {
+    let failovers = below(rng, 3);
+    if failovers == 0 {
+        return Vec::new();
+    }
+    let millis = lasting.0.as_millis();
+    let mut times: Vec<u64> = (0..failovers).map(|_| below(rng, millis * 4 / 5)).collect();
+    times.sort_unstable();
+    let mut steps = Vec::new();
+    let mut chosen = names[0].clone();
+    for at in times {
+        chosen = pick(rng, names).clone();
+        let others: Vec<_> = names.iter().filter(|_| chance(rng, 0.7)).collect();
+        hand_over(&mut steps, Span::from_millis(at), &chosen, others);
+    }
+    hand_over(&mut steps, Span::from_millis(millis + 500), &chosen, names.iter().collect());
+    steps
+}
+
+fn hand_over(steps: &mut Vec<OperatorStep>, at: Span, chosen: &str, others: Vec<&String>) {
+    steps.push(OperatorStep { at, order: Order::Promote { node: chosen.to_owned() } });
+    for node in others.into_iter().filter(|node| *node != chosen) {
+        let order = Order::Replicate { node: node.clone(), of: chosen.to_owned() };
+        steps.push(OperatorStep { at, order });
+    }
+}
+
+/// What must hold whatever happens is checked in every run. Where nobody but the first primary ever serves, and its
+/// process never ends, more must hold: nothing is lost, and what it says of itself is the truth.
+fn expectations(
+    nodes: &[NodeSpec],
+    clients: &[ClientGroup],
+    faults: &[FaultStep],
+    operator: &[OperatorStep],
+) -> Vec<Expectation> {
+    let bound = |measure: &str, most: u64| Expectation {
+        measure: measure.to_owned(),
+        at_least: None,
+        at_most: Some(Bound::Count(most)),
+    };
+    let primary = &nodes[0].name;
+    let ends = |step: &FaultStep| match &step.fault {
+        Fault::Crash { node } | Fault::PowerLoss { node, .. } => node == primary,
+        _ => false,
+    };
+    let mut expected = Vec::new();
+    if operator.is_empty() && !faults.iter().any(ends) {
+        expected.push(bound("lost-writes", 0));
+        if clients.iter().all(|group| group.work.read_from.is_empty()) {
+            expected.push(bound("violated-keys", 0));
+        }
+    }
+    expected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is drawn can be played, written down, and read back as the same.
+    #[test]
+    fn every_seed_draws_a_scenario_that_a_file_can_hold() {
+        for seed in (0..300).map(|n| with_course(n, n % 3)) {
+            let text = draw(seed).to_text();
+            let again = Scenario::read("swarm.toml", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            assert_eq!(again.to_text(), text);
+        }
+    }
+
+    #[test]
+    fn a_family_shares_all_but_its_course() {
+        let (first, second) = (draw(7), draw(with_course(7, 5)));
+        let nodes = |scenario: &Scenario| {
+            scenario.nodes.iter().map(|node| node.get_ref().name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(nodes(&first), nodes(&second));
+        assert_eq!(format!("{:?}", first.server), format!("{:?}", second.server));
+        assert_ne!(format!("{:?}", first.faults), format!("{:?}", second.faults));
+        assert_eq!(family_of(with_course(7, COURSES_MAX)), 7);
+    }
+}
