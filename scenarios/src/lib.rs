@@ -19,7 +19,9 @@ mod operator;
 mod picture;
 mod report;
 pub mod seeds;
+pub mod shrink;
 mod stage;
+pub mod study;
 
 pub use check::ScenarioError;
 pub use file::Scenario;

@@ -250,6 +250,26 @@ impl Fault {
         }
     }
 
+    /// Takes a machine out of it; false where nothing is left of it then.
+    pub fn forget(&mut self, name: &str) -> bool {
+        match self {
+            Fault::Cut { from, to }
+            | Fault::Partition { left: from, right: to }
+            | Fault::Link { from, to, .. }
+            | Fault::Reset { from, to }
+            | Fault::Mute { from, to, .. } => {
+                from.retain(|other| other != name);
+                to.retain(|other| other != name);
+                !from.is_empty() && !to.is_empty()
+            }
+            Fault::Isolate { nodes } => {
+                nodes.retain(|other| other != name);
+                !nodes.is_empty()
+            }
+            _ => !self.names().0.contains(&name),
+        }
+    }
+
     /// Whom it befalls: those on its smaller side, or both where it names both.
     fn machines(&self, world: &World) -> Vec<String> {
         let (left, right) = self.names();

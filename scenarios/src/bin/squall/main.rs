@@ -4,6 +4,8 @@
 mod hunt;
 mod progress;
 mod run;
+mod shrink;
+mod study;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,6 +16,8 @@ use squall_scenarios::catalog::{ENTRIES, SWARM, SWARM_TITLE, Source, find, sourc
 
 use hunt::HuntArguments;
 use run::RunArguments;
+use shrink::ShrinkArguments;
+use study::StudyArguments;
 
 /// Plays partitions, crashes and slow links against Squall's own server code in a seeded world.
 ///
@@ -32,6 +36,8 @@ const EXAMPLES: &str = "Examples:
   squall run primary-partition --seed 7 --report picture.html
   squall run primary-partition --seeds 1..20 --jobs 2 --junit results.xml --artefacts failures
   squall hunt swarm --for 10m --jobs 2 --out findings
+  squall shrink swarm --seed 4711 --out smallest.toml
+  squall study replication-lag --out lag --jobs 2
   squall show primary-partition > mine.toml     # then edit it, and:
   squall run ./mine.toml --json
 
@@ -56,6 +62,10 @@ enum Command {
     Measures,
     /// Plays seed after seed, goes after what is rare, and tells what it found.
     Hunt(HuntArguments),
+    /// Makes a failing scenario smaller while it fails, and writes it down to be committed.
+    Shrink(ShrinkArguments),
+    /// Answers a question about replication by sweeping parameters, with tables, figures and a page.
+    Study(StudyArguments),
     /// Plays a scenario and tells what came of it.
     Run(RunArguments),
 }
@@ -101,6 +111,8 @@ fn main() -> ExitCode {
             Err(error) => complain(CANNOT_BE_PLAYED, &error),
         },
         Command::Hunt(arguments) => hunt::run(arguments),
+        Command::Shrink(arguments) => shrink::run(arguments),
+        Command::Study(arguments) => study::run(arguments),
         Command::Run(arguments) => run::run(arguments),
     }
 }

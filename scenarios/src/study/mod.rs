@@ -1,0 +1,223 @@
+//! Studies: one question each, answered by sweeping parameters of a small scenario, with many seeds at each point.
+//! What comes out is the same for the same commit, however many threads work on it: `runs.csv` (every run),
+//! `points.csv` (mean and confidence interval of each point), a figure for each curve, and a page with all of it.
+
+mod figure;
+mod page;
+mod questions;
+mod statistics;
+
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+
+use squall_sim::RunFailure;
+
+use crate::file::Scenario;
+use crate::fleet::{Stop, each};
+use crate::report::Report;
+use crate::stage::{RunOptions, play};
+pub use questions::STUDIES;
+pub use statistics::Estimate;
+
+/// A question and how it is put to the simulator.
+pub struct Study {
+    pub name: &'static str,
+    pub title: &'static str,
+    /// What is asked, what is varied, what is held; for the page.
+    pub method: &'static str,
+    pub(crate) sweeps: fn() -> Vec<Sweep>,
+    pub(crate) outcomes: &'static [Measured],
+}
+
+/// One parameter at several values, perhaps for several series.
+pub(crate) struct Sweep {
+    pub(crate) name: &'static str,
+    pub(crate) axis: &'static str,
+    pub(crate) is_logarithmic: bool,
+    pub(crate) points: Vec<Point>,
+}
+
+pub(crate) struct Point {
+    pub(crate) series: &'static str,
+    pub(crate) x: f64,
+    pub(crate) scenario: Scenario,
+}
+
+/// What is taken from a run.
+pub(crate) struct Measured {
+    pub(crate) name: &'static str,
+    pub(crate) axis: &'static str,
+    pub(crate) of: fn(&Report) -> Option<f64>,
+}
+
+/// One run of one point.
+#[derive(Clone, Debug)]
+pub(crate) struct Trial {
+    pub(crate) sweep: usize,
+    pub(crate) point: usize,
+    pub(crate) seed: u64,
+    /// By number of the outcome; nothing where the run did not get that far.
+    pub(crate) values: Vec<Option<f64>>,
+}
+
+/// All trials of a study, in order.
+pub struct Findings {
+    pub(crate) study: &'static Study,
+    pub(crate) sweeps: Vec<Sweep>,
+    pub(crate) trials: Vec<Trial>,
+    pub(crate) seeds: u64,
+    /// Runs that ended in a panic, or against what must always hold.
+    pub broken: Vec<String>,
+}
+
+/// Plays all points with `seeds` seeds each and tells how many of how many runs are done.
+pub fn conduct(
+    study: &'static Study,
+    seeds: u64,
+    jobs: usize,
+    stop: &Stop,
+    mut tell: impl FnMut(usize, usize),
+) -> Findings {
+    let sweeps = (study.sweeps)();
+    let mut tasks = Vec::new();
+    for (sweep, parameter) in sweeps.iter().enumerate() {
+        for point in 0..parameter.points.len() {
+            tasks.extend((1..=seeds).map(|seed| (sweep, point, seed)));
+        }
+    }
+    let total = tasks.len();
+    let (mut trials, mut broken) = (Vec::new(), Vec::new());
+    let work = |(sweep, point, seed): (usize, usize, u64)| {
+        let scenario = &sweeps[sweep].points[point].scenario;
+        let outcome = play(study.name, scenario, RunOptions { seed, ..RunOptions::default() });
+        (sweep, point, seed, outcome)
+    };
+    each(jobs, tasks.into_iter(), stop, work, |(sweep, point, seed, outcome)| {
+        let place = format!("{} at {}, seed {seed}", sweeps[sweep].name, sweeps[sweep].points[point].x);
+        let values = match outcome {
+            Ok(report) => {
+                broken.extend(report.failures.iter().map(|failure| format!("{place}: {}", failure.text)));
+                study.outcomes.iter().map(|measured| (measured.of)(&report)).collect()
+            }
+            Err(RunFailure { message }) => {
+                broken.push(format!("{place}: {message}"));
+                vec![None; study.outcomes.len()]
+            }
+        };
+        trials.push(Trial { sweep, point, seed, values });
+        tell(trials.len(), total);
+    });
+    trials.sort_by_key(|trial| (trial.sweep, trial.point, trial.seed));
+    broken.sort();
+    Findings { study, sweeps, trials, seeds, broken }
+}
+
+impl Findings {
+    /// Mean and interval of one outcome at one point.
+    pub(crate) fn estimate(&self, sweep: usize, point: usize, outcome: usize) -> Option<Estimate> {
+        let here = self.trials.iter().filter(|trial| (trial.sweep, trial.point) == (sweep, point));
+        Estimate::of(&here.filter_map(|trial| trial.values[outcome]).collect::<Vec<_>>())
+    }
+
+    /// Writes tables, figures and page into a directory.
+    #[allow(clippy::disallowed_methods, reason = "a study is written for people")]
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(directory.join("runs.csv"), self.runs_csv())?;
+        std::fs::write(directory.join("points.csv"), self.points_csv())?;
+        let mut figures = Vec::new();
+        for sweep in 0..self.sweeps.len() {
+            for outcome in 0..self.study.outcomes.len() {
+                let svg = figure::draw(self, sweep, outcome).map_err(io::Error::other)?;
+                let name = format!("{}-{}.svg", self.sweeps[sweep].name, self.study.outcomes[outcome].name);
+                std::fs::write(directory.join(&name), &svg)?;
+                figures.push((sweep, outcome, svg));
+            }
+        }
+        std::fs::write(directory.join("index.html"), page::of(self, &figures))
+    }
+
+    fn runs_csv(&self) -> String {
+        let names: Vec<&str> = self.study.outcomes.iter().map(|measured| measured.name).collect();
+        let mut text = format!("sweep,series,value,seed,{}\n", names.join(","));
+        for trial in &self.trials {
+            let (sweep, point) = (&self.sweeps[trial.sweep], &self.sweeps[trial.sweep].points[trial.point]);
+            let cells =
+                trial.values.iter().map(|value| value.map_or_else(String::new, |value| value.to_string()));
+            let cells = cells.collect::<Vec<_>>().join(",");
+            let _ = writeln!(text, "{},{},{},{},{cells}", sweep.name, point.series, point.x, trial.seed);
+        }
+        text
+    }
+
+    fn points_csv(&self) -> String {
+        let mut text = "sweep,series,value,outcome,runs,mean,low,high,least,most\n".to_owned();
+        for (number, sweep) in self.sweeps.iter().enumerate() {
+            for (place, point) in sweep.points.iter().enumerate() {
+                for (outcome, measured) in self.study.outcomes.iter().enumerate() {
+                    let Some(estimate) = self.estimate(number, place, outcome) else { continue };
+                    let Estimate { runs, mean, half_width, least, most } = estimate;
+                    let (low, high) = (mean - half_width, mean + half_width);
+                    let _ = writeln!(
+                        text,
+                        "{},{},{},{},{runs},{mean},{low},{high},{least},{most}",
+                        sweep.name, point.series, point.x, measured.name
+                    );
+                }
+            }
+        }
+        text
+    }
+}
+
+/// The study of a name.
+pub fn find(name: &str) -> Option<&'static Study> {
+    STUDIES.iter().find(|study| study.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(directory: &Path, name: &str) -> String {
+        #[allow(clippy::disallowed_methods, reason = "a test reads what was written")]
+        let bytes = std::fs::read(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        String::from_utf8(bytes).expect("text")
+    }
+
+    /// A study in small: each point once, on one thread and on three, gives the same files; and they say what is known
+    /// beforehand, that lag grows with the latency of the link.
+    #[test]
+    fn a_study_is_the_same_whoever_conducts_it_and_tells_the_truth() {
+        let study = find("replication-lag").expect("it is there");
+        let (one, three) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let findings = conduct(study, 1, 1, &Stop::default(), |_, _| {});
+        assert_eq!(findings.broken, Vec::<String>::new());
+        findings.write(one.path()).expect("it can be written");
+        conduct(study, 1, 3, &Stop::default(), |_, _| {}).write(three.path()).expect("it can be written");
+        for name in ["runs.csv", "points.csv", "index.html", "link-latency-lag-median.svg"] {
+            assert_eq!(text_of(one.path(), name), text_of(three.path(), name), "{name}");
+        }
+        let sweep =
+            findings.sweeps.iter().position(|sweep| sweep.name == "link-latency").expect("it is swept");
+        let last = findings.sweeps[sweep].points.len() - 1;
+        let mean = |point| findings.estimate(sweep, point, 0).expect("it was measured").mean;
+        assert!(mean(last) > 2.0 * mean(0), "{} and {}", mean(0), mean(last));
+        assert!(text_of(one.path(), "index.html").contains("<svg"));
+    }
+
+    #[test]
+    fn every_point_of_every_study_can_be_played() {
+        for study in STUDIES {
+            for sweep in (study.sweeps)() {
+                for point in sweep.points {
+                    let text = point.scenario.to_text();
+                    let read = Scenario::read(study.name, &text);
+                    assert!(read.is_ok(), "{} {} at {}: {:?}", study.name, sweep.name, point.x, read.err());
+                }
+            }
+        }
+    }
+}
