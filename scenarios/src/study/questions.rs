@@ -62,7 +62,7 @@ pub const STUDIES: &[Study] = &[
     Study {
         name: "failover-time",
         title: "How long are writes not served?",
-        method: "The primary's process ends five seconds in; an operator promotes a replica after the delay that is \
+        method: "The primary loses power five seconds in; an operator promotes a replica after the delay that is \
                  swept, or after one second where something else is. The time runs from the fault to the first write \
                  that the promoted node acknowledges, and from one served operation of the worst client to its next.",
         sweeps: failover_sweeps,
