@@ -24,6 +24,7 @@ pub mod error;
 mod expiration;
 mod float;
 pub mod generic;
+pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod lists;

@@ -111,6 +111,18 @@ fn getkeys_finds_what_redis_finds() {
         "getset a b",
         "touch a b c",
         "restore k 0 v",
+        "zadd k 1 a",
+        "zunionstore d 2 a b weights 1 2",
+        "zunion 2 a b withscores",
+        "zmpop 2 a b min",
+        "zrangestore d k 0 1",
+        "bitop and d a b",
+        "pfmerge d a b",
+        "georadius k 1 2 3 m store d",
+        "georadius k 1 2 3 m store d storedist e",
+        "georadiusbymember k m 3 m storedist e",
+        "georadiusbymember k m 3 m",
+        "geosearchstore d k fromlonlat 1 2 byradius 3 m",
     ] {
         for command in ["command getkeys ", "command getkeysandflags "] {
             let words = format!("{command}{request}");

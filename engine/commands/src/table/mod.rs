@@ -28,6 +28,7 @@ const FAMILIES: &[&[Command]] = &[
     crate::cluster::ROWS,
     crate::connection::ROWS,
     crate::generic::ROWS,
+    crate::geo::ROWS,
     crate::hashes::ROWS,
     crate::hyperloglog::ROWS,
     crate::lists::ROWS,

@@ -5,6 +5,7 @@
 //! it is. What follows `|` are options; up to four of them are appended, each as often as chance has it.
 
 pub mod bitmaps;
+pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod lists;
@@ -25,6 +26,7 @@ pub struct Family {
 pub const STRINGS: Family = Family { grammar: strings::GRAMMAR, word: strings::word };
 pub const BITMAPS: Family = Family { grammar: bitmaps::GRAMMAR, word: bitmaps::word };
 pub const HYPERLOGLOG: Family = Family { grammar: hyperloglog::GRAMMAR, word: hyperloglog::word };
+pub const GEO: Family = Family { grammar: geo::GRAMMAR, word: geo::word };
 pub const SORTED_SETS: Family = Family { grammar: sorted_sets::GRAMMAR, word: sorted_sets::word };
 
 pub const HASHES: Family = Family { grammar: hashes::GRAMMAR, word: hashes::word };
