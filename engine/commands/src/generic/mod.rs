@@ -8,5 +8,6 @@ mod object;
 mod relocate;
 mod rows;
 pub(crate) mod scan;
+mod sort;
 
 pub use rows::ROWS;

@@ -1,7 +1,7 @@
 //! The rows of the generic family: each command as data. Arity, flags, key positions and tips are those that real
 //! servers report.
 
-use super::{databases::*, dump::*, expire::*, keys::*, object::*, relocate::*, scan::*};
+use super::{databases::*, dump::*, expire::*, keys::*, object::*, relocate::*, scan::*, sort::*};
 use crate::table::{Argument, Category, Command, Flag, Group, KeyFlag, KeySpec};
 
 pub const ROWS: &[Command] = &[
@@ -419,4 +419,52 @@ pub const ROWS: &[Command] = &[
         .complexity("O(1)")
         .summary("Chooses the database of the connection.")
         .arguments(&[Argument::integer("index")]),
+    Command::new("sort", -2, sort)
+        .group(Group::Generic)
+        .flags(&[Flag::DenyOom, Flag::MovableKeys, Flag::Write])
+        .keys(&[
+            KeySpec::one(1, &[KeyFlag::Ro, KeyFlag::Access]),
+            KeySpec::unknown(&[KeyFlag::Ro, KeyFlag::Access]),
+            KeySpec::unknown(&[KeyFlag::Ow, KeyFlag::Update]),
+        ])
+        .acl(&[Category::Dangerous, Category::List, Category::Set, Category::SortedSet])
+        .keys_found_by(keys_of_sort)
+        .since("1.0.0")
+        .complexity("O(N+M*log(M)) with N the elements and M those returned")
+        .summary("Sorts the elements of a list, a set or a sorted set, and may store the result.")
+        .arguments(&[
+            Argument::key("key", 0),
+            Argument::pattern("by-pattern").token("BY").optional(),
+            Argument::block("limit", &[Argument::integer("offset"), Argument::integer("count")])
+                .token("LIMIT")
+                .optional(),
+            Argument::pattern("get-pattern").token("GET").optional().multiple_token(),
+            Argument::one_of("order", &[Argument::word("asc", "ASC"), Argument::word("desc", "DESC")])
+                .optional(),
+            Argument::word("sorting", "ALPHA").optional(),
+            Argument::key("destination", 2).token("STORE").optional(),
+        ]),
+    Command::new("sort_ro", -2, sort_ro)
+        .group(Group::Generic)
+        .flags(&[Flag::MovableKeys, Flag::ReadOnly])
+        .keys(&[
+            KeySpec::one(1, &[KeyFlag::Ro, KeyFlag::Access]),
+            KeySpec::unknown(&[KeyFlag::Ro, KeyFlag::Access]),
+        ])
+        .acl(&[Category::Dangerous, Category::List, Category::Set, Category::SortedSet])
+        .keys_found_by(keys_of_sort)
+        .since("7.0.0")
+        .complexity("O(N+M*log(M)) with N the elements and M those returned")
+        .summary("Sorts the elements of a list, a set or a sorted set.")
+        .arguments(&[
+            Argument::key("key", 0),
+            Argument::pattern("by-pattern").token("BY").optional(),
+            Argument::block("limit", &[Argument::integer("offset"), Argument::integer("count")])
+                .token("LIMIT")
+                .optional(),
+            Argument::pattern("get-pattern").token("GET").optional().multiple_token(),
+            Argument::one_of("order", &[Argument::word("asc", "ASC"), Argument::word("desc", "DESC")])
+                .optional(),
+            Argument::word("sorting", "ALPHA").optional(),
+        ]),
 ];

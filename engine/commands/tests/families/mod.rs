@@ -11,6 +11,7 @@ pub mod hyperloglog;
 pub mod lists;
 pub mod sets;
 pub mod sorted_sets;
+pub mod sorting;
 pub mod strings;
 
 use proptest::prelude::*;
@@ -30,6 +31,7 @@ pub const GEO: Family = Family { grammar: geo::GRAMMAR, word: geo::word };
 pub const SORTED_SETS: Family = Family { grammar: sorted_sets::GRAMMAR, word: sorted_sets::word };
 
 pub const HASHES: Family = Family { grammar: hashes::GRAMMAR, word: hashes::word };
+pub const SORTING: Family = Family { grammar: sorting::GRAMMAR, word: sorting::word };
 pub const LISTS: Family = Family { grammar: lists::GRAMMAR, word: lists::word };
 pub const SETS: Family = Family { grammar: sets::GRAMMAR, word: sets::word };
 
