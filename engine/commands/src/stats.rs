@@ -41,6 +41,8 @@ pub struct Stats {
     pub keyspace_hits: u64,
     pub keyspace_misses: u64,
     pub expired_keys: u64,
+    /// Fields of hashes.
+    pub expired_fields: u64,
     pub evicted_keys: u64,
     pub expire_cycle_time_caps: u64,
     pub query_buffer_disconnections: u64,
@@ -73,6 +75,7 @@ impl Stats {
             keyspace_hits: 0,
             keyspace_misses: 0,
             expired_keys: 0,
+            expired_fields: 0,
             evicted_keys: 0,
             expire_cycle_time_caps: 0,
             query_buffer_disconnections: 0,

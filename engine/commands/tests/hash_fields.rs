@@ -35,6 +35,7 @@ fn fields_expire_apart_from_each_other() {
     let (mut world, client) = start();
     assert_eq!(world.ask(client, "HEXPIRE h 10 FIELDS 3 a b nosuch"), "*3\r\n:1\r\n:1\r\n:-2\r\n");
     assert_eq!(world.ask(client, "OBJECT ENCODING h"), "$10\r\nlistpackex\r\n");
+    assert!(world.ask(client, "INFO keyspace").contains("subexpiry=1\r\n"));
     assert_eq!(world.ask(client, "HTTL h FIELDS 4 a b c d"), "*4\r\n:10\r\n:10\r\n:-1\r\n:-2\r\n");
     assert_eq!(world.ask(client, "HPEXPIRETIME h FIELDS 1 a"), "*1\r\n:1893456010000\r\n");
     assert_eq!(world.ask(client, "HEXPIRETIME h FIELDS 1 a"), "*1\r\n:1893456010\r\n");
@@ -184,6 +185,7 @@ fn a_replica_hides_what_has_expired_and_keeps_it() {
     world.propagated();
     assert!(world.engine.expire_step(1_000));
     assert_eq!(world.propagated(), "HDEL h a b");
+    assert!(world.ask(client, "INFO stats").contains("expired_subkeys:2\r\n"));
     assert_eq!(world.ask(client, "HLEN h"), ":1\r\n");
 }
 

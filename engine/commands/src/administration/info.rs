@@ -157,7 +157,10 @@ fn keyspace_section(source: &Source<'_>, text: &mut String) {
         let db = keyspace.db(number);
         if !db.is_empty() {
             let (keys, expires, ttl) = (db.len(), db.volatile_len(), db.average_ttl_ms(now));
-            let _ = write!(text, "db{number}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0\r\n");
+            let hashes = db.expiring_hashes_len();
+            let line =
+                format!("db{number}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry={hashes}\r\n");
+            text.push_str(&line);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = write!(text, "{name}:{value}\r\n");
     };
-    line("expired_subkeys", &0);
+    line("expired_subkeys", &stats.expired_fields);
     line("expired_keys", &stats.expired_keys);
     line("expired_stale_perc", &"0.00");
     line("expired_time_cap_reached_count", &stats.expire_cycle_time_caps);

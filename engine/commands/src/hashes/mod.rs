@@ -132,6 +132,7 @@ impl Engine {
                 [b"HDEL".as_slice(), key].into_iter().chain(part.iter().map(Vec::as_slice)).collect();
             self.propagation.also(db, &words);
         }
+        self.stats.expired_fields += expired.len() as u64;
         self.touched(db, key);
         self.notify_edited(db, key, EventClass::Hash, "hexpired");
         expired.len()

@@ -39,9 +39,9 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         30 => (db.clone(), key.clone(), length.clone(), time.clone()).prop_map(|(d, k, l, t)| Op::Set(d, k, l, t)),
         10 => (db.clone(), key.clone(), 0usize..50).prop_map(|(d, k, l)| Op::Append(d, k, l)),
-        3 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..300).prop_map(|(d, k, f, n)| Op::SetFields(d, k, f, n)),
+        3 => (db.clone(), 0..COLLECTIONS, 0u16..500, 1u16..150).prop_map(|(d, k, f, n)| Op::SetFields(d, k, f, n)),
         10 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..10).prop_map(|(d, k, f, n)| Op::SetFields(d, k, f, n)),
-        3 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..300).prop_map(|(d, k, f, n)| Op::RemoveFields(d, k, f, n)),
+        3 => (db.clone(), 0..COLLECTIONS, 0u16..500, 1u16..150).prop_map(|(d, k, f, n)| Op::RemoveFields(d, k, f, n)),
         10 => (db.clone(), key.clone(), time).prop_map(|(d, k, t)| Op::Expire(d, k, t)),
         10 => (db.clone(), key.clone()).prop_map(|(d, k)| Op::Remove(d, k)),
         3 => (db.clone(), key).prop_map(|(d, k)| Op::RemoveMany(d, k)),
@@ -160,7 +160,7 @@ fn keyspace(by_slot: bool, seed: u64) -> Keyspace {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn a_snapshot_is_the_content_at_its_beginning(
