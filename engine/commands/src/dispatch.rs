@@ -5,12 +5,14 @@
 //! [`Gates`], the state of server and session closes some, and only where the two sets meet is it looked
 //! at in detail who refuses.
 
+use squall_clock::Mono;
 use squall_resp::{Args, Output, Protocol, Reply};
 
 use crate::administration::monitor;
 use crate::context::Context;
 use crate::engine::{Engine, Role};
-use crate::error::CommandError;
+use crate::error::{CommandError, CommandResult};
+use crate::propagation::Verdict;
 use crate::server::{LogLevel, Server};
 use crate::session::{Blocked, ReplyMode, Session};
 use crate::table::{Command, Flag, Found, Row};
@@ -48,7 +50,8 @@ impl Gates {
         let flags = command.flags;
         let mut bits = Gates::ANY | Gates::MULTI;
         let mut add = |condition: bool, bit: u16| bits |= if condition { bit } else { 0 };
-        add(flags.has(Flag::Write) || flags.has(Flag::MayReplicate), Gates::WRITE);
+        let may_write = flags.has(Flag::NoMandatoryKeys) && !flags.has(Flag::ReadOnly);
+        add(flags.has(Flag::Write) || flags.has(Flag::MayReplicate) || may_write, Gates::WRITE);
         add(flags.has(Flag::DenyOom), Gates::DENY_OOM);
         add(!flags.has(Flag::Loading), Gates::NOT_WHILE_LOADING);
         add(!flags.has(Flag::Stale), Gates::NOT_WHILE_STALE);
@@ -63,6 +66,14 @@ impl Gates {
     fn meet(self, closed: Gates) -> bool {
         self.0 & closed.0 != 0
     }
+}
+
+/// A command that has begun and not ended.
+pub(crate) struct Frame {
+    row: &'static Row,
+    dirty_before: u64,
+    outer: (Verdict, usize),
+    started: Option<(fn() -> Mono, Mono)>,
 }
 
 /// Where a request stands after the gates.
@@ -129,7 +140,9 @@ impl Engine {
             }
         }
         self.call(row, session, output, args, server);
-        self.propagation.end_of_command();
+        if session.blocked != Some(Blocked::Script) {
+            self.propagation.end_of_command();
+        }
         Dispatched::Done
     }
 
@@ -173,9 +186,6 @@ impl Engine {
             monitor::feed(self, row, session, output, args);
         }
         self.execute(row, session, output, args, server);
-        if !self.monitors.is_empty() && shown_last {
-            monitor::feed(self, row, session, output, args);
-        }
     }
 
     /// Runs a row's function, for the first time or once more. Where it has to wait, it is not counted yet.
@@ -187,14 +197,42 @@ impl Engine {
         args: Args<'_>,
         server: &mut dyn Server,
     ) {
-        let dirty_before = self.dirty;
-        let outer = self.propagation.begin(session.db);
-        let read = self.environment.stopwatch;
-        let started = read.map(|read| (read, self.stopwatch.start(read, self.now.mono)));
+        let frame = self.open(row, session);
         let protocol = session.protocol;
         let reply = Reply::new(output, protocol);
         let result = (row.command.handler)(&mut Context { engine: self, session, reply, args, server });
+        if session.blocked == Some(Blocked::Script) {
+            self.scripts.leave_open(frame, args);
+        } else {
+            self.close(frame, result, session, output, args);
+        }
+    }
+
+    /// A command begins.
+    fn open(&mut self, row: &'static Row, session: &Session) -> Frame {
+        let read = self.environment.stopwatch;
+        Frame {
+            row,
+            dirty_before: self.dirty,
+            outer: self.propagation.begin(session.db),
+            started: read.map(|read| (read, self.stopwatch.start(read, self.now.mono))),
+        }
+    }
+
+    /// A command has ended: its error, its effects, its statistics.
+    pub(crate) fn close(
+        &mut self,
+        frame: Frame,
+        result: CommandResult,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+    ) {
+        let Frame { row, dirty_before, outer, started } = frame;
         let took = started.map(|(read, started)| self.stopwatch.stop(read, started));
+        if !self.monitors.is_empty() && row.command.flags.has(Flag::ShownLast) {
+            monitor::feed(self, row, session, output, args);
+        }
         if let Err(error) = &result {
             self.fail(row, error, session, output);
         }
@@ -209,7 +247,10 @@ impl Engine {
         session.commands_processed += 1;
         if let Some(took) = took {
             let usec = took.as_micros();
-            self.slowlog.consider(usec, row, args, session, &self.config, self.now);
+            // A script is one entry, whatever it called.
+            if !self.caller.in_script {
+                self.slowlog.consider(usec, row, args, session, &self.config, self.now);
+            }
             self.latencies.command_took(usec, row, &self.config, self.now);
         }
     }
@@ -261,7 +302,7 @@ impl Engine {
         close(session.subscribed && session.protocol == Protocol::Resp2, Gates::NOT_WHILE_SUBSCRIBED);
         close(self.routing.is_some(), Gates::ROUTED);
         close(self.loading, Gates::NOT_WHILE_LOADING);
-        close(self.pause.is_some(), Gates::ANY);
+        close(self.pause.is_some() || self.scripts.is_parked(), Gates::ANY);
         close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
         close(self.snapshot_failed || self.append_failed.is_some(), Gates::WRITE);
         close(self.role == Role::Replica || self.config.min_replicas_to_write != 0, Gates::WRITE);
@@ -281,6 +322,9 @@ impl Engine {
         let flags = row.command.flags;
         if !session.authenticated && !flags.has(Flag::NoAuth) {
             return Err(CommandError::line("NOAUTH Authentication required."));
+        }
+        if self.scripts.is_parked() && !flags.has(Flag::AllowBusy) {
+            return Err(self.busy_error());
         }
         if session.transaction.is_some() && flags.has(Flag::NoMulti) {
             return Err(CommandError::line("ERR Command not allowed inside a transaction"));
@@ -308,20 +352,11 @@ impl Engine {
     /// Refusals for what the server is or lacks at present.
     fn refuse_by_state(&self, row: &Row, session: &Session) -> Result<(), CommandError> {
         let flags = row.command.flags;
-        let writes = self.writes(row, session);
         if self.denies_oom(row, session) && self.is_out_of_memory() {
             return Err(CommandError::line("OOM command not allowed when used memory > 'maxmemory'."));
         }
-        if writes && self.role == Role::Primary {
-            if self.snapshot_failed && self.config.stop_writes_on_bgsave_error {
-                return Err(CommandError::line(MISCONF_SNAPSHOT));
-            }
-            if let Some(reason) = &self.append_failed {
-                return Err(CommandError::line(format!("MISCONF Errors writing to the AOF file: {reason}")));
-            }
-        }
-        if writes && self.role == Role::Primary && self.good_replicas < self.config.min_replicas_to_write {
-            return Err(CommandError::line("NOREPLICAS Not enough good replicas to write."));
+        if flags.has(Flag::Write) || self.is_exec_of(row, session, |row| row.command.flags.has(Flag::Write)) {
+            self.refuse_writes_by_state()?;
         }
         if flags.has(Flag::Write) && self.role == Role::Replica && self.config.replica_read_only {
             return Err(CommandError::line("READONLY You can't write against a read only replica."));
@@ -345,21 +380,40 @@ impl Engine {
         Ok(())
     }
 
+    /// Refusals of every write, for what the server lacks at present.
+    pub(crate) fn refuse_writes_by_state(&self) -> CommandResult {
+        if self.role != Role::Primary {
+            return Ok(());
+        }
+        if self.snapshot_failed && self.config.stop_writes_on_bgsave_error {
+            return Err(CommandError::line(MISCONF_SNAPSHOT));
+        }
+        if let Some(reason) = &self.append_failed {
+            return Err(CommandError::line(format!("MISCONF Errors writing to the AOF file: {reason}")));
+        }
+        if self.good_replicas < self.config.min_replicas_to_write {
+            return Err(CommandError::line("NOREPLICAS Not enough good replicas to write."));
+        }
+        Ok(())
+    }
+
     /// Whether the row writes, or is the EXEC of a transaction that does.
     fn writes(&self, row: &Row, session: &Session) -> bool {
-        row.gates.meet(Gates(Gates::WRITE)) || self.is_exec_of(row, session, Gates(Gates::WRITE))
+        let writes = |row: &Row| row.gates.meet(Gates(Gates::WRITE));
+        writes(row) || self.is_exec_of(row, session, writes)
     }
 
     fn denies_oom(&self, row: &Row, session: &Session) -> bool {
-        row.gates.meet(Gates(Gates::DENY_OOM)) || self.is_exec_of(row, session, Gates(Gates::DENY_OOM))
+        let denies = |row: &Row| row.gates.meet(Gates(Gates::DENY_OOM));
+        denies(row) || self.is_exec_of(row, session, denies)
     }
 
-    fn is_exec_of(&self, row: &Row, session: &Session, gates: Gates) -> bool {
+    fn is_exec_of(&self, row: &Row, session: &Session, one: impl Fn(&Row) -> bool) -> bool {
         let Some(transaction) = session.transaction.as_ref().filter(|_| row.full_name == "exec") else {
             return false;
         };
         transaction.queued.iter().any(|request| match self.table.find(request.as_args()) {
-            Found::Row(row) => row.gates.meet(gates),
+            Found::Row(row) => one(row),
             _ => false,
         })
     }

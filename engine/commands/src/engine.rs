@@ -16,6 +16,7 @@ use crate::config::{Config, EventClass, EvictionPolicy};
 use crate::propagation::Propagation;
 use crate::pubsub::Subscriptions;
 use crate::recency;
+use crate::scripts::Scripts;
 use crate::server::{Environment, Pause};
 use crate::session::{ClientId, Session};
 use crate::stats::Stats;
@@ -43,6 +44,7 @@ pub struct Engine {
     /// Who waits for which keys.
     pub waiting: Waiting,
     pub propagation: Propagation,
+    pub scripts: Scripts,
     pub rng: ChaCha8Rng,
     pub table: &'static Table,
     /// Set by the node at the start of each turn; one time for the whole batch.
@@ -113,6 +115,8 @@ pub(crate) struct Caller {
     pub is_primary_link: bool,
     /// `CLIENT NO-TOUCH`: leaves no trace in the access words.
     pub no_touch: bool,
+    /// The command is a script's.
+    pub in_script: bool,
 }
 
 impl Engine {
@@ -134,6 +138,7 @@ impl Engine {
             subscriptions: Subscriptions::default(),
             waiting: Waiting::new(databases),
             propagation: Propagation::default(),
+            scripts: Scripts::default(),
             run_id: random_hex(&mut rng),
             rng,
             table: Table::shared(),
@@ -164,7 +169,8 @@ impl Engine {
     /// What follows is done for `session`.
     #[inline]
     pub(crate) fn begin_for(&mut self, session: &Session) {
-        self.caller = Caller { is_primary_link: session.is_primary_link, no_touch: session.no_touch };
+        self.caller =
+            Caller { is_primary_link: session.is_primary_link, no_touch: session.no_touch, in_script: false };
         self.propagation.mute(session.is_primary_link);
     }
 
@@ -304,7 +310,8 @@ impl Engine {
     /// Deletes expired keys that nobody asked for, looking at about `budget` entries; true when nothing
     /// is left to do for now. The node calls it in slices, and takes the propagation after it.
     pub fn expire_step(&mut self, budget: usize) -> bool {
-        if !self.active_expire || !self.deletes_expired() {
+        // Nothing changes under a script that waits for its next slice.
+        if !self.active_expire || !self.deletes_expired() || self.scripts.is_parked() {
             return true;
         }
         self.propagation.mute(false);

@@ -32,6 +32,16 @@ pub struct Propagation {
     verdict: Verdict,
     /// The database that the running command was sent to.
     db: usize,
+    /// What a script has changed so far that waits for its next slice.
+    aside: Option<Aside>,
+}
+
+/// The effects of a request in the middle, kept apart from those of others.
+struct Aside {
+    effects: Vec<(usize, usize)>,
+    encoded: BytesMut,
+    verdict: Verdict,
+    db: usize,
 }
 
 /// What is propagated for a command that changed something.
@@ -87,7 +97,7 @@ impl Propagation {
     /// True while a request has changed something that is not stream yet: the dataset is ahead of what
     /// the stream says, by a part of what must be applied as one.
     pub fn is_within_request(&self) -> bool {
-        !self.effects.is_empty()
+        !self.effects.is_empty() || self.aside.as_ref().is_some_and(|aside| !aside.effects.is_empty())
     }
 
     /// How many bytes are waiting to be taken.
@@ -102,6 +112,37 @@ impl Propagation {
     /// Whose request begins: nothing is recorded of what the primary sends.
     #[inline]
     pub(crate) fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// The request stops in the middle, and others may come: what it has recorded is kept for it.
+    pub(crate) fn set_aside(&mut self) {
+        assert!(self.aside.is_none(), "one script runs at a time");
+        self.aside = Some(Aside {
+            effects: std::mem::take(&mut self.effects),
+            encoded: std::mem::take(&mut self.encoded),
+            verdict: self.verdict,
+            db: self.db,
+        });
+    }
+
+    /// The request goes on.
+    pub(crate) fn take_up(&mut self) {
+        let aside = self.aside.take().expect("a script has been set aside");
+        assert!(self.effects.is_empty(), "no other request is in the middle");
+        self.effects = aside.effects;
+        self.encoded = aside.encoded;
+        (self.verdict, self.db) = (aside.verdict, aside.db);
+    }
+
+    /// Records nothing until [`Propagation::resume_recording`], where `pause` says so; gives back what that needs.
+    pub(crate) fn pause_recording(&mut self, pause: bool) -> bool {
+        let muted = self.muted;
+        self.muted |= pause;
+        muted
+    }
+
+    pub(crate) fn resume_recording(&mut self, muted: bool) {
         self.muted = muted;
     }
 

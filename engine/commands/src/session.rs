@@ -14,6 +14,8 @@ pub struct ClientId(pub u64);
 pub enum Blocked {
     /// `WAIT`: until `replicas` have acknowledged `offset`.
     Wait { offset: u64, replicas: u64, deadline: Option<Mono> },
+    /// A script goes on in slices.
+    Script,
     /// `SAVE`, `SHUTDOWN`, `CONFIG REWRITE`: until the disk is done.
     Disk,
     /// BLPOP, XREAD BLOCK and their kin: [`crate::blocking::Waiting`] knows for what.

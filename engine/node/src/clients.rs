@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, BytesMut};
 use squall_commands::config::OutputLimit;
-use squall_commands::{Client, ClientId, Dispatched, Engine, LogLevel, Session};
+use squall_commands::{Blocked, Client, ClientId, Dispatched, Engine, LogLevel, Session};
 use squall_resp::{Limits, Parsed, Reply};
 
 use crate::admission;
@@ -57,11 +57,12 @@ pub(crate) fn closed(engine: &mut Engine, services: &mut Services, id: ClientId)
     services.postponed.remove(&id);
     services.replication.client_closed(engine, &mut services.effects, id);
     engine.forget_client(id);
+    services.keep_client_of_script(engine, id);
     engine.clients.remove(id);
 }
 
 pub(crate) fn wants_input(engine: &Engine, services: &Services, id: ClientId) -> bool {
-    engine.clients.get(id).is_some_and(|client| may_execute(services, &client.session))
+    engine.clients.get(id).is_some_and(|client| may_execute(engine, services, &client.session))
 }
 
 pub(crate) fn output_slices<'a>(
@@ -72,6 +73,10 @@ pub(crate) fn output_slices<'a>(
 ) -> usize {
     let Some(client) = engine.clients.get(id) else { return 0 };
     if services.persistence.log.holds(LogPosition(client.session.log_position)) {
+        return 0;
+    }
+    // What precedes the script in a transaction is sent with the rest of it.
+    if client.session.blocked == Some(Blocked::Script) {
         return 0;
     }
     let filled = client.output.slices(slices);
@@ -139,7 +144,7 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
     let mut limits = limits_of(engine, &client.session);
     let mut consumed_total = 0;
     let mut warmed = 0;
-    while may_execute(services, &client.session) {
+    while may_execute(engine, services, &client.session) {
         let rest = &input[consumed_total..];
         match client.parser.parse(rest, &limits) {
             Ok(Parsed::Incomplete) if rest.len() as u64 > limits.query_buffer_bytes_max => {
@@ -225,8 +230,9 @@ fn refuse_reply_to_replica(services: &mut Services, client: &mut Client) {
 }
 
 /// Whether the session's next request may be looked at now.
-fn may_execute(services: &Services, session: &Session) -> bool {
+fn may_execute(engine: &Engine, services: &Services, session: &Session) -> bool {
     session.blocked.is_none()
+        && !services.is_held_by_script(engine)
         && !session.close_after_reply
         && (services.shutdown.is_none() || session.is_replica)
         && !services.postponed.contains(&session.id)

@@ -41,6 +41,9 @@ impl Services {
         engine.free_step(FREE_ENTRIES_PER_ROUND);
         self.settle(engine, None);
         self.close_idle_clients(engine);
+        if engine.scripts.is_parked() {
+            return;
+        }
         let replication = &self.replication;
         self.persistence
             .start_due_saves(engine, &mut self.effects, |engine| replication.snapshot_aux(engine));

@@ -9,6 +9,7 @@
 //! - `persistence`: loading at start, snapshots to disk, and who may use the one snapshot cursor;
 //! - `cluster`: mediates between the engine, replication and the machine of `squall-cluster`;
 //! - `marks`: the rare turns of a node's life, for those who hunt for them;
+//! - `scripts`: a script that takes longer than a turn;
 //! - `listening`: where to listen; `cron`: what recurs; `shutdown`: the way out;
 //! - `config_file`: `CONFIG REWRITE`.
 //!
@@ -28,6 +29,7 @@ mod lookahead;
 mod marks;
 mod persistence;
 mod replication;
+mod scripts;
 mod services;
 mod shutdown;
 mod whole_file;

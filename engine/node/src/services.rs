@@ -18,6 +18,7 @@ use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
 use crate::lookahead::Lookahead;
 use crate::persistence::{self, LogPosition, Outcome, Persistence, Recorded, RewriteAnswer, SaveFor};
 use crate::replication::{self, Replication};
+use crate::scripts::SlowScript;
 use crate::shutdown::Shutdown;
 use crate::{clients, config_file, listening, shutdown};
 
@@ -31,6 +32,7 @@ pub(crate) struct Services {
     pub shutdown: Option<Shutdown>,
     pub config_rewrite: Option<ConfigRewrite>,
     pub lookahead: Lookahead,
+    pub slow_script: SlowScript,
     /// Clients whose next request `CLIENT PAUSE` holds back.
     pub postponed: BTreeSet<ClientId>,
 }
@@ -46,6 +48,7 @@ impl Services {
             shutdown: None,
             config_rewrite: None,
             lookahead: Lookahead::default(),
+            slow_script: SlowScript::default(),
             postponed: BTreeSet::new(),
         }
     }
@@ -83,6 +86,7 @@ impl Services {
             cron,
             pause,
             engine.waiting.next_deadline(),
+            engine.scripts.next_slice(),
             self.replication.next_timeout(engine),
             self.persistence.next_timeout(engine),
             self.next_cluster_timeout(engine.now.mono),
@@ -100,6 +104,7 @@ impl Services {
         if self.cron.is_due(engine.now.mono) {
             self.cron(engine);
         }
+        self.advance_script(engine);
         engine.give_up_waiting();
         self.replication.timeout(engine, &mut self.persistence, &mut self.effects);
         self.cluster_timeout(engine);
@@ -113,7 +118,7 @@ impl Services {
     /// Ends a batch: what it changed goes to the replicas, and `session`, if it wrote, learns the offset
     /// that WAIT has to wait for.
     pub fn settle(&mut self, engine: &mut Engine, mut session: Option<&mut Session>) {
-        if engine.waiting.has_ready() {
+        if engine.waiting.has_ready() && !engine.scripts.is_parked() {
             engine.serve_waiting(self);
         }
         let stream = engine.propagation.take();
@@ -231,7 +236,7 @@ impl Services {
     }
 
     pub fn terminate(&mut self, engine: &mut Engine) {
-        if self.shutdown.is_some() {
+        if self.shutdown.is_some() || self.holds_end_back(engine) {
             return;
         }
         self.effects.warning("Received a signal to terminate, scheduling shutdown...");

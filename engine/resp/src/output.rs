@@ -74,6 +74,12 @@ impl Output {
         slices.iter_mut().zip(blocks).map(|(slice, block)| *slice = IoSlice::new(block)).count()
     }
 
+    /// Appends all that waits to `bytes`.
+    pub fn copy_to(&self, bytes: &mut Vec<u8>) {
+        self.queue.iter().for_each(|block| bytes.extend_from_slice(block));
+        bytes.extend_from_slice(&self.tail[self.tail_sent..]);
+    }
+
     /// The first `count` bytes were sent.
     pub fn advance(&mut self, mut count: usize) {
         assert!(count <= self.len(), "more was sent than was to be sent");

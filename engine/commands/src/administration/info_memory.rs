@@ -60,21 +60,21 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
     line("allocator_muzzy", &0);
     line("total_system_memory", &environment.total_system_memory_bytes);
     line("total_system_memory_human", &human(environment.total_system_memory_bytes));
-    for name in
-        ["used_memory_lua", "used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts"]
-    {
-        line(name, &0);
-    }
-    for name in
-        ["number_of_functions", "number_of_libraries", "used_memory_vm_functions", "used_memory_vm_total"]
-    {
-        line(name, &0);
-    }
-    line("used_memory_lua_human", &human(0));
-    line("used_memory_vm_total_human", &human(0));
-    line("used_memory_functions", &0);
-    line("used_memory_scripts", &0);
-    line("used_memory_scripts_human", &human(0));
+    let scripts = source.engine.scripts.figures();
+    let vms = scripts.eval_vm_bytes + scripts.functions_vm_bytes;
+    line("used_memory_lua", &scripts.eval_vm_bytes);
+    line("used_memory_vm_eval", &scripts.eval_vm_bytes);
+    line("used_memory_lua_human", &human(scripts.eval_vm_bytes as u64));
+    line("used_memory_scripts_eval", &scripts.text_bytes);
+    line("number_of_cached_scripts", &scripts.scripts);
+    line("number_of_functions", &scripts.functions);
+    line("number_of_libraries", &scripts.libraries);
+    line("used_memory_vm_functions", &scripts.functions_vm_bytes);
+    line("used_memory_vm_total", &vms);
+    line("used_memory_vm_total_human", &human(vms as u64));
+    line("used_memory_functions", &scripts.functions_text_bytes);
+    line("used_memory_scripts", &(scripts.text_bytes + scripts.functions_text_bytes));
+    line("used_memory_scripts_human", &human((scripts.text_bytes + scripts.functions_text_bytes) as u64));
     line("maxmemory", &config.maxmemory_bytes);
     line("maxmemory_human", &human(config.maxmemory_bytes));
     line("maxmemory_policy", &config.maxmemory_policy.name());

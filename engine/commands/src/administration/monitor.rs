@@ -24,7 +24,8 @@ pub(crate) fn feed(engine: &mut Engine, row: &Row, session: &Session, output: &m
         return;
     }
     let us = engine.now.unix_us;
-    let mut line = format!("{}.{:06} [{} {}]", us / 1_000_000, us % 1_000_000, session.db, session.peer);
+    let from = if engine.caller.in_script { "lua" } else { &session.peer };
+    let mut line = format!("{}.{:06} [{} {from}]", us / 1_000_000, us % 1_000_000, session.db);
     for (index, arg) in args.iter().enumerate() {
         line.push(' ');
         if is_secret(row, args, index) {

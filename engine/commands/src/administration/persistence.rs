@@ -78,6 +78,9 @@ fn shutdown(context: &mut Context<'_>) -> CommandResult {
     if options.abort && context.args.len() > 2 {
         return Err(CommandError::Syntax);
     }
+    if context.engine.scripts.is_parked() && options.save != Some(false) && !options.abort {
+        return Err(context.engine.busy_error());
+    }
     context.server.shutdown(context.engine, context.session, options)?;
     if options.abort {
         context.reply.ok();

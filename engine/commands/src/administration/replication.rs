@@ -159,5 +159,10 @@ fn wait(context: &mut Context<'_>) -> CommandResult {
     let timeout_ms = context.timeout_ms(2)?;
     let timeout = (timeout_ms != 0).then(|| Nanos::from_millis(timeout_ms));
     let replicas = u64::try_from(replicas).unwrap_or(0);
+    // What a script or a transaction has written is not on its way before its end: nobody can have it.
+    if context.session.deny_blocking && context.engine.propagation.is_within_request() {
+        context.reply.integer(0);
+        return Ok(());
+    }
     context.server.wait(context.engine, context.session, replicas, timeout, &mut context.reply)
 }

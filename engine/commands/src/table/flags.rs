@@ -22,6 +22,8 @@ pub enum Flag {
     MayReplicate,
     NoAsyncLoading,
     NoMulti,
+    /// A request without any key is in order: scripts.
+    NoMandatoryKeys,
     AllowBusy,
     /// The specs do not find every key: clients have to ask COMMAND GETKEYS.
     MovableKeys,
@@ -37,7 +39,7 @@ pub enum Flag {
 
 impl Flag {
     /// Every flag that COMMAND shows.
-    pub const SHOWN: [Flag; 19] = [
+    pub const SHOWN: [Flag; 20] = [
         Flag::Write,
         Flag::ReadOnly,
         Flag::DenyOom,
@@ -55,6 +57,7 @@ impl Flag {
         Flag::MayReplicate,
         Flag::NoAsyncLoading,
         Flag::NoMulti,
+        Flag::NoMandatoryKeys,
         Flag::MovableKeys,
         Flag::AllowBusy,
     ];
@@ -78,6 +81,7 @@ impl Flag {
             Flag::MayReplicate => "may_replicate",
             Flag::NoAsyncLoading => "no_async_loading",
             Flag::NoMulti => "no_multi",
+            Flag::NoMandatoryKeys => "no_mandatory_keys",
             Flag::AllowBusy => "allow_busy",
             Flag::MovableKeys => "movablekeys",
             Flag::Secret => "secret",

@@ -3,11 +3,12 @@
 
 mod watches;
 
-use squall_resp::Args;
+use squall_resp::{Args, Output, OwnedArgs};
 pub use watches::{WatchedKey, Watches};
 
 use crate::engine::Engine;
-use crate::session::{Session, Transaction};
+use crate::server::Server;
+use crate::session::{Blocked, Session, Transaction};
 use crate::table::{Argument, Category, Command, Flag, Found, Group, KeyFlag, KeySpec};
 use crate::{CommandError, CommandResult, Context};
 
@@ -142,20 +143,30 @@ fn exec(context: &mut Context<'_>) -> CommandResult {
     context.engine.propagation.suppress();
     context.session.deny_blocking = true;
     context.reply.array(transaction.queued.len());
-    for request in &transaction.queued {
-        run(context, request.as_args());
-    }
-    context.session.deny_blocking = false;
+    let Context { engine, session, reply, server, .. } = context;
+    run_queued(engine, session, reply.output(), *server, transaction.queued.into_iter());
     Ok(())
 }
 
-fn run(context: &mut Context<'_>, args: Args<'_>) {
-    let table = context.engine.table;
-    let Found::Row(row) = table.find(args) else { unreachable!("only known commands are queued") };
-    let Context { engine, session, reply, server, .. } = context;
-    engine.call(row, session, reply.output(), args, *server);
-    // HELLO in a transaction changes how the rest of it is answered.
-    reply.set_protocol(session.protocol);
+/// Runs what was collected, or what is left of it after a script that took several slices.
+pub(crate) fn run_queued(
+    engine: &mut Engine,
+    session: &mut Session,
+    output: &mut Output,
+    server: &mut dyn Server,
+    mut queued: std::vec::IntoIter<OwnedArgs>,
+) {
+    while let Some(request) = queued.next() {
+        let args = request.as_args();
+        let Found::Row(row) = engine.table.find(args) else { unreachable!("only known commands are queued") };
+        // The reply is in the session's protocol, which HELLO may have changed.
+        engine.call(row, session, output, args, server);
+        if session.blocked == Some(Blocked::Script) {
+            engine.scripts.leave_transaction(queued);
+            return;
+        }
+    }
+    session.deny_blocking = false;
 }
 
 /// Whether a watched key has changed, or expired, since it was watched.

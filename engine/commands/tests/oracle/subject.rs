@@ -4,14 +4,13 @@ use bytes::BytesMut;
 use squall_clock::{Mono, Nanos, Now};
 use squall_commands::config::{Config, Protection};
 use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions};
-use squall_commands::{ClientId, CommandResult, Dispatched, Engine, Session};
+use squall_commands::{Client, ClientId, CommandResult, Dispatched, Engine, Session};
 use squall_resp::{Args, Limits, Output, OwnedArgs, Parsed, Protocol, Reply, RequestParser};
 
 /// An engine with one client.
 pub struct Subject {
     pub engine: Engine,
-    session: Session,
-    output: Output,
+    client: Client,
 }
 
 impl Subject {
@@ -21,7 +20,7 @@ impl Subject {
         engine.propagation.enabled = true;
         let mut session = engine.open_session("127.0.0.1:1".to_owned(), "127.0.0.1:6379".to_owned());
         session.protocol = protocol;
-        Subject { engine, session, output: Output::new() }
+        Subject { engine, client: Client { session, parser: RequestParser::new(), output: Output::new() } }
     }
 
     /// Sends a request and returns its reply, byte for byte.
@@ -29,13 +28,16 @@ impl Subject {
         self.engine.now = now();
         let slices: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let owned = OwnedArgs::from_slices(&slices);
-        let dispatched =
-            self.engine.dispatch(&mut self.session, &mut self.output, owned.as_args(), &mut Alone);
+        let Client { session, output, .. } = &mut self.client;
+        let dispatched = self.engine.dispatch(session, output, owned.as_args(), &mut Alone);
         assert_eq!(dispatched, Dispatched::Done, "nobody has paused this server");
+        while self.engine.scripts.is_parked() {
+            self.engine.advance_script(&mut self.client, &mut Alone);
+        }
         let mut slices = [std::io::IoSlice::new(&[]); 1_024];
-        let count = self.output.slices(&mut slices);
+        let count = self.client.output.slices(&mut slices);
         let reply = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.output.clear();
+        self.client.output.clear();
         reply
     }
 
@@ -94,8 +96,9 @@ impl Server for Alone {
         stall(Nanos) -> ();
         debug_reload(&mut Engine, &mut Reply<'_>) -> CommandResult;
         debug_change_replication_id(&mut Engine) -> ();
-        log(LogLevel, String) -> ();
     }
+
+    fn log(&mut self, _: LogLevel, _: String) {}
 
     fn last_save(&self) -> u64 {
         unreachable!("these tests keep to data")

@@ -95,6 +95,9 @@ impl Load {
         self.input.extend_from_slice(data);
         match self.loader.feed(&mut self.input, &mut engine.keyspace) {
             Ok(Loading::Done(loaded)) => {
+                if let Err(reason) = engine.replace_libraries(&loaded.aux.functions) {
+                    return Some(self.fail(effects, &reason));
+                }
                 effects.disk(Lane::Load, DiskOp::Close { file: self.file });
                 let seconds = engine.now.mono.since(self.started).as_micros() as f64 / 1e6;
                 let keys = engine.keyspace.len();

@@ -252,7 +252,9 @@ impl Persistence {
 
     /// Hands to the disk what the log has for it, and begins the base of a rewrite when the cursor is free.
     pub fn tend_log(&mut self, engine: &mut Engine, effects: &mut Effects, aux: impl FnOnce(&Engine) -> Aux) {
-        if self.saving.is_none() && !engine.keyspace.snapshot_running() && self.log.wants_cursor() {
+        let is_free = self.saving.is_none() && !engine.keyspace.snapshot_running();
+        // In the middle of a script the dataset is no point of the history.
+        if is_free && self.log.wants_cursor() && !engine.scripts.is_parked() {
             assert!(engine.propagation.is_empty(), "what was done is in the history");
             let aux = Aux { aof_base: true, ..aux(engine) };
             let target = self.log.switch(&engine.config, engine.now.mono);

@@ -94,8 +94,7 @@ impl Save {
             file,
             temporary,
             target: path,
-            transcript: as_commands
-                .then(|| Transcript::beginning(engine.empty_keyspace(), aux.lineage.as_deref())),
+            transcript: as_commands.then(|| Transcript::beginning(engine.empty_keyspace(), aux)),
             sync_often,
             unsynced_bytes: 0,
             written_bytes: 0,

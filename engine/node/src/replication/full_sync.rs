@@ -124,7 +124,8 @@ impl Replication {
         let wanted = self.primary.snapshot_wanted(engine.now.mono)?;
         let cursor_is_free = wanted.without_keys || !engine.keyspace.snapshot_running();
         let may_serve = self.following.as_ref().is_none_or(|following| following.is_streaming());
-        (cursor_is_free && may_serve && !engine.loading).then_some(wanted)
+        let may_begin = cursor_is_free && may_serve && !engine.loading && !engine.scripts.is_parked();
+        may_begin.then_some(wanted)
     }
 
     fn begin_full_sync(&mut self, engine: &mut Engine, effects: &mut Effects, wanted: Wanted) {

@@ -196,6 +196,7 @@ impl Replication {
             created_s: engine.now.unix_seconds(),
             used_memory_bytes: engine.environment.used_memory_bytes,
             lineage: self.lineage.map(|lineage| lineage.to_string()),
+            functions: engine.library_codes(),
             replication: position.map(|position| ReplicationAux {
                 stream_db: stream_db.or(Some(0)),
                 id: position.id.to_string(),

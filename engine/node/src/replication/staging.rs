@@ -200,6 +200,9 @@ impl Replication {
         self.primary.adopt(position, engine.now.mono);
         self.advance_full_sync(engine, effects);
         engine.replace_keyspace(keyspace);
+        if let Err(reason) = engine.replace_libraries(&loaded.aux.functions) {
+            effects.warning(format!("a library of functions cannot be loaded and is left out: {reason}"));
+        }
         self.stream_db = stream_db.min(engine.keyspace.databases() - 1);
         effects.mark(Mark::SnapshotReceived);
         effects.notice(format!("the primary's dataset is in place: {} keys", loaded.keys));

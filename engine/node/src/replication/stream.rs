@@ -47,6 +47,9 @@ enum Progress {
 
 /// Bytes from the primary.
 pub(crate) fn link_data(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut BytesMut) {
+    if services.holds_link_back(engine, id) {
+        return;
+    }
     let now = engine.now.mono;
     let arrived = input.len();
     let replication = &mut services.replication;

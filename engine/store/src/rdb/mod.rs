@@ -32,7 +32,7 @@ pub(crate) mod zipmap;
 pub use aux::{Aux, ReplicationAux};
 pub use crc64::crc64;
 pub use load::{LoadOptions, Loaded, Loader, Loading};
-pub use payload::{dump, restore};
+pub use payload::{dump, dump_functions, restore, restore_functions};
 pub(crate) use read::{Elements, Reader, Reading, Stop};
 pub(crate) use write::{
     is_compressible, put_entry_head, put_file_end, put_file_start, put_length, put_piece, put_plain_start,

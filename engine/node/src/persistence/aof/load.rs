@@ -355,6 +355,7 @@ impl LogLoad {
             Ok(Loading::NeedMore) => {}
             Ok(Loading::Done(loaded)) => {
                 let offset = loader.offset();
+                engine.replace_libraries(&loaded.aux.functions)?;
                 self.replay.take_base(loaded.aux);
                 self.replay.begin_file(offset);
                 self.content = Content::Commands;

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use squall_resp::encode_command;
-use squall_store::rdb::{LoadOptions, Loader, RdbError, dump};
+use squall_store::rdb::{Aux, LoadOptions, Loader, RdbError, dump};
 use squall_store::{Entry, Keyspace};
 
 use super::annotation::put_lineage;
@@ -21,10 +21,13 @@ pub(crate) struct Transcript {
 
 impl Transcript {
     /// `entries` is an empty keyspace of the dataset's shape.
-    pub fn beginning(entries: Keyspace, lineage: Option<&str>) -> Transcript {
+    pub fn beginning(entries: Keyspace, aux: &Aux) -> Transcript {
         let mut commands = BytesMut::new();
-        if let Some(lineage) = lineage {
+        if let Some(lineage) = aux.lineage.as_deref() {
             put_lineage(&mut commands, lineage);
+        }
+        for code in &aux.functions {
+            put(&mut commands, &[b"FUNCTION", b"LOAD", code]);
         }
         let options = LoadOptions { drop_expired_at: None, verify_checksum: false };
         Transcript { loader: Loader::new(options), input: BytesMut::new(), entries, selected: None, commands }
