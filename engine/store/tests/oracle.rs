@@ -254,7 +254,7 @@ fn globs_match_as_they_do_in_redis() {
     }
 }
 
-/// Commands that make lists, sets and hashes of every encoding, small and large.
+/// Commands that make lists, sets, sorted sets and hashes of every encoding, small and large.
 fn collections() -> Vec<Vec<Vec<u8>>> {
     let elements: Vec<Vec<u8>> = vec![
         b"".to_vec(),
@@ -289,6 +289,16 @@ fn collections() -> Vec<Vec<Vec<u8>>> {
                 commands.push(command);
             }
         }
+        let mut ranked = vec![word("ZADD"), format!("ranked:{count}").into_bytes()];
+        for n in 0..count {
+            let score = match n {
+                3 => "-inf".to_owned(),
+                4 => "inf".to_owned(),
+                _ => ((n * 7919 % 1000) as f64 / 7.0).to_string(),
+            };
+            ranked.extend([score.into_bytes(), element(n)]);
+        }
+        commands.push(ranked);
         let mut integers = vec![word("SADD"), format!("integers:{count}").into_bytes()];
         integers.extend((0..count as i64).map(|n| ((n - 3).pow(3) * 1000).to_string().into_bytes()));
         commands.push(integers);

@@ -1,9 +1,9 @@
-//! The forms in which lists, sets and hashes were saved over the years, byte by byte: each is read, and each damage
+//! The forms in which lists, sets, sorted sets and hashes were saved over the years, byte by byte: each is read, and each damage
 //! to it is refused or harmless.
 
 use super::*;
 use crate::packed::{Item, Packed};
-use crate::{Hash, Limits, List, Set, Value};
+use crate::{Hash, Limits, List, Set, Value, ZSet};
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 use squall_clock::UnixMs;
@@ -129,6 +129,31 @@ fn sets_of_every_age() {
 }
 
 #[test]
+fn sorted_sets_of_every_age() {
+    let mut zset = ZSet::default();
+    for (member, score) in [("a", 1.5), ("12", -3.0), ("b", f64::INFINITY)] {
+        zset.insert(member.as_bytes(), score, &Limits::seeded(5));
+    }
+    let expected = || Ok(Value::ZSet(zset.clone()));
+    assert_eq!(restore_as(6, 3, b"\x03\x01a\x031.5\xc0\x0c\x02-3\x01b\xfe"), expected());
+    let doubles = [(&b"\x01a"[..], 1.5f64), (b"\xc0\x0c", -3.0), (b"\x01b", f64::INFINITY)];
+    let members = doubles.map(|(member, score)| [member, &score.to_le_bytes()].concat()).concat();
+    assert_eq!(restore_as(9, 5, &[&[3], &members[..]].concat()), expected());
+    let block = ziplist(&[b"\xfd", b"\xfe\xfd", b"\x01a", b"\x031.5", b"\x01b", b"\x03inf"]);
+    assert_eq!(restore_as(6, 12, &text(&block)), expected());
+    assert_eq!(restore_as(10, 17, &text(&packed_of(&["12", "-3", "a", "1.5", "b", "inf"]))), expected());
+    for (type_byte, body) in [
+        (17, text(&packed_of(&["a", "1", "a", "2"]))),
+        (17, text(&packed_of(&["a", "nan"]))),
+        (12, text(&ziplist(&[b"\x01a", b"\x01x"]))),
+        (12, text(&ziplist(&[b"\x01a"]))),
+        (5, [&b"\x01\x01a"[..], &f64::NAN.to_le_bytes()].concat()),
+    ] {
+        assert_eq!(restore_as(10, type_byte, &body).unwrap_err().what, RdbFault::Malformed("sorted set"));
+    }
+}
+
+#[test]
 fn hashes_of_every_age() {
     let expected = || Ok(hash_of(&[(b"a", b"1", None), (b"2", b"bc", None)]));
     assert_eq!(restore_as(6, 4, b"\x02\x01a\xc0\x01\xc0\x02\x02bc"), expected());
@@ -192,7 +217,7 @@ proptest! {
     /// Each type's bodies with a byte changed, cut, or made up.
     #[test]
     fn damage_is_refused_or_harmless(
-        which in 0usize..10, at: prop::sample::Index, byte: u8, cut: bool, version in prop_oneof![Just(12u16), Just(80)],
+        which in 0usize..14, at: prop::sample::Index, byte: u8, cut: bool, version in prop_oneof![Just(12u16), Just(80)],
     ) {
         let at_ms = 1_900_000_000_000u64.to_le_bytes();
         let (bodies, _) = entries();
@@ -208,6 +233,10 @@ proptest! {
             (18, [vec![2, 1], text(b"a"), vec![2], text(&packed_of(&["12", "b"]))].concat()),
             (24, [&at_ms[..], b"\x03\x06\x01a\xc0\x01\x00\x01b\xc0\x02\x01\x01c\xc0\x03"].concat()),
             (22, [&b"\x01\x01a\xc0\x01"[..], &at_ms].concat()),
+            (3, b"\x02\x01a\x031.5\x01b\xfe".to_vec()),
+            (5, [&b"\x01\x01a"[..], &1.5f64.to_le_bytes()].concat()),
+            (12, text(&ziplist(&[b"\x01a", b"\x031.5", b"\xf1", b"\xfd"]))),
+            (17, text(&packed_of(&["a", "1.5", "b", "2"]))),
         ][which].clone();
         let mut body = body;
         let at = at.index(body.len());

@@ -51,7 +51,7 @@ pub(crate) trait Elements {
 pub(crate) fn kind_of(type_byte: u8) -> Result<Kind, RdbFault> {
     match (type_byte, TYPE_NAMES.get(usize::from(type_byte))) {
         (TYPE_STRING, _) => Ok(Kind::String),
-        (3 | 5 | 17, _) => Ok(Kind::ZSet),
+        (3 | 5 | 12 | 17, _) => Ok(Kind::ZSet),
         (1 | 10 | 14 | 18, _) => Ok(Kind::List),
         (2 | 11 | 20, _) => Ok(Kind::Set),
         (4 | 9 | 13 | 16 | 22..=25, _) => Ok(Kind::Hash),

@@ -2,22 +2,23 @@
 //!
 //! ```text
 //! type 17 := listpack:string                    type 5 := members:length (member:string score:f64 LE)*
-//! type 3  := members:length (member:string score)*
+//! type 12 := ziplist:string                     type 3 := members:length (member:string score)*
 //! score   := length:u8 decimal digits  or  253 not a number  or  254 infinity  or  255 negative infinity
 //! ```
-//! Type 3 and type 12 (a ziplist) are old forms: they are read.
+//! Types 3 and 12 are old forms: they are read.
 
 use super::score::{parse_score, score_of};
 use super::{Form, ZSet, small};
 use crate::entry::Value;
 use crate::limits::Limits;
 use crate::packed::Packed;
-use crate::rdb::{Elements, RdbFault, Reader, Reading, Stop, put_length, put_string};
+use crate::rdb::{Elements, RdbFault, Reader, Reading, Stop, put_length, put_string, ziplist};
 use bytes::{BufMut, BytesMut};
 use std::collections::BTreeSet;
 
 const TYPE_TEXT_SCORES: u8 = 3;
 const TYPE_PLAIN: u8 = 5;
+const TYPE_ZIPLIST: u8 = 12;
 const TYPE_LISTPACK: u8 = 17;
 
 /// How many members of a large set are one piece.
@@ -65,6 +66,19 @@ pub(crate) fn begin(type_byte: u8, reader: &mut Reader<'_>, limits: &Limits) -> 
             let bytes = reader.string()?.into_bytes();
             let packed = Packed::from_listpack(&bytes).map_err(|_| MALFORMED)?;
             Ok(Reading::Whole(Value::ZSet(from_packed(packed, limits)?)))
+        }
+        TYPE_ZIPLIST => {
+            let bytes = reader.string()?.into_bytes();
+            let items = ziplist::decode(&bytes).ok_or(MALFORMED)?;
+            let (pairs, rest) = items.as_chunks::<2>();
+            let mut zset = ZSet::default();
+            for [member, score] in pairs {
+                let score = score_of(*score).ok_or(MALFORMED)?;
+                if zset.insert(&member.to_vec(), score, limits).is_some() {
+                    return Err(MALFORMED.into());
+                }
+            }
+            if rest.is_empty() { Ok(Reading::Whole(Value::ZSet(zset))) } else { Err(MALFORMED.into()) }
         }
         _ => unreachable!("the caller chooses the type by this byte"),
     }
