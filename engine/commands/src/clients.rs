@@ -14,6 +14,14 @@ pub struct Client {
     pub output: Output,
 }
 
+impl Client {
+    /// What the client's conversation takes: its output, what it has queued, and itself.
+    pub fn memory_bytes(&self) -> u64 {
+        let queued = self.session.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes());
+        (size_of::<Client>() + self.output.len() + queued) as u64
+    }
+}
+
 /// All clients. The one that is being served is taken out for as long, so that its commands can look at
 /// the others; its place stays.
 #[derive(Default)]

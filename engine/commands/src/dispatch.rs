@@ -12,6 +12,7 @@ use crate::administration::monitor;
 use crate::context::Context;
 use crate::engine::{Engine, Role};
 use crate::error::{CommandError, CommandResult};
+use crate::eviction::Room;
 use crate::propagation::Verdict;
 use crate::server::{LogLevel, Server};
 use crate::session::{Blocked, ReplyMode, Session};
@@ -350,9 +351,9 @@ impl Engine {
     }
 
     /// Refusals for what the server is or lacks at present.
-    fn refuse_by_state(&self, row: &Row, session: &Session) -> Result<(), CommandError> {
+    fn refuse_by_state(&mut self, row: &Row, session: &Session) -> Result<(), CommandError> {
         let flags = row.command.flags;
-        if self.denies_oom(row, session) && self.is_out_of_memory() {
+        if self.denies_oom(row, session) && self.is_out_of_memory() && self.make_room() == Room::None {
             return Err(CommandError::line("OOM command not allowed when used memory > 'maxmemory'."));
         }
         if flags.has(Flag::Write) || self.is_exec_of(row, session, |row| row.command.flags.has(Flag::Write)) {

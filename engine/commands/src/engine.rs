@@ -13,6 +13,7 @@ use crate::clients::Clients;
 use crate::cluster::Routing;
 use crate::collections::apply_limits;
 use crate::config::{Config, EventClass, EvictionPolicy};
+use crate::eviction::Eviction;
 use crate::propagation::Propagation;
 use crate::pubsub::Subscriptions;
 use crate::recency;
@@ -45,6 +46,7 @@ pub struct Engine {
     pub waiting: Waiting,
     pub propagation: Propagation,
     pub scripts: Scripts,
+    pub(crate) eviction: Eviction,
     pub rng: ChaCha8Rng,
     pub table: &'static Table,
     /// Set by the node at the start of each turn; one time for the whole batch.
@@ -139,6 +141,7 @@ impl Engine {
             waiting: Waiting::new(databases),
             propagation: Propagation::default(),
             scripts: Scripts::default(),
+            eviction: Eviction::default(),
             run_id: random_hex(&mut rng),
             rng,
             table: Table::shared(),
@@ -370,13 +373,6 @@ impl Engine {
     /// Entries that were flushed and are not freed yet.
     pub fn discarded_len(&self) -> usize {
         self.discarded.len()
-    }
-
-    /// True where the dataset is over `maxmemory`.
-    pub fn is_out_of_memory(&self) -> bool {
-        let limit = self.config.maxmemory_bytes;
-        let counted = self.environment.used_memory_bytes.saturating_sub(self.replication_buffers.uncounted());
-        limit != 0 && counted.max(self.keyspace.memory_bytes() as u64) > limit
     }
 
     pub fn is_lfu(&self) -> bool {

@@ -21,6 +21,7 @@ pub mod context;
 pub mod dispatch;
 pub mod engine;
 pub mod error;
+mod eviction;
 mod expiration;
 mod float;
 mod functions;

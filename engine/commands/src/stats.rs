@@ -44,6 +44,7 @@ pub struct Stats {
     /// Fields of hashes.
     pub expired_fields: u64,
     pub evicted_keys: u64,
+    pub evicted_clients: u64,
     pub expire_cycle_time_caps: u64,
     pub query_buffer_disconnections: u64,
     pub output_buffer_disconnections: u64,
@@ -77,6 +78,7 @@ impl Stats {
             expired_keys: 0,
             expired_fields: 0,
             evicted_keys: 0,
+            evicted_clients: 0,
             expire_cycle_time_caps: 0,
             query_buffer_disconnections: 0,
             output_buffer_disconnections: 0,

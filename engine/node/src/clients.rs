@@ -140,6 +140,32 @@ pub(crate) fn close_if_over_limit(engine: &mut Engine, services: &mut Services, 
     }
 }
 
+/// `maxmemory-clients`: while all buffers together take more, who holds the most is disconnected. Replicas,
+/// primaries and those who said `CLIENT NO-EVICT ON` are spared.
+pub(crate) fn evict(engine: &mut Engine, services: &mut Services) {
+    let Some(limit) = engine.config.maxmemory_clients.bytes_of(engine.config.maxmemory_bytes) else { return };
+    let mut held: Vec<(u64, ClientId)> = engine
+        .clients
+        .iter()
+        .filter(|client| {
+            !client.session.is_replica && !client.session.is_primary_link && !client.session.no_evict
+        })
+        .map(|client| (client.memory_bytes(), client.session.id))
+        .collect();
+    held.sort_unstable();
+    let mut total: u64 = held.iter().map(|(bytes, _)| bytes).sum();
+    while total > limit
+        && let Some((bytes, id)) = held.pop()
+    {
+        total -= bytes;
+        engine.stats.evicted_clients += 1;
+        services
+            .effects
+            .warning(format!("Evicting client id={} for maxmemory-clients ({bytes} bytes)", id.0));
+        services.effects.push(Effect::CloseClient(id));
+    }
+}
+
 fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut Client, input: &mut BytesMut) {
     let mut limits = limits_of(engine, &client.session);
     let mut consumed_total = 0;

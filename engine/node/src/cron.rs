@@ -10,6 +10,9 @@ use crate::services::Services;
 /// Entries looked at for expiry in one round: about a millisecond of work.
 const EXPIRE_ENTRIES_PER_ROUND: usize = 20_000;
 
+/// Keys evicted in one round, where no command does it.
+const EVICTED_KEYS_PER_ROUND: usize = 1_000;
+
 /// Discarded entries that are freed in one round: about a millisecond of work.
 const FREE_ENTRIES_PER_ROUND: usize = 20_000;
 
@@ -38,9 +41,11 @@ impl Services {
         self.cron.next = engine.now.mono + period(engine);
         engine.stats.sample_rates(engine.now.mono);
         engine.expire_step(EXPIRE_ENTRIES_PER_ROUND);
+        engine.evict_step(EVICTED_KEYS_PER_ROUND);
         engine.free_step(FREE_ENTRIES_PER_ROUND);
         self.settle(engine, None);
         self.close_idle_clients(engine);
+        clients::evict(engine, self);
         if engine.scripts.is_parked() {
             return;
         }

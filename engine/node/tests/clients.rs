@@ -116,8 +116,7 @@ fn the_log_says_what_its_level_allows() {
 
 #[test]
 fn promises_that_are_not_kept_are_refused() {
-    let settings: [&[&str]; 2] =
-        [&["--tls-port", "6380"], &["--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"]];
+    let settings: [&[&str]; 2] = [&["--tls-port", "6380"], &["--tls-replication", "yes"]];
     for setting in settings {
         let world = World::new(setting);
         assert_eq!(world.exit, Some(1), "{setting:?}");

@@ -34,7 +34,7 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("expired_time_cap_reached_count", &stats.expire_cycle_time_caps);
     line("expire_cycle_cpu_milliseconds", &0);
     line("evicted_keys", &stats.evicted_keys);
-    line("evicted_clients", &0);
+    line("evicted_clients", &stats.evicted_clients);
     line("evicted_scripts", &source.engine.scripts.figures().evicted);
     line("total_eviction_exceeded_time", &0);
     line("current_eviction_exceeded_time", &0);

@@ -144,6 +144,17 @@ pub enum MemoryShare {
     Percent(u8),
 }
 
+impl MemoryShare {
+    /// The bytes that it stands for; none where nothing is limited.
+    pub fn bytes_of(self, whole: u64) -> Option<u64> {
+        let bytes = match self {
+            MemoryShare::Bytes(bytes) => bytes,
+            MemoryShare::Percent(percent) => whole / 100 * u64::from(percent),
+        };
+        (bytes > 0).then_some(bytes)
+    }
+}
+
 pub struct MemoryOrPercent;
 
 impl Kind<MemoryShare> for MemoryOrPercent {

@@ -1,18 +1,16 @@
 //! Settings that promise what this server does not do yet. They are known, so that they can be refused
 //! clearly: at the start and by CONFIG SET, before the first write that would have relied on them.
 
-use super::{Config, EvictionPolicy};
+use super::Config;
 
 impl Config {
-    /// The first setting that promises encryption, users or a memory bound that is
-    /// not kept.
+    /// The first setting that promises encryption or users that are not
+    /// there.
     pub fn unmet_promise(&self) -> Option<&'static str> {
-        let evicts = self.maxmemory_bytes != 0 && self.maxmemory_policy != EvictionPolicy::NoEviction;
         let promises = [
             (self.tls_port != 0, "tls-port"),
             (self.tls_replication, "tls-replication"),
             (!self.aclfile.is_empty(), "aclfile"),
-            (evicts, "maxmemory-policy"),
         ];
         promises.into_iter().find(|(promised, _)| *promised).map(|(_, name)| name)
     }

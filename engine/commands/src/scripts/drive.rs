@@ -17,6 +17,7 @@ use super::{Scripts, flags, reply_of};
 use crate::clients::Client;
 use crate::dispatch::Frame;
 use crate::engine::{Engine, Role};
+use crate::eviction::Room;
 use crate::session::{Blocked, ClientId, Session};
 use crate::table::{Flag, Found, Row};
 use crate::transactions;
@@ -118,6 +119,8 @@ impl Engine {
         running: Running,
     ) -> CommandResult {
         self.propagation.suppress();
+        // In a transaction, room has been made before it.
+        let is_full = self.is_out_of_memory() && (session.deny_blocking || self.make_room() == Room::None);
         self.scripts.run = Some(Run {
             client: session.id,
             purpose: spec.purpose,
@@ -125,7 +128,7 @@ impl Engine {
             command: OwnedArgs::from_args(command),
             started: self.now,
             flags: spec.flags,
-            out_of_memory: self.is_out_of_memory(),
+            out_of_memory: is_full,
             wrote: false,
             kill: None,
             db: session.db,
