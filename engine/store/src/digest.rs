@@ -47,6 +47,7 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
         Some(Value::List(list)) => list.mix_into(digest),
         Some(Value::Set(set)) => set.mix_into(digest),
         Some(Value::Hash(hash)) => hash.mix_into(digest),
+        Some(Value::Stream(stream)) => stream.mix_into(digest),
         Some(Value::ZSet(zset)) => zset.mix_into(digest),
         None | Some(Value::String(_)) => {
             let string = entry.string().expect("what is no collection is a string");

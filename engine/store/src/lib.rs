@@ -42,6 +42,7 @@ pub mod rdb;
 mod set;
 mod slot;
 mod snapshot;
+pub mod stream;
 pub mod table;
 mod zset;
 
@@ -60,4 +61,5 @@ pub use place::Partitioning;
 pub use set::Set;
 pub use slot::{SLOT_COUNT, Slot, slot_of};
 pub use snapshot::{SnapshotOptions, SnapshotRunning, SnapshotState};
+pub use stream::Stream;
 pub use zset::{Members, ZSet};

@@ -6,6 +6,7 @@ use crate::hash::Hash;
 use crate::list::List;
 use crate::number::parse_i64;
 use crate::set::Set;
+use crate::stream::Stream;
 use crate::zset::ZSet;
 use bytes::Bytes;
 
@@ -42,6 +43,7 @@ pub enum Value {
     List(List),
     Set(Set),
     Hash(Hash),
+    Stream(Box<Stream>),
     ZSet(ZSet),
 }
 
@@ -85,6 +87,7 @@ impl Value {
             Value::List(_) => Kind::List,
             Value::Set(_) => Kind::Set,
             Value::Hash(_) => Kind::Hash,
+            Value::Stream(_) => Kind::Stream,
             Value::ZSet(_) => Kind::ZSet,
         }
     }
@@ -96,6 +99,7 @@ impl Value {
             Value::List(list) => list.encoding(),
             Value::Set(set) => set.encoding(),
             Value::Hash(hash) => hash.encoding(),
+            Value::Stream(stream) => stream.encoding(),
             Value::ZSet(zset) => zset.encoding(),
         }
     }
@@ -109,6 +113,7 @@ impl Value {
             Value::List(list) => list.heap_bytes(),
             Value::Set(set) => set.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::Stream(stream) => stream.heap_bytes(),
             Value::ZSet(zset) => zset.heap_bytes(),
         }
     }
@@ -120,6 +125,7 @@ impl Value {
             Value::List(list) => list.is_empty(),
             Value::Set(set) => set.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
+            Value::Stream(_) => false,
             Value::ZSet(zset) => zset.is_empty(),
         }
     }
@@ -131,6 +137,7 @@ impl Value {
             Value::List(list) => list.free_part(),
             Value::Set(set) => set.free_part(),
             Value::Hash(hash) => hash.free_part(),
+            Value::Stream(stream) => stream.free_part(),
             Value::ZSet(zset) => zset.free_part(),
         }
     }

@@ -16,7 +16,8 @@ pub use item::Item;
 
 use item::{Encoded, back_bytes, decode, length_before, lengths};
 
-/// A block never holds more: that is how far its own count goes.
+/// Up to here a block knows how many elements it has; beyond, they are counted one by one. Only blocks that are
+/// made at once hold more.
 pub const PACKED_ELEMENTS_MAX: usize = u16::MAX as usize - 1;
 /// A block never grows beyond this, whatever the configuration says.
 pub const PACKED_BYTES_MAX: usize = 1 << 30;
@@ -48,9 +49,6 @@ impl Packed {
     /// Checks every byte of a listpack from elsewhere, and makes it canonical if it is not.
     pub fn from_listpack(bytes: &[u8]) -> Result<Packed, Malformed> {
         let count = validate(bytes)?;
-        if count > PACKED_ELEMENTS_MAX {
-            return Err(Malformed);
-        }
         let mut packed = Packed { bytes: bytes.to_vec() };
         let canonical = packed.iter().zip(packed.positions()).all(|(item, at)| {
             let kept = match item {
@@ -62,7 +60,8 @@ impl Packed {
         });
         if !canonical {
             let mut again = Packed::empty();
-            packed.iter().for_each(|item| again.push_back(Item::of(&item.to_vec())));
+            let texts: Vec<Vec<u8>> = packed.iter().map(|item| item.to_vec()).collect();
+            again.extend(texts.iter().map(|text| Item::of(text)));
             packed = again;
         }
         packed.set_count(count);
@@ -77,7 +76,10 @@ impl Packed {
     /// How many elements it holds.
     #[inline]
     pub fn len(&self) -> usize {
-        usize::from(u16::from_le_bytes([self.bytes[4], self.bytes[5]]))
+        match u16::from_le_bytes([self.bytes[4], self.bytes[5]]) {
+            u16::MAX => self.positions().count(),
+            count => usize::from(count),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -190,6 +192,23 @@ impl Packed {
         self.insert_at(HEADER_BYTES, item);
     }
 
+    /// Appends several elements at once.
+    pub fn extend<'i>(&mut self, items: impl Iterator<Item = Item<'i>>) {
+        let mut count = self.len();
+        self.bytes.pop();
+        for item in items {
+            let encoded = Encoded::of(item);
+            let (start, end) = (self.bytes.len(), self.bytes.len() + encoded.len());
+            self.make_room(end + 1);
+            self.bytes.resize(end, 0);
+            encoded.write(&mut self.bytes[start..]);
+            count += 1;
+        }
+        self.bytes.push(END);
+        self.tell_len();
+        self.set_count(count);
+    }
+
     /// Inserts in front of the element at `at`, where the new one is then.
     pub fn insert_before(&mut self, at: Position, item: Item<'_>) {
         self.insert_at(at.0, item);
@@ -254,9 +273,7 @@ impl Packed {
         let old_len = self.bytes.len();
         if after > before {
             let len = old_len + (after - before);
-            if len > self.bytes.capacity() {
-                self.bytes.reserve_exact(allocation_bytes(len) - old_len);
-            }
+            self.make_room(len);
             self.bytes.resize(len, 0);
             self.bytes.copy_within(offset + before..old_len, offset + after);
         } else if after < before {
@@ -270,14 +287,20 @@ impl Packed {
         self.tell_len();
     }
 
+    fn make_room(&mut self, len: usize) {
+        if len > self.bytes.capacity() {
+            self.bytes.reserve_exact(allocation_bytes(len) - self.bytes.len());
+        }
+    }
+
     fn tell_len(&mut self) {
         let len = self.bytes.len() as u32;
         self.bytes[..4].copy_from_slice(&len.to_le_bytes());
     }
 
     fn set_count(&mut self, count: usize) {
-        assert!(count <= PACKED_ELEMENTS_MAX, "the owner has seen to the number of elements");
-        self.bytes[4..6].copy_from_slice(&(count as u16).to_le_bytes());
+        let told = u16::try_from(count).unwrap_or(u16::MAX);
+        self.bytes[4..6].copy_from_slice(&told.to_le_bytes());
     }
 
     #[inline]

@@ -8,6 +8,7 @@ use crate::hash;
 use crate::limits::Limits;
 use crate::list;
 use crate::set;
+use crate::stream;
 use crate::zset;
 use bytes::Bytes;
 
@@ -55,6 +56,7 @@ pub(crate) fn kind_of(type_byte: u8) -> Result<Kind, RdbFault> {
         (1 | 10 | 14 | 18, _) => Ok(Kind::List),
         (2 | 11 | 20, _) => Ok(Kind::Set),
         (4 | 9 | 13 | 16 | 22..=25, _) => Ok(Kind::Hash),
+        (15 | 19 | 21, _) => Ok(Kind::Stream),
         (_, None | Some(&"")) => Err(RdbFault::UnknownType(type_byte)),
         (_, Some(name)) => Err(RdbFault::UnsupportedType(name)),
     }
@@ -140,6 +142,7 @@ impl<'a> Reader<'a> {
             Kind::List => list::rdb::begin(type_byte, self, limits),
             Kind::Set => set::rdb::begin(type_byte, self, limits),
             Kind::Hash => hash::rdb::begin(type_byte, self, limits),
+            Kind::Stream => stream::rdb::begin(type_byte, self),
             Kind::ZSet => zset::rdb::begin(type_byte, self, limits),
             _ => Ok(Reading::Whole(self.string()?.into_value())),
         }

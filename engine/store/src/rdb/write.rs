@@ -8,6 +8,7 @@ use crate::hash;
 use crate::list;
 use crate::number::parse_i64;
 use crate::set;
+use crate::stream;
 use crate::zset;
 use bytes::{BufMut, BytesMut};
 use squall_clock::UnixMs;
@@ -71,6 +72,7 @@ pub(super) fn type_byte(entry: &Entry) -> u8 {
         Some(Value::List(list)) => list::rdb::type_byte(list),
         Some(Value::Set(set)) => set::rdb::type_byte(set),
         Some(Value::Hash(hash)) => hash::rdb::type_byte(hash),
+        Some(Value::Stream(_)) => stream::rdb::TYPE_SECOND,
         Some(Value::ZSet(zset)) => zset::rdb::type_byte(zset),
     }
 }
@@ -98,6 +100,7 @@ pub(crate) fn put_piece(value: &Value, number: usize, out: &mut BytesMut, compre
         Value::List(list) => list::rdb::put_piece(list, number, out, compressed),
         Value::Set(set) => set::rdb::put_piece(set, number, out, compressed),
         Value::Hash(hash) => hash::rdb::put_piece(hash, number, out, compressed),
+        Value::Stream(stream) => stream::rdb::put_piece(stream, number, out, compressed),
         Value::ZSet(zset) => zset::rdb::put_piece(zset, number, out, compressed),
     }
 }
