@@ -40,6 +40,7 @@ pub mod sets;
 pub mod sorted_sets;
 pub mod stats;
 mod stopwatch;
+pub mod streams;
 pub mod strings;
 pub mod table;
 pub mod transactions;

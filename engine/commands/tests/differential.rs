@@ -8,7 +8,7 @@ mod families;
 mod oracle;
 
 use families::{
-    BITMAPS, Command, Family, GEO, HASHES, HYPERLOGLOG, LISTS, SETS, SORTED_SETS, SORTING, STRINGS,
+    BITMAPS, Command, Family, GEO, HASHES, HYPERLOGLOG, LISTS, SETS, SORTED_SETS, SORTING, STREAMS, STRINGS,
 };
 use oracle::subject::Subject;
 use oracle::{Connection, Oracle, Stream, value};
@@ -46,7 +46,10 @@ impl Pair {
         self.received();
         self.squall.propagated();
         let changes_before = (self.changes_of_redis(), self.squall.engine.dirty);
-        for command in commands {
+        let commands = commands
+            .iter()
+            .flat_map(|command| [vec![command.clone()], families::streams::companions(command)].concat());
+        for command in &commands.collect::<Vec<_>>() {
             let (theirs, ours) = (self.redis.ask(command), self.squall.ask(command));
             let same = match command[0].eq_ignore_ascii_case(b"DUMP") {
                 true => self.exchange(&theirs, &ours),
@@ -140,6 +143,10 @@ fn alike(name: &[u8], theirs: &[u8], ours: &[u8]) -> bool {
         (b"PTTL" | b"PEXPIRETIME", Value::Integer(one), Value::Integer(other)) => {
             (one - other).abs() <= 1_000
         }
+        (b"XREAD" | b"XREADGROUP", Value::Error(one), Value::Error(other)) => {
+            one.starts_with("ERR Unbalanced") && other.starts_with("ERR Unbalanced")
+        }
+        (b"XINFO" | b"XPENDING", one, other) => timeless(one) == timeless(other),
         // Redis 7.2 and later look at the words first, 7.0 finds that there is no key.
         (b"BITCOUNT" | b"BITPOS", Value::Integer(-1..=0), Value::Error(_)) => true,
         // Since Redis 7.2 small lists and sets are packed; SORT unpacks a sorted set there.
@@ -166,6 +173,24 @@ fn alike(name: &[u8], theirs: &[u8], ours: &[u8]) -> bool {
         },
         _ => false,
     }
+}
+
+/// What XINFO and XPENDING tell, without ages, without how the entries are kept, and without what 7.0 does not know.
+fn timeless(value: Value) -> String {
+    const PASSED_OVER: [&str; 5] = ["radix-tree-nodes", "idle", "inactive", "seen-time", "active-time"];
+    let mut told = leaves(value).into_iter();
+    let mut kept = String::new();
+    while let Some(leaf) = told.next() {
+        match &leaf {
+            Value::Bulk(name) if PASSED_OVER.iter().any(|passed| name == passed.as_bytes()) => {
+                told.next();
+            }
+            // How many milliseconds ago, or since 1970: the smaller numbers of these tests are counts.
+            Value::Integer(100..) => {}
+            _ => kept.push_str(&format!("{leaf:?} ")),
+        }
+    }
+    kept
 }
 
 /// Commands whose elements come in any order.
@@ -239,6 +264,8 @@ fn normal(stream: Vec<Command>) -> Vec<Command> {
         match command[0].as_slice() {
             b"SELECT" => db = command[1].clone(),
             b"MULTI" | b"EXEC" | b"PING" => {}
+            // How far a group has read, which Redis 7.0 does not tell its replicas with what it has read.
+            b"XGROUP" if is_told_by_claim(effects.last(), &command) => {}
             _ if command.get(1).is_some_and(|key| key == PROBE) => {}
             _ => {
                 while effects.last().is_some_and(|last| last[1] == b"DEL" && command[1..].contains(&last[2]))
@@ -250,6 +277,12 @@ fn normal(stream: Vec<Command>) -> Vec<Command> {
         }
     }
     effects
+}
+
+/// Whether an `XGROUP SETID key group id ENTRIESREAD n` follows the XCLAIM of that entry, `last`.
+fn is_told_by_claim(last: Option<&Command>, command: &Command) -> bool {
+    let Some(last) = last.filter(|last| last.len() == 15 && last[1] == b"XCLAIM") else { return false };
+    command.len() == 7 && command[1] == b"SETID" && last[2..4] == command[2..4] && last[14] == command[4]
 }
 
 /// What the primary has judged need not be judged again; sometimes it is repeated nevertheless.
@@ -281,7 +314,7 @@ fn shown(command: &Command) -> String {
 }
 
 fn text(bytes: &[u8]) -> String {
-    let shown = &bytes[..bytes.len().min(200)];
+    let shown = &bytes[..bytes.len().min(900)];
     format!("\"{}\"", shown.escape_ascii())
 }
 
@@ -374,4 +407,14 @@ fn geo() {
 #[test]
 fn geo_in_resp3() {
     compare(GEO, Protocol::Resp3);
+}
+
+#[test]
+fn streams() {
+    compare(STREAMS, Protocol::Resp2);
+}
+
+#[test]
+fn streams_in_resp3() {
+    compare(STREAMS, Protocol::Resp3);
 }

@@ -38,10 +38,16 @@ pub struct Wish {
 }
 
 impl Context<'_> {
-    /// Waits until one of `keys` may have what the command wants. False where this session may not wait, in a
-    /// transaction or a script: then the command answers at once that there is nothing.
+    /// Waits until one of `keys` may have what the command wants; then `request` is executed: mostly the command
+    /// as it is. False where this session may not wait, in a transaction or a script: then the command answers at
+    /// once that there is nothing.
     #[must_use]
-    pub fn wait_for<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>, wish: Wish) -> bool {
+    pub fn wait_for<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        wish: Wish,
+        request: OwnedArgs,
+    ) -> bool {
         if self.session.deny_blocking || self.session.is_primary_link {
             return false;
         }
@@ -49,7 +55,6 @@ impl Context<'_> {
         let waiting = &mut self.engine.waiting;
         if !waiting.contains(self.session.id) {
             let row = self.session.last_command.expect("a command is running");
-            let request = OwnedArgs::from_args(self.args);
             let waiter = Waiter::of(self.session.db, row, request, wish, keys);
             waiting.insert(self.session.id, waiter);
         }

@@ -37,6 +37,7 @@ const FAMILIES: &[&[Command]] = &[
     crate::scripts::ROWS,
     crate::sets::ROWS,
     crate::sorted_sets::ROWS,
+    crate::streams::ROWS,
     crate::strings::ROWS,
     crate::transactions::ROWS,
 ];

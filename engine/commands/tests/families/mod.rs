@@ -12,6 +12,7 @@ pub mod lists;
 pub mod sets;
 pub mod sorted_sets;
 pub mod sorting;
+pub mod streams;
 pub mod strings;
 
 use proptest::prelude::*;
@@ -33,6 +34,7 @@ pub const SORTED_SETS: Family = Family { grammar: sorted_sets::GRAMMAR, word: so
 pub const HASHES: Family = Family { grammar: hashes::GRAMMAR, word: hashes::word };
 pub const SORTING: Family = Family { grammar: sorting::GRAMMAR, word: sorting::word };
 pub const LISTS: Family = Family { grammar: lists::GRAMMAR, word: lists::word };
+pub const STREAMS: Family = Family { grammar: streams::GRAMMAR, word: streams::word };
 pub const SETS: Family = Family { grammar: sets::GRAMMAR, word: sets::word };
 
 /// What is done to keys of every kind, between the commands of a family.

@@ -52,6 +52,13 @@ impl Group {
         Group { last_id, entries_read, ..Group::default() }
     }
 
+    /// Moves on to a later entry without having read what is between; true where it is later.
+    pub fn advance_to(&mut self, id: Option<StreamId>) -> bool {
+        let later = id.filter(|id| *id > self.last_id);
+        self.last_id = later.unwrap_or(self.last_id);
+        later.is_some()
+    }
+
     pub fn consumer_id(&self, name: &[u8]) -> Option<ConsumerId> {
         self.by_name.get(name).copied()
     }

@@ -72,6 +72,11 @@ impl Stream {
         self.log.len() == 0
     }
 
+    /// How many blocks the entries lie in.
+    pub fn blocks_len(&self) -> usize {
+        self.log.blocks_len()
+    }
+
     /// The id of the first entry; zero where there is none.
     pub fn first_id(&self) -> StreamId {
         self.first().map_or(StreamId::MIN, |entry| entry.id)
@@ -195,8 +200,9 @@ impl Stream {
         });
     }
 
-    /// How many entries the group has not been given; none where that cannot be known.
-    pub fn lag(&self, group: &Group) -> Option<u64> {
+    /// How many entries the group has not been given; none where that cannot be known. Negative where it was told
+    /// to have read more than there were.
+    pub fn lag(&self, group: &Group) -> Option<i64> {
         if self.entries_added == 0 {
             return Some(0);
         }
@@ -204,7 +210,7 @@ impl Stream {
             Some(read) if !self.may_lack_entries_after(group.last_id) => Some(read),
             _ => self.entries_up_to(group.last_id),
         };
-        read.map(|read| self.entries_added.saturating_sub(read))
+        read.map(|read| (self.entries_added as i64).wrapping_sub(read as i64))
     }
 
     fn entries_read_after(&self, group: &Group, entry: StreamId) -> Option<u64> {
