@@ -127,7 +127,7 @@ impl Cluster {
         }
         self.target(to)?;
         self.migrating.insert(slot, to);
-        self.order_done()
+        self.intent_noted()
     }
 
     /// CLUSTER SETSLOT IMPORTING.
@@ -138,7 +138,7 @@ impl Cluster {
         }
         self.target(from)?;
         self.importing.insert(slot, from);
-        self.order_done()
+        self.intent_noted()
     }
 
     /// CLUSTER SETSLOT STABLE.
@@ -146,7 +146,7 @@ impl Cluster {
         self.now = now;
         self.importing.remove(&slot);
         self.migrating.remove(&slot);
-        self.order_done()
+        self.intent_noted()
     }
 
     /// CLUSTER SETSLOT NODE. `has_keys`: keys of that slot are here.
@@ -252,6 +252,13 @@ impl Cluster {
         self.now = now;
         self.durability.want_now();
         self.finish(false);
+    }
+
+    /// What is only meant to happen claims nothing, and is written with the next tick.
+    fn intent_noted(&mut self) -> OrderResult {
+        self.durability.want_soon();
+        self.finish(false);
+        Ok(())
     }
 
     fn order_done(&mut self) -> OrderResult {

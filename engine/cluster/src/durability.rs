@@ -84,12 +84,12 @@ impl Durability {
         self.changes += 1;
     }
 
-    /// The number of the text that holds all that has been decided, where it is not durable yet.
+    /// The number of the text that holds all that was promised, where it is not durable yet.
     pub fn pending(&self) -> Option<u64> {
         match (self.wanted, &self.in_flight) {
-            (Wanted::Nothing, None) => None,
-            (Wanted::Nothing, Some(_)) => Some(self.generation),
-            _ => Some(self.generation + 1),
+            (Wanted::Now, _) => Some(self.generation + 1),
+            (_, Some(_)) => Some(self.generation),
+            (_, None) => None,
         }
     }
 

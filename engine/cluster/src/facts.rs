@@ -103,7 +103,7 @@ impl Cluster {
         self.durability.changes
     }
 
-    /// The number of the nodes.conf that will hold everything that was ordered; none: it is durable.
+    /// The number of the nodes.conf that will hold what was ordered; none: that is durable, or need not be.
     pub fn pending_save(&self) -> Option<u64> {
         self.durability.pending()
     }

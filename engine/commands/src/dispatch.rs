@@ -301,7 +301,7 @@ impl Engine {
         }
         close(!session.authenticated, Gates::AUTHENTICATED);
         close(session.subscribed && session.protocol == Protocol::Resp2, Gates::NOT_WHILE_SUBSCRIBED);
-        close(self.routing.is_some(), Gates::ROUTED);
+        close(self.routing.is_some() || !self.keys_in_transit.is_empty(), Gates::ROUTED);
         close(self.loading, Gates::NOT_WHILE_LOADING);
         close(self.pause.is_some() || self.scripts.is_parked(), Gates::ANY);
         close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
@@ -336,6 +336,9 @@ impl Engine {
         }
         if !session.is_primary_link {
             if row.gates.meet(Gates(Gates::ROUTED)) {
+                if self.touches_keys_in_transit(row, session, args) {
+                    return Ok(Passage::Postponed);
+                }
                 self.route(row, session, args)?;
             }
             self.refuse_by_state(row, session)?;

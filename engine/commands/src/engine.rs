@@ -1,5 +1,7 @@
 //! The state that commands act on, and the look-ups that know about expiry.
 
+use std::collections::BTreeSet;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use squall_clock::{Now, UnixMs};
@@ -68,6 +70,8 @@ pub struct Engine {
     pub append_failed: Option<String>,
     /// In a cluster: which slots are served here, and where the others are.
     pub routing: Option<Box<Routing>>,
+    /// Keys that MIGRATE has sent and not deleted yet, with their database: writes to them wait.
+    pub keys_in_transit: BTreeSet<(usize, Vec<u8>)>,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     pub active_expire: bool,
     /// `CLIENT PAUSE`.
@@ -154,6 +158,7 @@ impl Engine {
             snapshot_failed: false,
             append_failed: None,
             routing: None,
+            keys_in_transit: BTreeSet::new(),
             active_expire: true,
             pause: None,
             writes_held: false,

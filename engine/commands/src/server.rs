@@ -4,6 +4,7 @@
 use squall_clock::{Mono, Nanos};
 use squall_resp::{Args, Reply};
 
+use crate::generic::Migration;
 use crate::{ClientId, CommandResult, Engine, Session};
 
 /// What only the shell knows or has, for INFO and CONFIG to show: no decision depends on it.
@@ -132,6 +133,8 @@ pub trait Server {
         args: Args<'_>,
         reply: &mut Reply<'_>,
     ) -> CommandResult;
+    /// `MIGRATE`: blocks the session until the other server has answered for every key.
+    fn migrate(&mut self, engine: &mut Engine, session: &mut Session, migration: Migration);
     /// In a cluster, PUBLISH and SPUBLISH reach the listeners at other nodes.
     fn publish_to_cluster(&mut self, engine: &mut Engine, sharded: bool, channel: &[u8], message: &[u8]);
     /// `CONFIG REWRITE`: blocks the session until the file is replaced.

@@ -9,6 +9,7 @@
 //! - `persistence`: loading at start, snapshots to disk, and who may use the one snapshot cursor;
 //! - `cluster`: mediates between the engine, replication and the machine of `squall-cluster`;
 //! - `marks`: the rare turns of a node's life, for those who hunt for them;
+//! - `migrations`: keys on their way to another server;
 //! - `scripts`: a script that takes longer than a turn;
 //! - `listening`: where to listen; `cron`: what recurs; `shutdown`: the way out;
 //! - `config_file`: `CONFIG REWRITE`.
@@ -27,6 +28,7 @@ mod effect;
 mod listening;
 mod lookahead;
 mod marks;
+mod migrations;
 mod persistence;
 mod replication;
 mod scripts;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos};
+use squall_commands::generic::Migration;
 use squall_commands::server::LogLevel;
 use squall_commands::{
     Blocked, ClientId, CommandError, CommandResult, Engine, FailoverRequest, Server, Session, ShutdownOptions,
@@ -16,6 +17,7 @@ use crate::config_file::ConfigRewrite;
 use crate::cron::Cron;
 use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
 use crate::lookahead::Lookahead;
+use crate::migrations::Migrations;
 use crate::persistence::{self, LogPosition, Outcome, Persistence, Recorded, RewriteAnswer, SaveFor};
 use crate::replication::{self, Replication};
 use crate::scripts::SlowScript;
@@ -29,6 +31,7 @@ pub(crate) struct Services {
     pub cron: Cron,
     /// This server's part in a cluster, where `cluster-enabled` says so.
     pub membership: Option<Membership>,
+    pub migrations: Migrations,
     pub shutdown: Option<Shutdown>,
     pub config_rewrite: Option<ConfigRewrite>,
     pub lookahead: Lookahead,
@@ -45,6 +48,7 @@ impl Services {
             replication: Replication::new(engine),
             cron: Cron::new(engine),
             membership: None,
+            migrations: Migrations::default(),
             shutdown: None,
             config_rewrite: None,
             lookahead: Lookahead::default(),
@@ -90,6 +94,7 @@ impl Services {
             self.replication.next_timeout(engine),
             self.persistence.next_timeout(engine),
             self.next_cluster_timeout(engine.now.mono),
+            self.migrations.next_timeout(),
             self.shutdown_deadline(),
         ]
         .into_iter()
@@ -108,6 +113,7 @@ impl Services {
         engine.give_up_waiting();
         self.replication.timeout(engine, &mut self.persistence, &mut self.effects);
         self.cluster_timeout(engine);
+        self.time_out_migrations(engine);
         self.change_role(engine);
         self.persistence.background_slice(engine, &mut self.effects);
         self.settle(engine, None);
@@ -130,7 +136,11 @@ impl Services {
             }
         }
         self.release_output(engine, session, has_written);
-        if !self.postponed.is_empty() && engine.pause.is_none() && !engine.writes_held {
+        if !self.postponed.is_empty()
+            && engine.pause.is_none()
+            && !engine.writes_held
+            && engine.keys_in_transit.is_empty()
+        {
             let postponed = std::mem::take(&mut self.postponed);
             self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
         }
@@ -222,13 +232,13 @@ impl Services {
     }
 
     pub fn link_opened(&mut self, engine: &mut Engine, id: LinkId, local: &str) {
-        if !self.bus_link_opened(engine, id) {
+        if !self.bus_link_opened(engine, id) && !self.migration_opened(id) {
             self.replication.link_opened(engine, &mut self.persistence, &mut self.effects, id, local);
         }
     }
 
     pub fn link_closed(&mut self, engine: &mut Engine, id: LinkId, reason: &str) {
-        if !self.bus_link_closed(engine, id, reason) {
+        if !self.bus_link_closed(engine, id, reason) && !self.migration_closed(engine, id) {
             self.replication.link_closed(engine, &mut self.persistence, &mut self.effects, id, reason);
         }
         self.settle(engine, None);
@@ -246,7 +256,7 @@ impl Services {
 
 impl Services {
     pub fn link_data(&mut self, engine: &mut Engine, id: LinkId, input: &mut BytesMut) {
-        if self.bus_link_data(engine, id, input) {
+        if self.bus_link_data(engine, id, input) || self.migration_data(engine, id, input) {
             self.settle(engine, None);
             return self.change_role(engine);
         }
@@ -435,6 +445,10 @@ impl Server for Services {
         reply: &mut Reply<'_>,
     ) -> CommandResult {
         self.cluster_command(engine, session, args, reply)
+    }
+
+    fn migrate(&mut self, engine: &mut Engine, session: &mut Session, migration: Migration) {
+        self.start_migration(engine, session, migration);
     }
 
     fn publish_to_cluster(&mut self, engine: &mut Engine, sharded: bool, channel: &[u8], message: &[u8]) {

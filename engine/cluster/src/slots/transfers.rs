@@ -43,6 +43,7 @@ impl Cluster {
         }
         self.importing.remove(&slot);
         self.nodes.set_owner(slot, Some(to));
-        self.durability.want_now();
+        // To give up a slot is no claim: a node that forgets it in a crash is told again.
+        self.durability.want_soon();
     }
 }

@@ -4,10 +4,12 @@ mod databases;
 mod dump;
 mod expire;
 mod keys;
+mod migrate;
 mod object;
 mod relocate;
 mod rows;
 pub(crate) mod scan;
 mod sort;
 
+pub use migrate::Migration;
 pub use rows::ROWS;

@@ -119,6 +119,7 @@ pub const ROWS: &[Command] = &[
         .complexity("O(N) with N the number of keys in the database")
         .summary("Returns all keys that match a pattern.")
         .arguments(&[Argument::pattern("pattern")]),
+    super::migrate::MIGRATE,
     Command::new("move", 3, move_key)
         .group(Group::Generic)
         .flags(&[Flag::Fast, Flag::Write])
@@ -303,6 +304,23 @@ pub const ROWS: &[Command] = &[
         .complexity("O(N) with N the size of the value")
         .summary("Creates a key from a serialised value.")
         .history(&[("3.0.0", "REPLACE."), ("5.0.0", "ABSTTL, IDLETIME and FREQ.")])
+        .arguments(&[
+            Argument::key("key", 0),
+            Argument::integer("ttl"),
+            Argument::string("serialized-value"),
+            Argument::word("replace", "REPLACE").since("3.0.0").optional(),
+            Argument::word("absttl", "ABSTTL").since("5.0.0").optional(),
+            Argument::integer("seconds").token("IDLETIME").since("5.0.0").optional(),
+            Argument::integer("frequency").token("FREQ").since("5.0.0").optional(),
+        ]),
+    Command::new("restore-asking", -4, restore)
+        .group(Group::Generic)
+        .flags(&[Flag::Asking, Flag::DenyOom, Flag::Write])
+        .keys(&[KeySpec::one(1, &[KeyFlag::Ow, KeyFlag::Update])])
+        .acl(&[Category::Dangerous, Category::Keyspace])
+        .since("3.0.0")
+        .complexity("O(N) with N the size of the value")
+        .summary("RESTORE, for keys of slots that are on their way here.")
         .arguments(&[
             Argument::key("key", 0),
             Argument::integer("ttl"),

@@ -88,6 +88,7 @@ impl Server for Alone {
         shutdown(&mut Engine, &mut Session, ShutdownOptions) -> CommandResult;
         config_changed(&mut Engine, &str) -> ();
         cluster(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
+        migrate(&mut Engine, &mut Session, squall_commands::generic::Migration) -> ();
         publish_to_cluster(&mut Engine, bool, &[u8], &[u8]) -> ();
         config_rewrite(&mut Engine, &mut Session) -> CommandResult;
         close_client(&mut Engine, ClientId) -> ();

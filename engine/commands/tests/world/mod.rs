@@ -122,6 +122,8 @@ impl Server for Recorder {
         Err(CommandError::line("ERR no cluster around this engine"))
     }
 
+    fn migrate(&mut self, _: &mut Engine, _: &mut Session, _: squall_commands::generic::Migration) {}
+
     fn publish_to_cluster(&mut self, _: &mut Engine, _: bool, _: &[u8], _: &[u8]) {}
 
     fn replica_of(

@@ -136,14 +136,19 @@ impl Services {
         let bus = self.membership.as_ref().map(|membership| &membership.bus);
         match bus.filter(|bus| bus.link_of(id).is_some()) {
             Some(bus) => bus.slices(id, slices).unwrap_or(0),
+            None if self.migrations.owns(id) => self.migrations.output_slices(id, slices),
             None => self.replication.link_output_slices(id, slices),
         }
     }
 
     pub fn link_output_written(&mut self, id: LinkId, count: usize) {
         let bus = self.membership.as_mut().map(|membership| &mut membership.bus);
-        if !bus.is_some_and(|bus| bus.written(id, count)) {
-            self.replication.link_output_written(id, count);
+        if bus.is_some_and(|bus| bus.written(id, count)) {
+            return;
+        }
+        match self.migrations.owns(id) {
+            true => self.migrations.output_written(id, count),
+            false => self.replication.link_output_written(id, count),
         }
     }
 

@@ -83,8 +83,41 @@ impl Nodes {
         (0..1_000).map(|number| format!("key-{number}")).find(served).expect("it serves a third of all keys")
     }
 
+    /// Moves slots with their keys, as redis-cli does it: key by key.
+    fn reshard(&self, from: usize, to: usize) {
+        let name = |node: usize| self.ask(node, &["CLUSTER", "MYID"]);
+        let (from, to) = (name(from), name(to));
+        let entry = format!("127.0.0.1:{}", self.servers[0].port());
+        let options =
+            ["--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", "400", "--cluster-yes"];
+        words("redis-cli", &[&["--cluster", "reshard", &entry], &options[..]].concat(), b"");
+        eventually("all nodes agree again", || {
+            let said = run("redis-cli", &["--cluster", "check", &entry], b"");
+            String::from_utf8_lossy(&said.stdout).contains("[OK] All nodes agree about slots configuration.")
+        });
+    }
+
     fn writes(&self, node: usize, key: &str) -> bool {
         self.servers[node].client().ask(&["SET", key, "2"]) == Value::Simple("OK".into())
+    }
+}
+
+const KEYS: usize = 300;
+
+fn fill(port: &str) {
+    let orders: String = (0..KEYS).map(|number| format!("SET k{number} value-{number}\n")).collect();
+    let said = words("redis-cli", &["-c", "-p", port], orders.as_bytes());
+    assert_eq!(said.matches("OK").count(), KEYS, "{said}");
+}
+
+fn check_fill(port: &str) {
+    let orders: String = (0..KEYS).map(|number| format!("GET k{number}\n")).collect();
+    let said = words("redis-cli", &["-c", "-p", port], orders.as_bytes());
+    for number in 0..KEYS {
+        assert!(
+            said.lines().any(|line| line.trim_matches('"') == format!("value-{number}")),
+            "k{number}: {said}"
+        );
     }
 }
 
@@ -95,11 +128,11 @@ fn six_make_a_cluster_that_heals_from_a_killed_primary() {
     }
     let mut nodes = Nodes::create([Program::Squall; 6]);
     let port = nodes.servers[0].port().to_string();
-    for number in 0..50 {
-        let (key, value) = (format!("k{number}"), number.to_string());
-        let said = words("redis-cli", &["-c", "-p", &port, "SET", &key, &value], b"");
-        assert!(said.trim().ends_with("OK"), "{said}");
-    }
+    fill(&port);
+    // Back and forth, so that the killed primary has its slots again.
+    nodes.reshard(0, 1);
+    nodes.reshard(1, 0);
+    check_fill(&port);
     let heir = nodes.replica_of(0);
     let key = nodes.key_of(0);
     let directory = nodes.servers[0].directory();
@@ -126,6 +159,13 @@ fn squall_and_redis_gossip_vote_and_hand_over_to_one_another() {
     let nodes = Nodes::create([Redis, Squall, Redis, Squall, Squall, Redis]);
     let agree = || (1..6).all(|node| nodes.slot_map(node) == nodes.slot_map(0));
     eventually("all six have one slot map", agree);
+    let port = nodes.servers[0].port().to_string();
+    fill(&port);
+    for (from, to) in [(0, 1), (1, 2)] {
+        nodes.reshard(from, to);
+        eventually("all six have one slot map", agree);
+    }
+    check_fill(&port);
     for primary in [0, 1] {
         let heir = nodes.replica_of(primary);
         let key = nodes.key_of(primary);
