@@ -132,6 +132,8 @@ impl Cluster {
                 Err(error) => self.refuse(id, error),
             }
         }
+        // It may have said that the primary has failed, or how far another replica is.
+        self.tend_election();
         self.finish(false);
     }
 
