@@ -60,6 +60,13 @@ pub enum FailoverRequest {
     },
 }
 
+/// What `WAITAOF` waits for: this server's log, and those of so many replicas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WantedDisks {
+    pub local: bool,
+    pub replicas: u64,
+}
+
 /// The node, as commands see it. A method that cannot answer at once sets `session.blocked` and lets the
 /// node write the reply later.
 pub trait Server {
@@ -101,6 +108,15 @@ pub trait Server {
         engine: &mut Engine,
         session: &mut Session,
         replicas: u64,
+        timeout: Option<Nanos>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult;
+    /// `WAITAOF`: on how many disks the session's writes are to be; `timeout` none waits for ever.
+    fn wait_for_disks(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        wanted: WantedDisks,
         timeout: Option<Nanos>,
         reply: &mut Reply<'_>,
     ) -> CommandResult;

@@ -57,6 +57,8 @@ pub struct Session {
     pub close_after_reply: bool,
     /// The offset of the replication stream after this session's last write: what WAIT waits for.
     pub last_write_offset: u64,
+    /// The end of the append-only file's record after this session's last write: what WAITAOF waits for.
+    pub last_write_log: u64,
     /// The end of the append-only file's record after this session's last request: its replies leave when
     /// the file has been written so far.
     pub log_position: u64,
@@ -99,6 +101,7 @@ impl Session {
             asking: false,
             close_after_reply: false,
             last_write_offset: 0,
+            last_write_log: 0,
             log_position: 0,
             created: now,
             last_interaction: now.mono,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos};
 use squall_commands::generic::Migration;
-use squall_commands::server::LogLevel;
+use squall_commands::server::{LogLevel, WantedDisks};
 use squall_commands::{
     Blocked, ClientId, CommandError, CommandResult, Engine, FailoverRequest, Server, Session, ShutdownOptions,
 };
@@ -133,6 +133,7 @@ impl Services {
             self.record(engine, stream);
             if let Some(session) = &mut session {
                 session.last_write_offset = self.replication.offset();
+                session.last_write_log = self.persistence.log.position().0;
             }
         }
         self.release_output(engine, session, has_written);
@@ -170,6 +171,7 @@ impl Services {
             if has_written {
                 // It may have been answered by what this batch did in its name.
                 client.session.last_write_offset = self.replication.offset();
+                client.session.last_write_log = self.persistence.log.position().0;
             }
             match awaited {
                 Some(position) => self.hold_output(&mut client.session, position),
@@ -193,6 +195,8 @@ impl Services {
         let replication = &self.replication;
         self.persistence.log.note_position(replication.position());
         self.persistence.tend_log(engine, &mut self.effects, |engine| replication.snapshot_aux(engine));
+        let log = &self.persistence.log;
+        self.replication.log_reached(engine, &mut self.effects, log.durable(), log.durable_position());
         if engine.loading && self.persistence.log.is_promised() {
             self.loaded(engine);
         } else if engine.loading && self.persistence.log.could_not_begin() {
@@ -357,6 +361,18 @@ impl Server for Services {
     ) -> CommandResult {
         self.settle(engine, Some(session));
         self.replication.wait(engine, session, replicas, timeout, reply)
+    }
+
+    fn wait_for_disks(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        wanted: WantedDisks,
+        timeout: Option<Nanos>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        self.settle(engine, Some(session));
+        self.replication.wait_for_disks(engine, session, wanted, timeout, reply)
     }
 
     fn save(&mut self, engine: &mut Engine, session: &mut Session, _: &mut Reply<'_>) -> CommandResult {

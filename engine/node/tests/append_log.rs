@@ -163,3 +163,35 @@ fn a_snapshot_without_a_log_is_not_forgotten() {
     let client = third.connect();
     assert_eq!(third.call(client, &["GET", "balance"]), bulk("100"));
 }
+
+/// An answer to WAIT says nothing about disks, and what was synced for an earlier write nothing about this one.
+#[test]
+fn waitaof_waits_for_the_sync_of_the_write_itself() {
+    let settings = ["--save", "", "--appendonly", "yes"];
+    let mut world = World::new(&settings);
+    let client = world.connect();
+    world.call(client, &["SET", "k", "1"]);
+    world.advance(Nanos::from_secs(5));
+    let both = |local, replicas| Value::Array(vec![Value::Integer(local), Value::Integer(replicas)]);
+    assert_eq!(world.call(client, &["WAITAOF", "1", "0", "0"]), both(1, 0));
+    // The first is synced at once, a second having passed since the last; the second has to wait for its turn.
+    world.call(client, &["SET", "k", "2"]);
+    world.call(client, &["SET", "k", "3"]);
+    world.hold_disk = true;
+    assert_eq!(world.try_call(client, &["WAITAOF", "1", "0", "0"]), None);
+    world.advance(Nanos::from_secs(3));
+    assert_eq!(world.reply(client), None, "the disk has not answered");
+    world.hold_disk = false;
+    world.advance(Nanos::from_secs(3));
+    assert_eq!(world.reply(client), Some(both(1, 0)));
+    world.call(client, &["SET", "k", "4"]);
+    world.call(client, &["SET", "k", "5"]);
+    assert_eq!(world.try_call(client, &["WAITAOF", "0", "1", "100"]), None);
+    world.advance(Nanos::from_millis(200));
+    assert_eq!(world.reply(client), Some(both(0, 0)), "its time was over");
+    let refused = |reply: Value| matches!(reply, Value::Error(_));
+    assert!(refused(world.call(client, &["WAITAOF", "2", "0", "0"])));
+    let mut unlogged = World::new(&["--save", ""]);
+    let client = unlogged.connect();
+    assert!(refused(unlogged.call(client, &["WAITAOF", "1", "0", "0"])));
+}

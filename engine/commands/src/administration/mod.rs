@@ -62,6 +62,7 @@ pub const ROWS: &[Command] = &[
     replication::PSYNC,
     replication::SYNC,
     replication::WAIT,
+    replication::WAITAOF,
     slowlog::SLOWLOG,
     server("time", 1, time, &[Flag::Loading, Flag::Stale, Flag::Fast])
         .since("2.6.0")

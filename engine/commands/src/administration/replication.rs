@@ -1,10 +1,10 @@
-//! REPLICAOF, FAILOVER, ROLE, REPLCONF, PSYNC, SYNC, WAIT: the words of commands, for the node to act on.
+//! REPLICAOF, FAILOVER, ROLE, REPLCONF, PSYNC, SYNC, WAIT, WAITAOF: the words of commands, for the node to act on.
 
 use squall_clock::Nanos;
 
 use super::server;
 use crate::engine::Role;
-use crate::server::FailoverRequest;
+use crate::server::{FailoverRequest, WantedDisks};
 use crate::table::{Argument, Category, Command, Flag, Group};
 use crate::{CommandError, CommandResult, Context};
 
@@ -79,6 +79,19 @@ pub(super) const WAIT: Command = Command::new("wait", 3, wait)
     .tips(&["request_policy:all_shards", "response_policy:agg_min"])
     .summary("Waits until so many replicas have this connection's writes, or a time has passed.")
     .arguments(&[Argument::integer("numreplicas"), Argument::integer("timeout")]);
+
+pub(super) const WAITAOF: Command = Command::new("waitaof", 4, waitaof)
+    .group(Group::Generic)
+    .flags(&[Flag::Blocking])
+    .acl(&[Category::Connection])
+    .since("7.2.0")
+    .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+    .summary("Waits until this connection's writes are on so many disks, or a time has passed.")
+    .arguments(&[
+        Argument::integer("numlocal"),
+        Argument::integer("numreplicas"),
+        Argument::integer("timeout"),
+    ]);
 
 fn replicaof(context: &mut Context<'_>) -> CommandResult {
     if context.engine.config.cluster_enabled {
@@ -165,4 +178,30 @@ fn wait(context: &mut Context<'_>) -> CommandResult {
         return Ok(());
     }
     context.server.wait(context.engine, context.session, replicas, timeout, &mut context.reply)
+}
+
+fn waitaof(context: &mut Context<'_>) -> CommandResult {
+    let local = context.integer(1)?;
+    if !(0..=1).contains(&local) {
+        return Err(CommandError::line("ERR value is out of range, value must between 0 and 1"));
+    }
+    let replicas = context.integer(2)?;
+    let Ok(replicas) = u64::try_from(replicas) else {
+        return Err(CommandError::line("ERR value is out of range, must be positive"));
+    };
+    let timeout_ms = context.timeout_ms(3)?;
+    if context.engine.role == Role::Replica {
+        return Err(CommandError::line(
+            "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local \
+             and are not propagated.",
+        ));
+    }
+    if local > 0 && !context.engine.config.appendonly {
+        return Err(CommandError::line(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    let timeout = (timeout_ms != 0).then(|| Nanos::from_millis(timeout_ms));
+    let wanted = WantedDisks { local: local > 0, replicas };
+    context.server.wait_for_disks(context.engine, context.session, wanted, timeout, &mut context.reply)
 }

@@ -106,6 +106,8 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     session.local = before.local;
     session.created = before.created;
     session.last_write_offset = before.last_write_offset;
+    session.last_write_log = before.last_write_log;
+    session.log_position = before.log_position;
     session.library_name = before.library_name;
     session.library_version = before.library_version;
     session.commands_processed = before.commands_processed;

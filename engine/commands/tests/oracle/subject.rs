@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use squall_clock::{Mono, Nanos, Now};
 use squall_commands::config::{Config, Protection};
-use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions};
+use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions, WantedDisks};
 use squall_commands::{Client, ClientId, CommandResult, Dispatched, Engine, Session};
 use squall_resp::{Args, Limits, Output, OwnedArgs, Parsed, Protocol, Reply, RequestParser};
 
@@ -83,6 +83,7 @@ impl Server for Alone {
         replconf(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
         psync(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
         wait(&mut Engine, &mut Session, u64, Option<Nanos>, &mut Reply<'_>) -> CommandResult;
+        wait_for_disks(&mut Engine, &mut Session, WantedDisks, Option<Nanos>, &mut Reply<'_>) -> CommandResult;
         save(&mut Engine, &mut Session, &mut Reply<'_>) -> CommandResult;
         background_save(&mut Engine, bool, &mut Reply<'_>) -> CommandResult;
         shutdown(&mut Engine, &mut Session, ShutdownOptions) -> CommandResult;

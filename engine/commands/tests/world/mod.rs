@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use squall_clock::{Mono, Nanos, Now};
 use squall_commands::config::Config;
-use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions};
+use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions, WantedDisks};
 use squall_commands::{ClientId, CommandError, CommandResult, Dispatched, Engine, Session};
 use squall_resp::{Args, Output, OwnedArgs, Reply, split_line};
 
@@ -179,6 +179,21 @@ impl Server for Recorder {
         reply: &mut Reply<'_>,
     ) -> CommandResult {
         self.note(format!("wait for {replicas} until {timeout:?}"));
+        reply.integer(0);
+        Ok(())
+    }
+
+    fn wait_for_disks(
+        &mut self,
+        _: &mut Engine,
+        _: &mut Session,
+        wanted: WantedDisks,
+        timeout: Option<Nanos>,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        self.note(format!("wait for {wanted:?} until {timeout:?}"));
+        reply.array(2);
+        reply.integer(0);
         reply.integer(0);
         Ok(())
     }

@@ -30,7 +30,7 @@ use squall_resp::encode_command;
 
 use self::handshake::{Answer, Handshake};
 use self::transfer::{Found, Transfer};
-use crate::{Position, ReplId};
+use crate::{Position, ReplId, ReplOffset};
 
 /// Acknowledgements, and newlines while a dataset is being received.
 const BEAT_PERIOD: Nanos = Nanos::from_secs(1);
@@ -120,6 +120,8 @@ pub struct Replica {
     next_beat: Mono,
     /// When the end of what has been applied came; the dataset, or the last unit of the stream.
     applied_at: Mono,
+    /// How far this server's own log is durable.
+    durable: Option<ReplOffset>,
     /// Since when the link has not been streaming.
     down_since: Mono,
     events: VecDeque<ReplicaEvent>,
@@ -155,6 +157,7 @@ impl Replica {
             heard: now,
             next_beat: now,
             applied_at: now,
+            durable: None,
             down_since: now,
             events: VecDeque::new(),
         }
@@ -288,8 +291,21 @@ impl Replica {
     pub fn acknowledge(&mut self, now: Mono) {
         assert!(self.is_streaming(), "only a stream is acknowledged");
         self.next_beat = now + BEAT_PERIOD;
-        let offset = self.position.expect("a stream goes on from a position").offset.to_string();
-        self.send_command(&[b"REPLCONF", b"ACK", offset.as_bytes()]);
+        let offset = self.position.expect("a stream goes on from a position").offset;
+        let applied = offset.to_string();
+        match self.durable.map(|durable| durable.min(offset).to_string()) {
+            None => self.send_command(&[b"REPLCONF", b"ACK", applied.as_bytes()]),
+            Some(durable) => {
+                self.send_command(&[b"REPLCONF", b"ACK", applied.as_bytes(), b"FACK", durable.as_bytes()])
+            }
+        }
+    }
+
+    /// This server's log has made the stream durable up to this offset; none where it has no log.
+    pub fn log_is_durable(&mut self, durable: Option<ReplOffset>, now: Mono) {
+        if std::mem::replace(&mut self.durable, durable) != durable {
+            self.next_beat = self.next_beat.min(now + ACKNOWLEDGE_WITHIN);
+        }
     }
 
     /// The stream makes no sense. What was applied cannot be trusted to be the primary's history either:

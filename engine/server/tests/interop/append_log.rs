@@ -224,6 +224,10 @@ fn a_restart_from_the_log_resumes_replication() {
     load.stop();
     await_equal(&primary, &replica);
     assert_eq!((primary.info("sync_full"), primary.info("sync_partial_ok")), ("1".into(), "1".into()));
+    let mut client = primary.client();
+    client.done(&["SET", "on two", "disks"]);
+    let both = Value::Array(vec![Value::Integer(1), Value::Integer(1)]);
+    assert_eq!(client.ask(&["WAITAOF", "1", "1", "20000"]), both);
 
     let offset = |server: &Server| server.info("master_repl_offset");
     let before = offset(&primary);

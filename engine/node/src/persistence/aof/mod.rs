@@ -47,6 +47,8 @@ pub(crate) struct AppendLog {
     reading: Option<Reading>,
     manifest_known: bool,
     writer: Option<Writer>,
+    /// Where the positions of the next writer begin.
+    last_end: LogPosition,
     /// The manifest on disk names the file that is written.
     promised: bool,
     /// `appendonly`, as it was last set.
@@ -99,6 +101,7 @@ impl AppendLog {
             reading: None,
             manifest_known: false,
             writer: None,
+            last_end: LogPosition::default(),
             promised: false,
             wanted: config.appendonly,
             rewrite: None,
@@ -122,7 +125,7 @@ impl AppendLog {
     /// The log has been read: it goes on at the end of `file`.
     pub fn resume(&mut self, manifest: Manifest, file: FileId, path: String, sizes: Sizes, now: Mono) {
         self.take_manifest(manifest);
-        self.writer = Some(Writer::open(file, path, sizes.last_bytes, now));
+        self.writer = Some(Writer::open(file, path, sizes.last_bytes, self.last_end, now));
         self.promised = true;
         self.facts.earlier_bytes = sizes.earlier_bytes;
         self.facts.base_bytes = sizes.earlier_bytes + sizes.last_bytes;
@@ -174,6 +177,7 @@ impl AppendLog {
     fn stop_writing(&mut self, effects: &mut Effects) {
         self.promised = false;
         if let Some(writer) = self.writer.take() {
+            self.last_end = writer.end();
             writer.close(effects);
         }
         self.release(LogPosition(u64::MAX), effects);
@@ -196,7 +200,17 @@ impl AppendLog {
 
     /// The end of what is recorded.
     pub fn position(&self) -> LogPosition {
-        self.writer.as_ref().map_or(LogPosition::default(), Writer::end)
+        self.writer.as_ref().map_or(self.last_end, Writer::end)
+    }
+
+    /// How far the log is durable, if that is promised.
+    pub fn durable(&self) -> Option<LogPosition> {
+        self.writer.as_ref().filter(|_| self.promised).map(Writer::synced)
+    }
+
+    /// The point of history up to which the log is durable.
+    pub fn durable_position(&self) -> Option<Position> {
+        self.writer.as_ref().filter(|_| self.promised).and_then(Writer::synced_position)
     }
 
     /// Whether output that depends on `position` must not leave yet.
@@ -329,7 +343,7 @@ impl AppendLog {
                     self.facts.earlier_bytes += writer.size_bytes();
                     writer.switch(file, path);
                 }
-                None => self.writer = Some(Writer::open(file, path, 0, now)),
+                None => self.writer = Some(Writer::open(file, path, 0, self.last_end, now)),
             }
         }
         target

@@ -54,6 +54,8 @@ pub(crate) struct Writer {
     appending: Appending,
     syncing: Option<Syncing>,
     last_sync_began: Mono,
+    /// The point of history up to which the log is durable.
+    synced_position: Option<Position>,
     /// Whatever the policy says, this much is to be made durable.
     sync_up_to: LogPosition,
     /// The database that the log's end has selected.
@@ -79,6 +81,9 @@ struct Target {
     group_start: usize,
     /// What is recorded for this file ends here.
     end: LogPosition,
+    /// The point of history that the last group handed over leads to.
+    handed_over: Option<Position>,
+    written_to: Option<Position>,
     /// The history that the file's last `#ID` line names; none before there is one.
     named: Option<Option<ReplId>>,
     /// Another file follows.
@@ -111,6 +116,7 @@ struct Syncing {
     ticket: u64,
     file: FileId,
     covers: LogPosition,
+    position: Option<Position>,
     size_bytes: u64,
     began: Mono,
     delayed: bool,
@@ -123,17 +129,19 @@ const SYNC_PERIOD: Nanos = Nanos::from_secs(1);
 const SYNC_PATIENCE: Nanos = Nanos::from_secs(2);
 
 impl Writer {
-    /// A writer that goes on with an open file of so many bytes, all of them durable.
-    pub fn open(file: FileId, path: String, size_bytes: u64, now: Mono) -> Writer {
+    /// A writer that goes on with an open file of so many bytes, all of them durable. Positions go on at
+    /// `start`.
+    pub fn open(file: FileId, path: String, size_bytes: u64, start: LogPosition, now: Mono) -> Writer {
         Writer {
-            files: VecDeque::from([Target::at(file, path, size_bytes, LogPosition::default())]),
-            end: LogPosition::default(),
-            written: LogPosition::default(),
-            synced: LogPosition::default(),
+            files: VecDeque::from([Target::at(file, path, size_bytes, start)]),
+            end: start,
+            written: start,
+            synced: start,
             appending: Appending::Idle,
             syncing: None,
             last_sync_began: now,
-            sync_up_to: LogPosition::default(),
+            synced_position: None,
+            sync_up_to: start,
             db: None,
             position: None,
             last_timestamp_seconds: 0,
@@ -148,6 +156,7 @@ impl Writer {
         let (position, end) = (self.position, self.end);
         let last = self.last();
         last.end_group(position);
+        last.handed_over = position;
         last.sealed = true;
         self.files.push_back(Target::at(file, path, 0, end));
         self.db = None;
@@ -159,6 +168,7 @@ impl Writer {
             let target = self.files.pop_front().expect("there are two");
             self.written = self.written.max(target.end);
             self.synced = self.synced.max(target.end);
+            self.synced_position = target.handed_over;
             self.appending = Appending::Idle;
             self.syncing = None;
             self.append_error = None;
@@ -215,6 +225,14 @@ impl Writer {
 
     pub fn end(&self) -> LogPosition {
         self.end
+    }
+
+    pub fn synced(&self) -> LogPosition {
+        self.synced
+    }
+
+    pub fn synced_position(&self) -> Option<Position> {
+        self.synced_position
     }
 
     /// What depends on no more than this may leave.
@@ -349,7 +367,10 @@ impl Writer {
         if first.recorded.is_empty() {
             return;
         }
-        first.end_group(position);
+        if !first.sealed {
+            first.end_group(position);
+            first.handed_over = position;
+        }
         first.group_start = 0;
         let (data, end) = (first.recorded.split().freeze(), first.end);
         self.hand_over(effects, data, end);
@@ -363,7 +384,9 @@ impl Writer {
 
     fn appended(&mut self, effects: &mut Effects, bytes: usize, end: LogPosition) {
         self.written = end;
-        self.files[0].size_bytes += bytes as u64;
+        let first = &mut self.files[0];
+        first.size_bytes += bytes as u64;
+        first.written_to = first.handed_over;
         if self.append_error.take().is_some() {
             effects.warning("AOF write error looks solved. The server can write again.");
         }
@@ -444,6 +467,7 @@ impl Writer {
             ticket,
             file: first.file,
             covers: self.written,
+            position: first.written_to,
             size_bytes: first.size_bytes,
             began: now,
             delayed: false,
@@ -460,6 +484,7 @@ impl Writer {
         match result {
             Ok(()) => {
                 self.synced = self.synced.max(syncing.covers);
+                self.synced_position = syncing.position.or(self.synced_position);
                 let first = &mut self.files[0];
                 assert_eq!(first.file, syncing.file, "a file is durable before the next one is synced");
                 first.synced_bytes = syncing.size_bytes;
@@ -495,6 +520,8 @@ impl Target {
             recorded: BytesMut::new(),
             group_start: 0,
             end,
+            handed_over: None,
+            written_to: None,
             named: None,
             sealed: false,
         }
