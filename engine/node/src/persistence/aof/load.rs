@@ -20,6 +20,7 @@ use super::replay::{Replay, Replayed};
 use super::scanner::{Damage, Fault, holds_whole_command};
 use super::{FileNames, LogFile, Sizes};
 use crate::effect::{DiskDone, DiskError, DiskOp, DiskResult, Effect, Effects, FileId, Lane, OpenFor};
+use crate::marks::Mark;
 use crate::services::Services;
 use crate::whole_file::{Reading, Replacement};
 
@@ -478,6 +479,7 @@ impl LogLoad {
 
     fn cut(&mut self, services: &mut Services, len: u64, then: Then) -> Option<LogLoaded> {
         let effects = &mut services.effects;
+        effects.mark(Mark::LogTailCut);
         let source = &mut self.sources[self.current];
         source.size_bytes = len;
         effects.disk(Lane::Load, DiskOp::Close { file: source.file });

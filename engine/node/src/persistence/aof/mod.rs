@@ -28,6 +28,7 @@ use squall_commands::config::Config;
 use squall_replication::Position;
 
 use crate::effect::{DiskDone, DiskOp, Effect, Effects, FileId, Lane};
+use crate::marks::Mark;
 use crate::persistence::save::SaveTarget;
 use crate::whole_file::{Reading, Replacement};
 pub(crate) use load::{LogLoad, LogLoaded};
@@ -370,6 +371,7 @@ impl AppendLog {
     fn published(&mut self, effects: &mut Effects, now: Mono) {
         self.end_rewrite(true, now);
         self.rewrite = None;
+        effects.mark(Mark::LogRewritten);
         effects.notice(match self.promised {
             true => "Background AOF rewrite finished successfully",
             false => "The append-only file has its base",

@@ -21,6 +21,7 @@ use squall_resp::encode_command;
 
 use super::annotation::{put_history, put_offset, put_timestamp};
 use crate::effect::{DiskDone, DiskOp, Effects, FileId, Lane};
+use crate::marks::Mark;
 
 /// Recorded bytes since the process began.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -316,7 +317,7 @@ impl Writer {
         if self.syncing.is_none() && self.wants_sync(policy, now) {
             self.sync(effects, now);
         }
-        if matches!(self.appending, Appending::Idle) && !self.is_held_up(policy, now) {
+        if matches!(self.appending, Appending::Idle) && !self.is_held_up(policy, effects, now) {
             self.append(effects);
         }
     }
@@ -400,6 +401,7 @@ impl Writer {
             effects.warning(format!("Error writing to the append-only file {path}: {reason}"));
         }
         self.append_error = Some(reason);
+        effects.mark(Mark::LogAppendFailed);
         self.cut(effects, data, end);
     }
 
@@ -435,12 +437,13 @@ impl Writer {
     }
 
     /// Under `everysec`, a sync that takes too long holds up what comes after it.
-    fn is_held_up(&mut self, policy: SyncPolicy, now: Mono) -> bool {
+    fn is_held_up(&mut self, policy: SyncPolicy, effects: &mut Effects, now: Mono) -> bool {
         let Some(syncing) = &mut self.syncing else { return false };
         let held = policy.fsync == AppendFsync::Everysec && now.since(syncing.began) > SYNC_PATIENCE;
         if held && !syncing.delayed && self.files.front().is_some_and(|first| !first.recorded.is_empty()) {
             syncing.delayed = true;
             self.delayed_syncs += 1;
+            effects.mark(Mark::LogSyncDelayed);
         }
         held
     }
@@ -499,6 +502,7 @@ impl Writer {
                     "Syncing the append-only file {path} failed: {reason}. What it held may be lost, so no write \
                      is taken until the dataset is in another base."
                 ));
+                effects.mark(Mark::LogSyncFailed);
                 self.sync_error = Some((syncing.file, reason));
                 Ok(())
             }
