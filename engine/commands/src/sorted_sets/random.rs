@@ -7,7 +7,7 @@ use crate::collections::reply_item;
 use crate::{CommandError, CommandResult, Context};
 
 /// More members with repetition are not drawn at once.
-const REPEATED_MAX: u64 = 1 << 26;
+const DRAWS_MAX: u64 = 1 << 27;
 
 pub(super) fn zrandmember(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.session.db, context.arg(1));
@@ -33,7 +33,7 @@ pub(super) fn zrandmember(context: &mut Context<'_>) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     };
     if (with_scores && !(-i64::MAX / 2..=i64::MAX / 2).contains(&count))
-        || (count < 0 && count.unsigned_abs() > REPEATED_MAX)
+        || (count < 0 && count.unsigned_abs() > DRAWS_MAX)
     {
         return Err(CommandError::line("ERR value is out of range"));
     }
