@@ -60,32 +60,3 @@ fn pops_are_propagated_with_their_key() {
     assert_eq!(world.propagated(), "SELECT 0\nZADD k 1 a 2 b 3 c\nZPOPMAX k 3");
     assert_eq!(world.ask(client, "EXISTS k"), ":0\r\n");
 }
-
-#[test]
-fn members_are_waited_for() {
-    let mut world = World::start();
-    world.engine.propagation.enabled = true;
-    let (waiting, other) = (world.connect(), world.connect());
-    assert_eq!(world.ask(waiting, "BZPOPMIN missing k 0"), "");
-    world.ask(other, "ZADD k 2 b 1 a");
-    assert_eq!(world.received(waiting), "*3\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\n1\r\n");
-    assert_eq!(world.propagated(), "SELECT 0\nZADD k 2 b 1 a\nZPOPMIN k");
-    assert_eq!(
-        world.ask(waiting, "BZMPOP 0 1 k MAX COUNT 5"),
-        "*2\r\n$1\r\nk\r\n*1\r\n*2\r\n$1\r\nb\r\n$1\r\n2\r\n"
-    );
-    assert_eq!(world.propagated(), "ZPOPMAX k 1");
-    for (request, error) in [
-        ("BZPOPMIN k x", "-ERR timeout is not a float or out of range\r\n"),
-        ("BZPOPMAX k -1", "-ERR timeout is negative\r\n"),
-        ("BZMPOP 1 0 k MIN", "-ERR numkeys should be greater than 0\r\n"),
-        ("BZMPOP 1 1 k LEAST", "-ERR syntax error\r\n"),
-    ] {
-        assert_eq!(world.ask(waiting, request), error);
-    }
-    world.ask(other, "SET k v");
-    assert!(world.ask(waiting, "BZPOPMIN k 1").starts_with("-WRONGTYPE"));
-    world.ask(waiting, "MULTI");
-    world.ask(waiting, "BZPOPMAX missing 0");
-    assert_eq!(world.ask(waiting, "EXEC"), "*1\r\n*-1\r\n");
-}

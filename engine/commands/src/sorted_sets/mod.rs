@@ -1,20 +1,19 @@
 //! The sorted set family. The rows are in `rows.rs`; here is what its files share.
 //!
 //! `add.rs` gives scores, `look_up.rs` tells scores and ranks, `bounds.rs` reads ranges and `range.rs` answers them,
-//! `remove.rs` removes, `pop.rs` takes the least and the greatest, `wait.rs` waits for them, `random.rs` draws, `combine.rs` has unions,
+//! `remove.rs` removes, `pop.rs` takes the least and the greatest, `random.rs` draws, `combine.rs` has unions,
 //! intersections and differences, `scan.rs` walks.
 
 mod add;
 mod bounds;
 mod combine;
 mod look_up;
-mod pop;
+pub(crate) mod pop;
 mod random;
 mod range;
 mod remove;
 mod rows;
 mod scan;
-mod wait;
 
 pub use rows::ROWS;
 

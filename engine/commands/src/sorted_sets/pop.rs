@@ -1,5 +1,5 @@
-//! Taking the members with the least or the greatest scores: ZPOPMIN, ZPOPMAX, ZMPOP, and what the commands that
-//! wait for members (`wait.rs`) share with them.
+//! Taking the members with the least or the greatest scores: ZPOPMIN, ZPOPMAX, ZMPOP, and [`Engine::pop_members`],
+//! which the commands that wait for members use as well.
 
 use squall_resp::Args;
 use squall_store::packed::Item;
@@ -10,18 +10,18 @@ use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context, Engine};
 
 /// Members that were taken, with their scores.
-pub(super) type Popped = Vec<(Vec<u8>, f64)>;
+pub(crate) type Popped = Vec<(Vec<u8>, f64)>;
 
 /// Which members are taken first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Extreme {
+pub(crate) enum Extreme {
     Least,
     Greatest,
 }
 
 impl Extreme {
     /// `MIN` or `MAX`.
-    pub(super) fn parse(word: &[u8]) -> Result<Extreme, CommandError> {
+    pub(crate) fn parse(word: &[u8]) -> Result<Extreme, CommandError> {
         match word.to_ascii_uppercase().as_slice() {
             b"MIN" => Ok(Extreme::Least),
             b"MAX" => Ok(Extreme::Greatest),
@@ -30,7 +30,7 @@ impl Extreme {
     }
 
     /// The command that pops them.
-    pub(super) fn command(self) -> &'static str {
+    pub(crate) fn command(self) -> &'static str {
         match self {
             Extreme::Least => "zpopmin",
             Extreme::Greatest => "zpopmax",
@@ -41,7 +41,7 @@ impl Extreme {
 impl Engine {
     /// Takes up to `count` members with their scores; `None` for a missing key. The change is counted and told of; what
     /// is propagated is the command's business.
-    pub(super) fn pop_members(
+    pub(crate) fn pop_members(
         &mut self,
         db: usize,
         key: &[u8],
@@ -64,15 +64,10 @@ impl Engine {
         Ok(popped)
     }
 
-    /// Replicas are told to pop so many members from this key, or one.
-    pub(super) fn propagate_pop(&mut self, key: &[u8], extreme: Extreme, count: Option<usize>) {
+    /// Replicas are told how many members to pop from which key.
+    pub(crate) fn propagate_pop(&mut self, key: &[u8], extreme: Extreme, count: usize) {
         let name: &[u8] = if extreme == Extreme::Least { b"ZPOPMIN" } else { b"ZPOPMAX" };
-        match count {
-            None => self.propagation.replace(&[name, key]),
-            Some(count) => {
-                self.propagation.replace(&[name, key, itoa::Buffer::new().format(count).as_bytes()])
-            }
-        }
+        self.propagation.replace(&[name, key, itoa::Buffer::new().format(count).as_bytes()]);
     }
 }
 
@@ -89,7 +84,7 @@ pub(super) fn zmpop(context: &mut Context<'_>) -> CommandResult {
     let (keys, extreme, count) = parse_zmpop(context.args, 1)?;
     for key in keys {
         if let Some(popped) = context.engine.pop_members(context.session.db, key, extreme, count)? {
-            context.engine.propagate_pop(key, extreme, Some(popped.len()));
+            context.engine.propagate_pop(key, extreme, popped.len());
             reply_popped_from(context, key, &popped);
             return Ok(());
         }
@@ -99,7 +94,7 @@ pub(super) fn zmpop(context: &mut Context<'_>) -> CommandResult {
 }
 
 /// Reads what ZMPOP and BZMPOP say from the word with the number of keys on: keys, which end, how many.
-pub(super) fn parse_zmpop<'a>(
+pub(crate) fn parse_zmpop<'a>(
     args: Args<'a>,
     first: usize,
 ) -> Result<(Args<'a>, Extreme, usize), CommandError> {
@@ -124,7 +119,7 @@ pub(super) fn parse_zmpop<'a>(
 }
 
 /// The reply of ZMPOP: the key, and a pair for each member.
-pub(super) fn reply_popped_from(context: &mut Context<'_>, key: &[u8], popped: &Popped) {
+pub(crate) fn reply_popped_from(context: &mut Context<'_>, key: &[u8], popped: &Popped) {
     context.reply.array(2);
     context.reply.bulk(key);
     context.reply.array(popped.len());

@@ -1,17 +1,13 @@
-//! The rows of the sorted set family: each command as data.
+//! The rows of the sorted set family: each command as data. Those of the commands that wait (BZPOPMIN) stand with the
+//! waiting.
 
-use super::{add::*, combine::*, look_up::*, pop::*, random::*, range::*, remove::*, scan::*, wait::*};
+use super::{add::*, combine::*, look_up::*, pop::*, random::*, range::*, remove::*, scan::*};
 use crate::Handler;
-use crate::table::{Argument, BeginSearch, Category, Command, FindKeys, Flag, Group, KeyFlag, KeySpec};
+use crate::table::{Argument, Category, Command, Flag, Group, KeyFlag, KeySpec};
 
 const READ: &[KeySpec] = &[KeySpec::one(1, &[KeyFlag::Ro, KeyFlag::Access])];
 const REMOVE: &[KeySpec] = &[KeySpec::one(1, &[KeyFlag::Rw, KeyFlag::Delete])];
 const POP: &[KeySpec] = &[KeySpec::one(1, &[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Delete])];
-const WAIT_AND_POP: &[KeySpec] = &[KeySpec::new(
-    BeginSearch::Index(1),
-    FindKeys::Range { last: -2, step: 1, limit: 0 },
-    &[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Delete],
-)];
 const READ_SEVERAL: &[KeySpec] = &[KeySpec::counted(1, &[KeyFlag::Ro, KeyFlag::Access])];
 const STORE_SEVERAL: &[KeySpec] =
     &[KeySpec::one(1, &[KeyFlag::Ow, KeyFlag::Update]), KeySpec::counted(2, &[KeyFlag::Ro, KeyFlag::Access])];
@@ -20,8 +16,6 @@ const KEY: Argument = Argument::key("key", 0);
 const MEMBER: Argument = Argument::string("member");
 const SCORES: &[Argument] = &[KEY, Argument::double("min"), Argument::double("max")];
 const TEXTS: &[Argument] = &[KEY, Argument::string("min"), Argument::string("max")];
-const FRACTIONAL_TIMEOUT: &[(&str, &str)] = &[("6.0.0", "The timeout may have a fraction.")];
-const KEYS_AND_TIMEOUT: &[Argument] = &[KEY.multiple(), Argument::double("timeout")];
 const WITH_SCORES: Argument = Argument::word("withscores", "WITHSCORES").optional();
 const LIMIT: Argument = Argument::block("limit", &[Argument::integer("offset"), Argument::integer("count")])
     .token("LIMIT")
@@ -56,35 +50,7 @@ const fn looking_up(name: &'static str, arity: i32, handler: Handler) -> Command
     reading(name, arity, handler).flags(&[Flag::Fast, Flag::ReadOnly])
 }
 
-/// Waits for one of several keys, and pops from it.
-const fn waiting(name: &'static str, handler: Handler) -> Command {
-    sorted_set(name, -3, handler)
-        .flags(&[Flag::Blocking, Flag::Fast, Flag::Write])
-        .keys(WAIT_AND_POP)
-        .since("5.0.0")
-        .complexity("O(log(N))")
-        .history(FRACTIONAL_TIMEOUT)
-        .arguments(KEYS_AND_TIMEOUT)
-}
-
 pub const ROWS: &[Command] = &[
-    sorted_set("bzmpop", -5, bzmpop)
-        .flags(&[Flag::Blocking, Flag::Write])
-        .keys(&[KeySpec::counted(2, &[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Delete])])
-        .since("7.0.0")
-        .complexity("O(K) + O(M*log(N)) with K the keys and M the members that are removed")
-        .summary("Removes the least or the greatest members of a sorted set, or waits for some.")
-        .arguments(&[
-            Argument::double("timeout"),
-            NUMKEYS,
-            KEY.multiple(),
-            WHERE,
-            Argument::integer("count").token("COUNT").optional(),
-        ]),
-    waiting("bzpopmax", bzpopmax)
-        .summary("Removes the member with the greatest score from a sorted set, or waits for one."),
-    waiting("bzpopmin", bzpopmin)
-        .summary("Removes the member with the least score from a sorted set, or waits for one."),
     sorted_set("zadd", -4, zadd)
         .flags(&[Flag::DenyOom, Flag::Fast, Flag::Write])
         .keys(&[KeySpec::one(1, &[KeyFlag::Rw, KeyFlag::Update])])
