@@ -8,10 +8,13 @@
 //! type that they wait for. A request that finds nothing again keeps its place. So the command is written once,
 //! propagates what it does, and knows nothing of how often it was tried.
 //!
+//! `pops.rs` has the commands that wait for lists and sorted sets, `rows.rs` their rows; streams' are with streams.
 //! `registry.rs` knows who waits for what; `serve.rs` ends the waiting: by an answer, a timeout, CLIENT UNBLOCK,
 //! a change of role.
 
+mod pops;
 mod registry;
+mod rows;
 mod serve;
 
 use squall_clock::{Mono, Nanos};
@@ -20,6 +23,7 @@ use squall_store::Kind;
 
 use registry::Waiter;
 pub use registry::Waiting;
+pub use rows::ROWS;
 
 use crate::session::Blocked;
 use crate::strings::extended::Extended;

@@ -9,6 +9,7 @@ mod range;
 mod rows;
 mod transfer;
 
+pub(crate) use ends::multiple_pop;
 pub use rows::ROWS;
 
 use squall_resp::Reply;

@@ -24,6 +24,7 @@ use crate::dispatch::Gates;
 const FAMILIES: &[&[Command]] = &[
     crate::administration::ROWS,
     crate::bitmaps::ROWS,
+    crate::blocking::ROWS,
     crate::catalog::ROWS,
     crate::cluster::ROWS,
     crate::connection::ROWS,
