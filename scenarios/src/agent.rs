@@ -6,7 +6,11 @@ use std::rc::Rc;
 use squall_clock::{Mono, Nanos};
 use squall_net::{Address, Host};
 use squall_resp::Value;
+use squall_sim::checkers::NodeSample;
 use squall_sim::{Client, SimHost};
+
+use crate::audit::sample;
+use crate::file::Observe;
 
 /// One answer of one node.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,14 +42,17 @@ pub(crate) struct NodeState {
 #[derive(Clone)]
 pub(crate) struct Samples {
     taken: Rc<RefCell<Vec<Sample>>>,
+    digests: Rc<RefCell<Vec<NodeSample>>>,
     every: Nanos,
+    digest_every: Nanos,
 }
 
 const TIMEOUT: Nanos = Nanos::from_secs(1);
 
 impl Samples {
-    pub(crate) fn every(every: Nanos) -> Samples {
-        Samples { taken: Rc::default(), every }
+    pub(crate) fn of(observe: &Observe) -> Samples {
+        let (every, digest_every) = (observe.every.0, observe.digest_every.0);
+        Samples { taken: Rc::default(), digests: Rc::default(), every, digest_every }
     }
 
     pub(crate) fn add(&self, sample: Sample) {
@@ -54,6 +61,11 @@ impl Samples {
 
     pub(crate) fn all(&self) -> Vec<Sample> {
         self.taken.borrow().clone()
+    }
+
+    /// What data nodes had at which points of their histories.
+    pub(crate) fn digests(&self) -> Vec<NodeSample> {
+        self.digests.borrow().clone()
     }
 }
 
@@ -68,6 +80,10 @@ pub(crate) async fn watch(host: SimHost, samples: Samples) {
         let at = host.now().mono;
         if let Some(state) = ask(&mut client).await {
             samples.add(Sample { at, node: node.clone(), start, state });
+        }
+        if at.0 / samples.digest_every.0 > now.0 / samples.digest_every.0 {
+            let digest = sample(&node, &mut client).await;
+            samples.digests.borrow_mut().extend(digest);
         }
     }
 }

@@ -122,7 +122,7 @@ impl Checker<'_> {
             return Err(self.refuse(self.place_of("lasting"), message, None));
         }
         let observe = &self.scenario.observe;
-        if observe.every.0.0 == 0 || observe.lag_step.0.0 == 0 {
+        if observe.every.0.0 == 0 || observe.digest_every.0.0 == 0 || observe.lag_step.0.0 == 0 {
             let message = "[observe] needs times above zero".to_owned();
             return Err(self.refuse(self.place_of("observe"), message, None));
         }

@@ -22,6 +22,8 @@ pub(crate) struct Evidence {
     pub(crate) stopped: Mono,
     pub(crate) history: Vec<Operation>,
     pub(crate) samples: Vec<Sample>,
+    /// What data nodes had along the way.
+    pub(crate) digests: Vec<NodeSample>,
     pub(crate) orders: Vec<Carried>,
     pub(crate) faults: Vec<FaultSpan>,
     /// The turns that any of the nodes has taken.

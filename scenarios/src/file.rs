@@ -123,6 +123,8 @@ pub enum Order {
     Replicate { node: String, of: String },
     /// Any command, its words apart.
     Command { node: String, words: Vec<String> },
+    /// Several commands as one transaction.
+    Transaction { node: String, commands: Vec<Vec<String>> },
     /// Waits before the next order; at most until the run is over.
     Await { node: String, until: Condition },
     /// Ends all faults now.
@@ -175,6 +177,8 @@ pub enum Bound {
 pub struct Observe {
     /// How often each node is asked for its state, from its own machine.
     pub every: Span,
+    /// How often each node is asked for the digest of its data, at the point of history that it stands at.
+    pub digest_every: Span,
     /// Show the lag of this replica over time in the summary.
     pub lag_of: Option<String>,
     /// At these steps.
@@ -183,7 +187,8 @@ pub struct Observe {
 
 impl Default for Observe {
     fn default() -> Observe {
-        Observe { every: Span::from_millis(500), lag_of: None, lag_step: Span::from_secs(5) }
+        let (every, digest_every) = (Span::from_millis(500), Span::from_secs(2));
+        Observe { every, digest_every, lag_of: None, lag_step: Span::from_secs(5) }
     }
 }
 
@@ -249,7 +254,10 @@ impl Order {
     /// The nodes that it names.
     pub fn nodes(&self) -> Vec<&str> {
         match self {
-            Order::Promote { node } | Order::Command { node, .. } | Order::Await { node, .. } => vec![node],
+            Order::Promote { node }
+            | Order::Command { node, .. }
+            | Order::Transaction { node, .. }
+            | Order::Await { node, .. } => vec![node],
             Order::Replicate { node, of } => vec![node, of],
             Order::Heal => Vec::new(),
         }

@@ -199,7 +199,7 @@ impl Judged<'_> {
             outage: longest_outage(history, evidence.begin, evidence.stopped),
             lag: lag_over_time(&evidence.samples, evidence.begin),
             changes: Changes::among(&evidence.samples, evidence.begin),
-            diverging: diverging(&evidence.at_rest),
+            diverging: diverging(&[&evidence.digests[..], &evidence.at_rest].concat()),
             evidence,
         }
     }

@@ -66,11 +66,17 @@ pub(crate) async fn carry_out(
                 true
             }
             Order::Await { node, until } => await_condition(&host, node, *until, deadline).await,
-            Order::Promote { node } => insist(&host, node, &["REPLICAOF", "NO", "ONE"], deadline).await,
-            Order::Replicate { node, of } => insist(&host, node, &["REPLICAOF", of, "6379"], deadline).await,
-            Order::Command { node, words } => {
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                insist(&host, node, &words, deadline).await
+            Order::Promote { node } => insist(&host, node, &[&["REPLICAOF", "NO", "ONE"]], deadline).await,
+            Order::Replicate { node, of } => {
+                insist(&host, node, &[&["REPLICAOF", of, "6379"]], deadline).await
+            }
+            Order::Command { node, words } => insist(&host, node, &[words], deadline).await,
+            Order::Transaction { node, commands } => {
+                let (first, last) = (["MULTI".to_owned()], ["EXEC".to_owned()]);
+                let commands = commands.iter().map(Vec::as_slice);
+                let all: Vec<&[String]> =
+                    [&first[..]].into_iter().chain(commands).chain([&last[..]]).collect();
+                insist(&host, node, &all, deadline).await
             }
         };
         if !done {
@@ -114,23 +120,39 @@ fn client(host: &SimHost, node: &str) -> Client {
     Client::to(host, vec![Address { host: node.to_owned(), port: 6379 }], TIMEOUT)
 }
 
-/// Sends a command until the node obeys.
-async fn insist(host: &SimHost, node: &str, words: &[&str], deadline: Mono) -> bool {
+/// Sends commands at once, until the node obeys all of them.
+async fn insist<W: AsRef<str>>(host: &SimHost, node: &str, commands: &[&[W]], deadline: Mono) -> bool {
     let mut client = client(host, node);
-    let request: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    let words = |command: &&[W]| command.iter().map(|word| word.as_ref().to_owned()).collect::<Vec<_>>();
+    let commands: Vec<Vec<String>> = commands.iter().map(words).collect();
+    let requests: Vec<Vec<&[u8]>> =
+        commands.iter().map(|words| words.iter().map(|word| word.as_bytes()).collect()).collect();
+    let requests: Vec<&[&[u8]]> = requests.iter().map(Vec::as_slice).collect();
+    let order = commands.iter().map(|words| words.join(" ")).collect::<Vec<_>>().join(", ");
     while host.now().mono < deadline {
-        let answer = match client.call(&request).await {
-            Ok(Value::Error(message)) => message,
-            Ok(_) => {
-                host.world().remark("operator", format_args!("{node} obeys {}", words.join(" ")));
-                return true;
-            }
+        let answer = match client.pipeline(&requests).await {
+            Ok(replies) => match replies.iter().find_map(refusal) {
+                Some(message) => message,
+                None => {
+                    host.world().remark("operator", format_args!("{node} obeys {order}"));
+                    return true;
+                }
+            },
             Err(error) => error.to_string(),
         };
-        host.world().remark("operator", format_args!("{node} does not obey {}: {answer}", words.join(" ")));
+        host.world().remark("operator", format_args!("{node} does not obey {order}: {answer}"));
         host.sleep_until(host.now().mono + RETRY_AFTER).await;
     }
     false
+}
+
+/// The first error of a reply, EXEC's array included.
+fn refusal(reply: &Value) -> Option<String> {
+    match reply {
+        Value::Error(message) => Some(message.clone()),
+        Value::Array(replies) => replies.iter().find_map(refusal),
+        _ => None,
+    }
 }
 
 async fn await_condition(host: &SimHost, node: &str, until: Condition, deadline: Mono) -> bool {

@@ -65,7 +65,7 @@ struct Stage {
 
 impl Stage {
     fn set(world: World, scenario: Scenario) -> Stage {
-        let samples = Samples::every(scenario.observe.every.0);
+        let samples = Samples::of(&scenario.observe);
         let reached = Reached::default();
         let nodes = start_nodes(&world, &scenario, &samples, &reached);
         for group in &scenario.clients {
@@ -97,6 +97,7 @@ impl Stage {
             stopped: Mono(0),
             history: Vec::new(),
             samples: Vec::new(),
+            digests: Vec::new(),
             orders: Vec::new(),
             faults: Vec::new(),
             marks: Marks::default(),
@@ -109,6 +110,7 @@ impl Stage {
         evidence.stopped = self.world.now();
         evidence.history = self.history.operations();
         evidence.samples = self.samples.all();
+        evidence.digests = self.samples.digests();
         evidence.orders = self.orders.borrow().clone();
         evidence.faults = self.faults.spans();
         // The nodes that still run tell what they have been through when they end.

@@ -44,6 +44,17 @@ pub struct Workload {
     /// How long a written value is.
     #[serde(default)]
     pub value: Size,
+    /// A write counts as acknowledged when so many replicas have it.
+    #[serde(default)]
+    pub wait: Option<Confirmation>,
+}
+
+/// What WAIT must say after a write. A write that fewer replicas have in time may yet be lost.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    pub replicas: u64,
+    pub within: Span,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -98,6 +109,7 @@ impl Workload {
             timeout: Span::from_millis(timeout_ms),
             retries: 0,
             value: Size(0),
+            wait: None,
         }
     }
 
@@ -114,6 +126,9 @@ impl Workload {
         }
         if self.write_to.is_empty() {
             return Err("write_to names no node".to_owned());
+        }
+        if self.wait.is_some_and(|wait| wait.within >= self.timeout) {
+            return Err("wait gives up within the timeout, or the client does not hear of it".to_owned());
         }
         if self.keys == 0 {
             return Err("there must be at least one key".to_owned());
@@ -221,7 +236,10 @@ impl Worker {
                 client.turn_away();
                 Attempt::Elsewhere(message)
             }
-            Ok(reply) => Attempt::Over(understand(self.workload.kind, action, reply)),
+            Ok(reply) => match understand(self.workload.kind, action, reply) {
+                Outcome::Done(answer) if action != Action::Read => self.confirm(action, answer).await,
+                outcome => Attempt::Over(outcome),
+            },
             Err(CallError::NotSent(reason)) => {
                 client.turn_away();
                 Attempt::Elsewhere(reason)
@@ -229,6 +247,27 @@ impl Worker {
             Err(CallError::Unanswered(reason)) => {
                 client.turn_away();
                 Attempt::Over(Outcome::Unknown(reason))
+            }
+        }
+    }
+
+    /// Asks, over the connection of the write, how many replicas have it.
+    async fn confirm(&mut self, action: Action, answer: Answer) -> Attempt {
+        let Some(Confirmation { replicas, within }) = self.workload.wait else {
+            return Attempt::Over(Outcome::Done(answer));
+        };
+        let (wanted, timeout) = (replicas.to_string(), within.0.as_millis().to_string());
+        let client = self.client(action);
+        let reply = client.call(&[b"WAIT", wanted.as_bytes(), timeout.as_bytes()]).await;
+        match reply {
+            Ok(Value::Integer(count)) if count as u64 >= replicas => Attempt::Over(Outcome::Done(answer)),
+            Ok(Value::Integer(count)) => {
+                Attempt::Over(Outcome::Unknown(format!("{count} replicas have it in time")))
+            }
+            Ok(reply) => Attempt::Over(Outcome::Unknown(format!("WAIT was answered {reply:?}"))),
+            Err(error) => {
+                client.turn_away();
+                Attempt::Over(Outcome::Unknown(error.to_string()))
             }
         }
     }
@@ -326,6 +365,7 @@ mod tests {
                 timeout: one_second(),
                 retries: 0,
                 value: Size(value),
+                wait: None,
             };
             let written = value_of(number, &workload, &mut letters);
             assert!(written.len() as u64 >= value);

@@ -81,6 +81,7 @@ fn workload(kind: Kind) -> Workload {
         timeout: Span::from_millis(300),
         retries: 0,
         value: Size(16),
+        wait: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use bytes::BytesMut;
 use squall_clock::Mono;
-use squall_commands::{Engine, Role};
+use squall_commands::Engine;
 use squall_store::rdb::{LoadOptions, Loader, Loading};
 
 use crate::effect::{DiskDone, DiskError, DiskOp, DiskResult, Effect, Effects, FileId, Lane, OpenFor};
@@ -37,8 +37,8 @@ impl Load {
         let file = effects.next_file();
         let open = DiskOp::Open { file, path: path.clone(), mode: OpenFor::Reading };
         let options = LoadOptions {
-            // A replica keeps what has expired: only its primary may delete it.
-            drop_expired_at: (engine.role == Role::Primary).then(|| engine.now.unix_ms()),
+            // Who will be a replica keeps what has expired: only its primary may delete it.
+            drop_expired_at: engine.config.replicaof.is_none().then(|| engine.now.unix_ms()),
             verify_checksum: engine.config.rdbchecksum,
         };
         Load {

@@ -99,6 +99,8 @@ pub struct Primary {
     /// None until somebody asked for a synchronisation: till then nobody counts the bytes of history.
     backlog: Option<Backlog>,
     timeline: Timeline,
+    /// The end and the length of the last write that the backlog alone cannot hold.
+    long_write: Option<(ReplOffset, u64)>,
     replicas: BTreeMap<ReplicaKey, Attached>,
     /// The dataset that is being sent, if any.
     transfer: Option<Transfer>,
@@ -122,6 +124,7 @@ impl Primary {
             history: History::starting(id),
             backlog: None,
             timeline: Timeline::default(),
+            long_write: None,
             replicas: BTreeMap::new(),
             transfer: None,
             following: false,
@@ -243,8 +246,12 @@ impl Primary {
         let Some(backlog) = &mut self.backlog else { return };
         self.clock = now;
         self.timeline.grow(backlog.end(), commands, now);
+        let length = bytes.len() as u64;
         backlog.append(bytes);
         self.history.offset = backlog.end();
+        if length >= self.options.backlog_bytes {
+            self.long_write = Some((self.history.offset, length));
+        }
         self.enforce_output_limits(now);
         self.trim_backlog();
     }

@@ -87,6 +87,7 @@ impl Primary {
             }
         }
         for key in self.keys_where(|primary, replica| {
+            let hard = hard.saturating_add(primary.long_write_ahead_of(replica));
             let is_over =
                 replica.pending(end) > hard || primary.patience_ends(replica).is_some_and(|ends| ends <= now);
             is_over && !primary.is_spared(replica)
@@ -97,6 +98,14 @@ impl Primary {
                 &format!("{pending} bytes wait for it, more than client-output-buffer-limit allows"),
             );
         }
+    }
+
+    /// Nobody is cut off for one long write, which takes its time, but for what waits beside it: who comes back
+    /// would not find it in the backlog, and would need the whole dataset for the sake of one value.
+    fn long_write_ahead_of(&self, replica: &Attached) -> u64 {
+        let is_ahead =
+            |(end, _): &(crate::ReplOffset, u64)| replica.needs_stream_from().is_some_and(|from| from < *end);
+        self.long_write.filter(is_ahead).map_or(0, |(_, length)| length)
     }
 
     /// A limit in bytes as it counts: none at zero, and never below the backlog's size.
