@@ -71,70 +71,17 @@ impl<'a> Query<'a> {
             target: None,
             stores_distance: false,
         };
-        let (mut from_member, mut from_place) = (None, None);
-        let (mut circle, mut rectangle) = (None, None);
-        let mut index = 1;
-        if let Form::Radius { by_member, .. } = form {
-            if by_member {
-                from_member = Some(place_of(zset, args.at(1))?);
-                index = 2;
-            } else {
-                from_place = Some(place_at(args, 1)?);
-                index = 3;
-            }
-            // Around a member of nothing, any radius will do.
-            circle = match from_member {
-                Some(None) => Some(Shape::Circle { radius_m: 0.0 }),
-                _ => Some(query.circle(args, index)?),
-            };
-            index += 2;
-        }
-        let searches = matches!(form, Form::Search | Form::SearchStore);
+        let mut outline = Outline::default();
+        let mut index = match form {
+            Form::Radius { by_member, .. } => query.take_circle(&mut outline, args, by_member, zset)?,
+            Form::Search | Form::SearchStore => 1,
+        };
         while index < args.len() {
-            let left = args.len() - index - 1;
-            let is = |name: &str, operands: usize| {
-                args.at(index).eq_ignore_ascii_case(name.as_bytes()) && left >= operands
-            };
-            let may_store = matches!(form, Form::Radius { may_store: true, .. });
-            let operands = if query.take_simple(args.at(index)) {
-                0
-            } else if is("COUNT", 1) {
-                query.count = parse_count(args.at(index + 1))?;
-                1
-            } else if may_store && (is("STORE", 1) || is("STOREDIST", 1)) {
-                query.stores_distance = is("STOREDIST", 1);
-                query.target = Some(args.at(index + 1));
-                1
-            } else if searches && from_place.is_none() && is("FROMMEMBER", 1) {
-                from_member = Some(place_of(zset, args.at(index + 1))?);
-                1
-            } else if searches && from_member.is_none() && is("FROMLONLAT", 2) {
-                from_place = Some(place_at(args, index + 1)?);
-                2
-            } else if searches && rectangle.is_none() && is("BYRADIUS", 2) {
-                circle = Some(query.circle(args, index + 1)?);
-                2
-            } else if searches && circle.is_none() && is("BYBOX", 3) {
-                rectangle = Some(query.rectangle(args, index + 1)?);
-                3
-            } else if form == Form::SearchStore && is("STOREDIST", 0) {
-                query.stores_distance = true;
-                0
-            } else {
-                return Err(CommandError::Syntax);
-            };
-            index += 1 + operands;
+            index += 1 + query.take(&mut outline, args, index, form, zset)?.ok_or(CommandError::Syntax)?;
         }
         let stores = query.target.is_some() || form == Form::SearchStore;
         query.check(stores, form)?;
-        let name = String::from_utf8_lossy(name);
-        let centre = from_member.or(from_place.map(Some)).ok_or_else(|| {
-            let line = format!("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}");
-            CommandError::line(line)
-        })?;
-        let shape = circle.or(rectangle).ok_or_else(|| {
-            CommandError::line(format!("ERR exactly one of BYRADIUS and BYBOX can be specified for {name}"))
-        })?;
+        query.area = outline.area(name)?;
         if query.any && query.count == 0 {
             return Err(CommandError::line("ERR the ANY argument requires COUNT argument"));
         }
@@ -142,8 +89,78 @@ impl<'a> Query<'a> {
         if query.count > 0 && !query.any {
             query.order = query.order.or(Some(Order::NearestFirst));
         }
-        query.area = centre.map(|centre| Area { centre, shape });
         Ok(query)
+    }
+
+    /// Takes GEORADIUS's place or member, radius and unit; the index of what follows.
+    fn take_circle(
+        &mut self,
+        outline: &mut Outline,
+        args: Args<'_>,
+        by_member: bool,
+        zset: Option<&ZSet>,
+    ) -> Result<usize, CommandError> {
+        let index = match by_member {
+            true => {
+                outline.from_member = Some(place_of(zset, args.at(1))?);
+                2
+            }
+            false => {
+                outline.from_place = Some(place_at(args, 1)?);
+                3
+            }
+        };
+        // Around a member of nothing, any radius will do.
+        outline.circle = match outline.from_member {
+            Some(None) => Some(Shape::Circle { radius_m: 0.0 }),
+            _ => Some(self.circle(args, index)?),
+        };
+        Ok(index + 2)
+    }
+
+    /// Takes the option at `index`, and returns how many operands it has; `None` where it has no place there.
+    fn take(
+        &mut self,
+        outline: &mut Outline,
+        args: Args<'a>,
+        index: usize,
+        form: Form,
+        zset: Option<&ZSet>,
+    ) -> Result<Option<usize>, CommandError> {
+        let left = args.len() - index - 1;
+        let is = |name: &str, operands: usize| {
+            args.at(index).eq_ignore_ascii_case(name.as_bytes()) && left >= operands
+        };
+        let searches = matches!(form, Form::Search | Form::SearchStore);
+        let may_store = matches!(form, Form::Radius { may_store: true, .. });
+        let operands = if self.take_simple(args.at(index)) {
+            0
+        } else if is("COUNT", 1) {
+            self.count = parse_count(args.at(index + 1))?;
+            1
+        } else if may_store && (is("STORE", 1) || is("STOREDIST", 1)) {
+            self.stores_distance = is("STOREDIST", 1);
+            self.target = Some(args.at(index + 1));
+            1
+        } else if form == Form::SearchStore && is("STOREDIST", 0) {
+            self.stores_distance = true;
+            0
+        } else if searches && outline.from_place.is_none() && is("FROMMEMBER", 1) {
+            outline.from_member = Some(place_of(zset, args.at(index + 1))?);
+            1
+        } else if searches && outline.from_member.is_none() && is("FROMLONLAT", 2) {
+            outline.from_place = Some(place_at(args, index + 1)?);
+            2
+        } else if searches && outline.rectangle.is_none() && is("BYRADIUS", 2) {
+            outline.circle = Some(self.circle(args, index + 1)?);
+            2
+        } else if searches && outline.circle.is_none() && is("BYBOX", 3) {
+            outline.rectangle = Some(self.rectangle(args, index + 1)?);
+            3
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(operands))
     }
 
     /// Takes a word that stands for itself; false where it is another.
@@ -188,6 +205,31 @@ impl<'a> Query<'a> {
         }
         self.unit = Unit::parse(args.at(index + 2))?;
         Ok(Shape::Box { width_m: width * self.unit.0, height_m: height * self.unit.0 })
+    }
+}
+
+/// What has been said of the area so far.
+#[derive(Default)]
+struct Outline {
+    /// Where the member is; `None` inside where there is no set at all.
+    from_member: Option<Option<Place>>,
+    from_place: Option<Place>,
+    circle: Option<Shape>,
+    rectangle: Option<Shape>,
+}
+
+impl Outline {
+    /// The area, all of which must have been said.
+    fn area(self, name: &[u8]) -> Result<Option<Area>, CommandError> {
+        let name = String::from_utf8_lossy(name);
+        let centre = self.from_member.or(self.from_place.map(Some)).ok_or_else(|| {
+            let line = format!("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}");
+            CommandError::line(line)
+        })?;
+        let shape = self.circle.or(self.rectangle).ok_or_else(|| {
+            CommandError::line(format!("ERR exactly one of BYRADIUS and BYBOX can be specified for {name}"))
+        })?;
+        Ok(centre.map(|centre| Area { centre, shape }))
     }
 }
 
