@@ -303,7 +303,7 @@ impl Engine {
         close(session.subscribed && session.protocol == Protocol::Resp2, Gates::NOT_WHILE_SUBSCRIBED);
         close(self.routing.is_some() || !self.keys_in_transit.is_empty(), Gates::ROUTED);
         close(self.loading, Gates::NOT_WHILE_LOADING);
-        close(self.pause.is_some() || self.scripts.is_parked(), Gates::ANY);
+        close(self.pause.is_some() || self.scripts.is_parked() || self.acl.restricts(), Gates::ANY);
         close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
         close(self.snapshot_failed || self.append_failed.is_some(), Gates::WRITE);
         close(self.role == Role::Replica || self.config.min_replicas_to_write != 0, Gates::WRITE);
@@ -324,6 +324,7 @@ impl Engine {
         if !session.authenticated && !flags.has(Flag::NoAuth) {
             return Err(CommandError::line("NOAUTH Authentication required."));
         }
+        self.check_permission(session, row, args)?;
         if self.scripts.is_parked() && !flags.has(Flag::AllowBusy) {
             return Err(self.busy_error());
         }

@@ -8,6 +8,7 @@ use squall_clock::{Now, UnixMs};
 use squall_resp::Output;
 use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 
+use crate::acl::Acl;
 use crate::administration::latency::Latencies;
 use crate::administration::slowlog::Slowlog;
 use crate::blocking::Waiting;
@@ -48,6 +49,7 @@ pub struct Engine {
     pub waiting: Waiting,
     pub propagation: Propagation,
     pub scripts: Scripts,
+    pub acl: Acl,
     pub(crate) eviction: Eviction,
     pub rng: ChaCha8Rng,
     pub table: &'static Table,
@@ -128,6 +130,7 @@ pub(crate) struct Caller {
 impl Engine {
     /// An empty server. `seed` is all the randomness that it will ever have.
     pub fn new(config: Config, seed: [u8; 32], now: Now) -> Engine {
+        let acl = Acl::of(&config).expect("the lines of users were checked when they were read");
         let mut rng = ChaCha8Rng::from_seed(seed);
         let partitioning = if config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
         let databases = if config.cluster_enabled { 1 } else { config.databases as usize };
@@ -145,6 +148,7 @@ impl Engine {
             waiting: Waiting::new(databases),
             propagation: Propagation::default(),
             scripts: Scripts::default(),
+            acl,
             eviction: Eviction::default(),
             run_id: random_hex(&mut rng),
             rng,
@@ -364,7 +368,7 @@ impl Engine {
     pub fn open_session(&mut self, peer: String, local: String) -> Session {
         self.stats.connections_received += 1;
         let id = self.clients.next_id();
-        Session::new(id, peer, local, self.config.requirepass.is_empty(), self.now)
+        Session::new(id, peer, local, self.acl.default_is_open(), self.now)
     }
 
     /// Forgets what the engine holds on behalf of a client that is gone (or was reset).

@@ -8,6 +8,7 @@
 //! Nothing here waits, and nothing here reads a clock: `engine.now` is set by the node once per turn.
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod administration;
 pub mod bitmaps;
 pub mod blocking;

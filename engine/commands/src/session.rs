@@ -34,6 +34,8 @@ pub struct Session {
     pub library_name: Vec<u8>,
     pub library_version: Vec<u8>,
     pub authenticated: bool,
+    /// Whose rules hold: a name that ACL knows.
+    pub user: Vec<u8>,
     pub transaction: Option<Transaction>,
     /// Keys under WATCH: [`crate::transactions::Watches`] knows which, and whether one has changed.
     pub watching: bool,
@@ -86,6 +88,7 @@ impl Session {
             library_name: Vec::new(),
             library_version: Vec::new(),
             authenticated,
+            user: b"default".to_vec(),
             transaction: None,
             watching: false,
             subscribed: false,

@@ -14,7 +14,7 @@ pub(crate) fn refusal(engine: &Engine, peer: &str) -> Option<&'static str> {
     if engine.clients.len() >= config.maxclients as usize {
         return Some(TOO_MANY);
     }
-    let open = !config.protected_mode || !config.requirepass.is_empty() || is_local(peer);
+    let open = !config.protected_mode || !engine.acl.default_is_open() || is_local(peer);
     (!open).then_some(PROTECTED)
 }
 

@@ -75,6 +75,10 @@ fn set(context: &mut Context<'_>) -> CommandResult {
         )),
     })?;
     context.engine.apply_limits();
+    if changed.iter().any(|parameter| parameter.name == "requirepass") {
+        let password = context.engine.config.requirepass.clone();
+        context.engine.acl.set_default_password(&password);
+    }
     for parameter in changed {
         context.server.config_changed(context.engine, parameter.name);
     }

@@ -1,6 +1,5 @@
 //! The server family: what operators, tools and other servers ask of this one.
 
-mod access;
 mod config;
 mod debug;
 mod debug_protocol;
@@ -28,7 +27,7 @@ const fn server(name: &'static str, arity: i32, handler: crate::Handler, flags: 
 }
 
 pub const ROWS: &[Command] = &[
-    access::ACL,
+    crate::acl::ACL,
     config::CONFIG,
     debug::DEBUG,
     info::INFO,

@@ -7,6 +7,7 @@ use std::fmt;
 use squall_resp::{ArgRange, split_line};
 
 use super::{Config, Parameter};
+use crate::acl::Acl;
 
 /// How deep `include` may nest.
 const INCLUDE_DEPTH_MAX: usize = 16;
@@ -174,7 +175,11 @@ impl Loader {
             }
             b"loadmodule" | b"loadmodule-ex" => return Err(place.error("modules cannot be loaded")),
             b"rename-command" => return Err(place.error("commands cannot be renamed: use ACL rules")),
-            b"user" => return Err(place.error("users beside the default one are not supported")),
+            b"user" => {
+                let line = words.join(&b' ');
+                self.config.users.push(String::from_utf8_lossy(&line).into_owned());
+                return Acl::of(&self.config).map(drop).map_err(|what| place.error(what));
+            }
             _ => {}
         }
         let Some(parameter) = Parameter::by_name(name) else {

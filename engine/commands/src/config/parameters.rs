@@ -18,11 +18,13 @@ macro_rules! parameters {
             $( pub $field: $type, )*
             /// The absolute path of the file that the configuration was read from; empty: none.
             pub config_file: String,
+            /// The `user` lines: each a name and its rules.
+            pub users: Vec<String>,
         }
 
         impl Default for Config {
             fn default() -> Config {
-                Config { $( $field: $default, )* config_file: String::new() }
+                Config { $( $field: $default, )* config_file: String::new(), users: Vec::new() }
             }
         }
 

@@ -4,8 +4,8 @@
 use super::Config;
 
 impl Config {
-    /// The first setting that promises encryption or users that are not
-    /// there.
+    /// The first setting that promises encryption or a file of users that is
+    /// not there.
     pub fn unmet_promise(&self) -> Option<&'static str> {
         let promises = [
             (self.tls_port != 0, "tls-port"),

@@ -19,6 +19,7 @@ pub fn rewrite(text: &[u8], config: &Config) -> Vec<u8> {
     for line in lines {
         heading_seen |= line == HEADING.as_bytes();
         match parameter_of(line) {
+            None if is_user(line) => {}
             None => push_line(&mut out, line),
             Some(parameter) if !written.insert(parameter.name) => {}
             Some(parameter) => write_parameter(&mut out, parameter, config),
@@ -34,7 +35,15 @@ pub fn rewrite(text: &[u8], config: &Config) -> Vec<u8> {
         }
         write_parameter(&mut out, parameter, config);
     }
+    for user in &config.users {
+        push_line(&mut out, format!("user {user}").as_bytes());
+    }
     out
+}
+
+/// A line about a user: all of them are written anew.
+fn is_user(line: &[u8]) -> bool {
+    line.trim_ascii().get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"user "))
 }
 
 /// The parameter that a line sets; none for comments, `include`, and lines that are not understood.

@@ -136,7 +136,7 @@ pub(crate) fn describe(engine: &Engine, session: &Session, output: Option<&Outpu
     format!(
         "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
          qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl={output_bytes} oll=0 \
-         omem={output_bytes} tot-mem={} events=rw cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={} \
+         omem={output_bytes} tot-mem={} events=rw cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
          io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
         session.id.0,
         session.peer,
@@ -152,6 +152,7 @@ pub(crate) fn describe(engine: &Engine, session: &Session, output: Option<&Outpu
         queued.map_or(-1, |queued| queued.len() as i64),
         engine.watches.keys_of(session.id).len(),
         size_of::<Session>() + queued_bytes + output_bytes,
+        String::from_utf8_lossy(&session.user),
         if session.protocol == Protocol::Resp3 { 3 } else { 2 },
         String::from_utf8_lossy(&session.library_name),
         String::from_utf8_lossy(&session.library_version),

@@ -4,7 +4,6 @@ use squall_resp::Protocol;
 
 use super::{CONNECTION, client};
 use crate::engine::{Engine, Role};
-use crate::session::Session;
 use crate::table::{Argument, Command, Flag, Group};
 use crate::{CommandError, CommandResult, Context, REDIS_VERSION};
 
@@ -50,10 +49,6 @@ pub(super) const AUTH: Command = Command::new("auth", -2, auth)
     .history(&[("6.0.0", "Takes a user's name too.")])
     .arguments(&[Argument::string("username").since("6.0.0").optional(), Argument::string("password")]);
 
-const WRONG_PASSWORD: CommandError = CommandError::Line(std::borrow::Cow::Borrowed(
-    "WRONGPASS invalid username-password pair or user is disabled.",
-));
-
 /// What kind of server this is, as HELLO and INFO call it.
 fn mode_name(engine: &Engine) -> &'static str {
     if engine.config.cluster_enabled { "cluster" } else { "standalone" }
@@ -61,7 +56,7 @@ fn mode_name(engine: &Engine) -> &'static str {
 
 fn auth(context: &mut Context<'_>) -> CommandResult {
     let (user, password): (&[u8], &[u8]) = match context.args.len() {
-        2 if context.engine.config.requirepass.is_empty() => {
+        2 if context.engine.acl.default_needs_no_password() => {
             return Err(CommandError::line(
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?",
@@ -71,26 +66,9 @@ fn auth(context: &mut Context<'_>) -> CommandResult {
         3 => (context.arg(1), context.arg(2)),
         _ => return Err(CommandError::Syntax),
     };
-    authenticate(context.engine, context.session, user, password)?;
+    context.engine.authenticate(context.session, user, password)?;
     context.reply.ok();
     Ok(())
-}
-
-fn authenticate(engine: &mut Engine, session: &mut Session, user: &[u8], password: &[u8]) -> CommandResult {
-    let expected = engine.config.requirepass.as_bytes();
-    let right = user == b"default" && (expected.is_empty() || equal_in_constant_time(expected, password));
-    if !right {
-        engine.stats.auth_denied += 1;
-        return Err(WRONG_PASSWORD);
-    }
-    session.authenticated = true;
-    Ok(())
-}
-
-/// How long it takes tells nothing of where two secrets differ.
-fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
-    let different = one.iter().zip(other).fold(0, |bits, (a, b)| bits | (a ^ b));
-    one.len() == other.len() && different == 0
 }
 
 fn hello(context: &mut Context<'_>) -> CommandResult {
@@ -122,7 +100,7 @@ fn hello(context: &mut Context<'_>) -> CommandResult {
         }
     }
     if let Some((user, password)) = credentials {
-        authenticate(context.engine, context.session, user, password)?;
+        context.engine.authenticate(context.session, user, password)?;
     }
     if !context.session.authenticated {
         return Err(CommandError::line(

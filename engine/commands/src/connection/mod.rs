@@ -4,6 +4,8 @@ mod client;
 mod client_filter;
 mod hello;
 
+pub(crate) use client_filter::describe;
+
 use crate::session::{ReplyMode, Session};
 use crate::table::{Argument, Category, Command, Flag, Group};
 use crate::{CommandError, CommandResult, Context, transactions};
@@ -94,13 +96,7 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     engine.forget_client(session.id);
     let before = std::mem::replace(
         session,
-        Session::new(
-            session.id,
-            String::new(),
-            String::new(),
-            engine.config.requirepass.is_empty(),
-            engine.now,
-        ),
+        Session::new(session.id, String::new(), String::new(), engine.acl.default_is_open(), engine.now),
     );
     session.peer = before.peer;
     session.local = before.local;

@@ -209,8 +209,7 @@ impl Engine {
                     answer = Some(Answer::GoOn);
                 }
                 Step::Asks(Ask::Permission(request)) => {
-                    let known = matches!(self.table.find(request.as_args()), Found::Row(_));
-                    answer = Some(Answer::Permission(known.then_some(true)));
+                    answer = Some(Answer::Permission(self.may_execute(session, request.as_args())));
                 }
                 Step::Asks(Ask::Call { request, protocol, recorded }) => {
                     let call = ScriptCall { request, protocol, recorded };
@@ -295,6 +294,10 @@ impl Engine {
         {
             return Err(CommandError::line("ERR Can not execute the command on a stale replica"));
         }
+        let in_script = std::mem::replace(&mut self.caller.in_script, true);
+        let allowed = self.check_permission(session, row, args);
+        self.caller.in_script = in_script;
+        allowed?;
         let writes = command_flags.has(Flag::Write) || command_flags.has(Flag::MayReplicate);
         if writes && run.flags.has(flags::NO_WRITES) {
             return Err(CommandError::line("ERR Write commands are not allowed from read-only scripts."));

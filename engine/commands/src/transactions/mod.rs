@@ -3,7 +3,7 @@
 
 mod watches;
 
-use squall_resp::{Args, Output, OwnedArgs};
+use squall_resp::{Args, Output, OwnedArgs, Reply};
 pub use watches::{WatchedKey, Watches};
 
 use crate::engine::Engine;
@@ -160,6 +160,11 @@ pub(crate) fn run_queued(
         let args = request.as_args();
         let Found::Row(row) = engine.table.find(args) else { unreachable!("only known commands are queued") };
         // The reply is in the session's protocol, which HELLO may have changed.
+        // Permissions may have been taken since the command was queued.
+        if let Err(error) = engine.check_permission(session, row, args) {
+            Reply::new(output, session.protocol).error_bytes(&error.text());
+            continue;
+        }
         engine.call(row, session, output, args, server);
         if session.blocked == Some(Blocked::Script) {
             engine.scripts.leave_transaction(queued);
