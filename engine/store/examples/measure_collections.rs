@@ -54,7 +54,9 @@ fn measure<T: Collection>(name: &str, elements: usize, add: fn(&mut T, &[u8], &L
 fn main() {
     let elements: usize = std::env::args().nth(1).map_or(1_000_000, |count| count.parse().unwrap());
     measure::<List>("list", elements, |list, element, limits| list.push(End::Head, element, limits));
-    measure::<Set>("set", elements, |set, element, limits| drop(black_box(set.add(element, limits))));
+    measure::<Set>("set", elements, |set, element, limits| {
+        black_box(set.add(element, limits));
+    });
     measure::<Hash>("hash", elements, |hash, element, limits| {
         black_box(hash.set(element, b"value:0123456789", limits));
     });

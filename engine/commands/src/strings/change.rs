@@ -101,7 +101,7 @@ pub(super) fn incrbyfloat(context: &mut Context<'_>) -> CommandResult {
     }
     let text = sum.to_text();
     // Kept as text even where it spells an integer, as OBJECT ENCODING shows.
-    let value = StringValue::Bytes(bytes::Bytes::copy_from_slice(text.as_bytes()));
+    let value = StringValue::whole(bytes::Bytes::copy_from_slice(text.as_bytes()));
     context.engine.insert(db, key, Value::String(value), expire_at);
     context.engine.notify(EventClass::String, "incrbyfloat", db, key);
     // The sum itself is propagated: another machine's floats might add up to another.

@@ -42,7 +42,7 @@ impl Entry {
     pub fn duplicate_value(&self) -> Value {
         match self.body() {
             Body::Int(n) => Value::String(StringValue::Int(n)),
-            Body::Text(bytes) => Value::String(StringValue::Bytes(bytes::Bytes::copy_from_slice(bytes))),
+            Body::Text(bytes) => Value::String(StringValue::whole(bytes::Bytes::copy_from_slice(bytes))),
             Body::Boxed(value) => value.clone(),
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// A value of each form, and of sizes around the steps of the block.
 fn values() -> Vec<Value> {
-    let text = |len: usize| Value::String(StringValue::Bytes(Bytes::from(vec![b'v'; len])));
+    let text = |len: usize| Value::String(StringValue::whole(Bytes::from(vec![b'v'; len])));
     vec![
         Value::String(StringValue::Int(-5)),
         text(0),

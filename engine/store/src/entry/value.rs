@@ -48,15 +48,15 @@ pub enum Value {
 }
 
 /// It is boxed in entries, and counted.
-const _: () = assert!(size_of::<Value>() <= 40);
+const _: () = assert!(size_of::<Value>() <= 32);
 
 /// A string in one of its encodings.
 #[derive(Clone, Debug)]
 pub enum StringValue {
     /// `int`: it is the decimal spelling of this number.
     Int(i64),
-    /// `embstr` or `raw` by its length: set as a whole.
-    Bytes(Bytes),
+    /// `embstr` or `raw` by its length: set as a whole. Apart, so that all values are as small as collections.
+    Bytes(Box<Bytes>),
     /// `raw`: changed in place by APPEND or SETRANGE, with room to grow.
     Buffer(Vec<u8>),
 }
@@ -69,7 +69,7 @@ impl Value {
     pub fn string(bytes: &[u8]) -> Value {
         Value::String(match parse_i64(bytes) {
             Some(n) => StringValue::Int(n),
-            None => StringValue::Bytes(Bytes::copy_from_slice(bytes)),
+            None => StringValue::whole(Bytes::copy_from_slice(bytes)),
         })
     }
 
@@ -77,7 +77,7 @@ impl Value {
     pub fn from_bytes(bytes: Bytes) -> Value {
         Value::String(match parse_i64(&bytes) {
             Some(n) => StringValue::Int(n),
-            None => StringValue::Bytes(bytes),
+            None => StringValue::whole(bytes),
         })
     }
 
@@ -108,7 +108,7 @@ impl Value {
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Value::String(StringValue::Int(_)) => 0,
-            Value::String(StringValue::Bytes(bytes)) => bytes.len(),
+            Value::String(StringValue::Bytes(bytes)) => size_of::<Bytes>() + bytes.len(),
             Value::String(StringValue::Buffer(buffer)) => buffer.capacity(),
             Value::List(list) => list.heap_bytes(),
             Value::Set(set) => set.heap_bytes(),
@@ -144,6 +144,11 @@ impl Value {
 }
 
 impl StringValue {
+    /// A string that is set as a whole, kept as it is even where it spells an integer.
+    pub fn whole(bytes: Bytes) -> StringValue {
+        StringValue::Bytes(Box::new(bytes))
+    }
+
     pub fn as_ref(&self) -> StringRef<'_> {
         match self {
             StringValue::Int(n) => StringRef::Int(*n),
@@ -220,7 +225,7 @@ pub(crate) fn string_content(bytes: &[u8]) -> Content<'_> {
             None => Content::Text(bytes),
         }
     } else {
-        Content::Boxed(Box::new(Value::String(StringValue::Bytes(Bytes::copy_from_slice(bytes)))))
+        Content::Boxed(Box::new(Value::String(StringValue::whole(Bytes::copy_from_slice(bytes)))))
     }
 }
 

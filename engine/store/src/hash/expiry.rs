@@ -1,8 +1,9 @@
 //! Fields that expire.
 
-use super::Hash;
+use super::{Fields, Form, Hash, Timed};
 use crate::limits::Limits;
-use crate::packed::Item;
+use crate::packed::{Item, Packed};
+use crate::zset::ZSet;
 use squall_clock::UnixMs;
 
 /// No field expires later: a sorted set's scores hold such numbers exactly, and so does the form in RDB.
@@ -11,7 +12,7 @@ pub const FIELD_EXPIRY_MAX: UnixMs = UnixMs((1 << 48) - 2);
 impl Hash {
     /// When a field expires, if it ever does.
     pub fn expiry(&self, field: &[u8]) -> Option<UnixMs> {
-        self.times.as_ref()?.score(field).map(|at| UnixMs(at as u64))
+        self.times()?.score(field).map(|at| UnixMs(at as u64))
     }
 
     /// Whether a field is there for somebody who looks at this time.
@@ -21,7 +22,7 @@ impl Hash {
 
     /// The value of a field for somebody who looks at this time.
     pub fn get_at(&self, field: &[u8], now: UnixMs) -> Option<Item<'_>> {
-        self.get(field).filter(|_| self.times.is_none() || self.is_live(field, now))
+        self.get(field).filter(|_| self.times().is_none() || self.is_live(field, now))
     }
 
     /// Fields and values for somebody who looks at this time.
@@ -32,10 +33,14 @@ impl Hash {
 
     /// Says when a field that is there expires, or that it does not.
     pub fn set_expiry(&mut self, field: &[u8], at: Option<UnixMs>, limits: &Limits) {
-        match (at, &mut self.times) {
-            (Some(at), times) => {
-                assert!(at <= FIELD_EXPIRY_MAX, "the caller has seen to the range");
-                times.get_or_insert_default().insert(field, at.0 as f64, limits);
+        assert!(at.is_none_or(|at| at <= FIELD_EXPIRY_MAX), "the caller has seen to the range");
+        match (at, self.times_mut()) {
+            (Some(at), Some(times)) => drop(times.insert(field, at.0 as f64, limits)),
+            (Some(at), None) => {
+                let mut times = ZSet::default();
+                times.insert(field, at.0 as f64, limits);
+                let fields = std::mem::replace(self.fields_mut(), Fields::Packed(Packed::empty()));
+                self.form = Form::Timed(Box::new(Timed { fields, times }));
             }
             (None, Some(times)) => drop(times.remove(field)),
             (None, None) => {}
@@ -44,13 +49,13 @@ impl Hash {
 
     /// When the first field expires, if any does.
     pub fn next_expiry(&self) -> Option<UnixMs> {
-        let (_, at) = self.times.as_ref()?.iter().next()?;
+        let (_, at) = self.times()?.iter().next()?;
         Some(UnixMs(at as u64))
     }
 
     /// Removes up to `count` fields whose time has come, and gives their names.
     pub fn take_expired(&mut self, now: UnixMs, count: usize) -> Vec<Vec<u8>> {
-        let Some(times) = &mut self.times else { return Vec::new() };
+        let Some(times) = self.times() else { return Vec::new() };
         let due = times.iter().take(count).take_while(|(_, at)| *at as u64 <= now.0);
         let fields: Vec<Vec<u8>> = due.map(|(field, _)| field.to_vec()).collect();
         for field in &fields {

@@ -26,22 +26,34 @@ use rand_core::Rng;
 #[derive(Clone, Debug)]
 pub struct Hash {
     form: Form,
-    /// When fields expire. Once there, it stays, as OBJECT ENCODING shows.
-    times: Option<Box<ZSet>>,
 }
 
 #[derive(Clone, Debug)]
 enum Form {
+    Plain(Fields),
+    /// Once there, it stays, as OBJECT ENCODING shows.
+    Timed(Box<Timed>),
+}
+
+#[derive(Clone, Debug)]
+enum Fields {
     /// Field, value, field, value ...
     Packed(Packed),
     Table(Box<Table>),
 }
 
+#[derive(Clone, Debug)]
+struct Timed {
+    fields: Fields,
+    /// When fields expire, those that do.
+    times: ZSet,
+}
+
 impl Hash {
     pub fn len(&self) -> usize {
-        match &self.form {
-            Form::Packed(packed) => packed.len() / 2,
-            Form::Table(table) => table.len(),
+        match self.fields() {
+            Fields::Packed(packed) => packed.len() / 2,
+            Fields::Table(table) => table.len(),
         }
     }
 
@@ -50,12 +62,12 @@ impl Hash {
     }
 
     pub fn get(&self, field: &[u8]) -> Option<Item<'_>> {
-        match &self.form {
-            Form::Packed(packed) => {
+        match self.fields() {
+            Fields::Packed(packed) => {
                 let at = packed.find(packed.first(), Item::of(field), 2)?;
                 Some(packed.get(value_of(packed, at)))
             }
-            Form::Table(table) => table.get(field).map(Item::Bytes),
+            Fields::Table(table) => table.get(field).map(Item::Bytes),
         }
     }
 
@@ -65,7 +77,7 @@ impl Hash {
 
     /// Sets a field, which then does not expire; true if it was not there.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
-        if let Some(times) = &mut self.times {
+        if let Some(times) = self.times_mut() {
             times.remove(field);
         }
         self.set_keeping_expiry(field, value, limits)
@@ -73,7 +85,7 @@ impl Hash {
 
     /// Sets a field, which expires as it did before; true if it was not there.
     pub fn set_keeping_expiry(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
-        if let Form::Packed(packed) = &mut self.form {
+        if let Fields::Packed(packed) = self.fields_mut() {
             let found = packed.find(packed.first(), Item::of(field), 2);
             let grows_by = if found.is_some() { 0 } else { 1 };
             let fits = field.len().max(value.len()) <= limits.hash_packed_value_bytes_max
@@ -89,36 +101,36 @@ impl Hash {
                 }
                 return found.is_none();
             }
-            self.form = Form::Table(Box::new(table_of(packed, limits)));
+            *self.fields_mut() = Fields::Table(Box::new(table_of(packed, limits)));
         }
-        match &mut self.form {
-            Form::Table(table) => table.insert(field, value),
-            Form::Packed(_) => unreachable!("it was just made a table"),
+        match self.fields_mut() {
+            Fields::Table(table) => table.insert(field, value),
+            Fields::Packed(_) => unreachable!("it was just made a table"),
         }
     }
 
     /// Removes a field; false if it was not there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        if let Some(times) = &mut self.times {
+        if let Some(times) = self.times_mut() {
             times.remove(field);
         }
-        match &mut self.form {
-            Form::Packed(packed) => match packed.find(packed.first(), Item::of(field), 2) {
+        match self.fields_mut() {
+            Fields::Packed(packed) => match packed.find(packed.first(), Item::of(field), 2) {
                 Some(at) => {
                     packed.remove(at, 2);
                     true
                 }
                 None => false,
             },
-            Form::Table(table) => table.remove(field),
+            Fields::Table(table) => table.remove(field),
         }
     }
 
     /// Fields and values, in no meaningful order.
     pub fn iter(&self) -> impl Iterator<Item = (Item<'_>, Item<'_>)> {
-        let (packed, table) = match &self.form {
-            Form::Packed(packed) => (Some(packed), None),
-            Form::Table(table) => (None, Some(table)),
+        let (packed, table) = match self.fields() {
+            Fields::Packed(packed) => (Some(packed), None),
+            Fields::Table(table) => (None, Some(table)),
         };
         let small = packed.into_iter().flat_map(pairs);
         let large = table.into_iter().flat_map(|table| table.iter());
@@ -128,12 +140,12 @@ impl Hash {
     /// Passes about `count` fields from `cursor` on to `visit`, and returns where to continue; a small hash is
     /// passed whole.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Item<'_>, Item<'_>)) -> u64 {
-        match &self.form {
-            Form::Packed(packed) => {
+        match self.fields() {
+            Fields::Packed(packed) => {
                 pairs(packed).for_each(|(field, value)| visit(field, value));
                 0
             }
-            Form::Table(table) => {
+            Fields::Table(table) => {
                 table.scan(cursor, count, |record| visit(Item::Bytes(record.key), Item::Bytes(record.value)))
             }
         }
@@ -141,12 +153,12 @@ impl Hash {
 
     /// A field chosen at random, each with the same chance.
     pub fn random(&self, rng: &mut impl Rng) -> Option<(Item<'_>, Item<'_>)> {
-        match &self.form {
-            Form::Packed(packed) => {
+        match self.fields() {
+            Fields::Packed(packed) => {
                 let field = packed.nth(2 * below(rng, self.len())?)?;
                 Some((packed.get(field), packed.get(value_of(packed, field))))
             }
-            Form::Table(table) => {
+            Fields::Table(table) => {
                 table.random(rng).map(|record| (Item::Bytes(record.key), Item::Bytes(record.value)))
             }
         }
@@ -158,19 +170,19 @@ impl Hash {
     }
 
     pub(crate) fn encoding(&self) -> &'static str {
-        match (&self.form, &self.times) {
-            (Form::Packed(_), None) => "listpack",
-            (Form::Packed(_), Some(_)) => "listpackex",
-            (Form::Table(_), _) => "hashtable",
+        match (self.fields(), self.times()) {
+            (Fields::Packed(_), None) => "listpack",
+            (Fields::Packed(_), Some(_)) => "listpackex",
+            (Fields::Table(_), _) => "hashtable",
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let times = self.times.as_ref().map_or(0, |times| size_of::<ZSet>() + times.heap_bytes());
+        let times = self.times().map_or(0, |times| size_of::<Timed>() + times.heap_bytes());
         times
-            + match &self.form {
-                Form::Packed(packed) => packed.heap_bytes(),
-                Form::Table(table) => size_of::<Table>() + table.heap_bytes(),
+            + match self.fields() {
+                Fields::Packed(packed) => packed.heap_bytes(),
+                Fields::Table(table) => size_of::<Table>() + table.heap_bytes(),
             }
     }
 
@@ -180,21 +192,58 @@ impl Hash {
             let mut pair = Digest::default();
             mix(&mut pair, field.as_bytes(&mut field_digits));
             mix(&mut pair, value.as_bytes(&mut value_digits));
-            if self.times.is_some() && self.expiry(&field.to_vec()).is_some() {
+            if self.times().is_some() && self.expiry(&field.to_vec()).is_some() {
                 add(&mut pair, b"!!hexpire!!");
             }
             add(digest, &pair);
         }
     }
 
+    fn of_fields(fields: Fields) -> Hash {
+        Hash { form: Form::Plain(fields) }
+    }
+
+    #[inline]
+    fn fields(&self) -> &Fields {
+        match &self.form {
+            Form::Plain(fields) => fields,
+            Form::Timed(timed) => &timed.fields,
+        }
+    }
+
+    #[inline]
+    fn fields_mut(&mut self) -> &mut Fields {
+        match &mut self.form {
+            Form::Plain(fields) => fields,
+            Form::Timed(timed) => &mut timed.fields,
+        }
+    }
+
+    /// When fields expire, if any ever did.
+    #[inline]
+    fn times(&self) -> Option<&ZSet> {
+        match &self.form {
+            Form::Plain(_) => None,
+            Form::Timed(timed) => Some(&timed.times),
+        }
+    }
+
+    #[inline]
+    fn times_mut(&mut self) -> Option<&mut ZSet> {
+        match &mut self.form {
+            Form::Plain(_) => None,
+            Form::Timed(timed) => Some(&mut timed.times),
+        }
+    }
+
     /// Frees a part of a hash that nobody needs any more; false when nothing is left.
     pub(crate) fn free_part(&mut self) -> bool {
-        if self.times.as_mut().is_some_and(|times| times.free_part()) {
+        if self.times_mut().is_some_and(ZSet::free_part) {
             return true;
         }
-        match &mut self.form {
-            Form::Packed(_) => false,
-            Form::Table(table) => table.pop_page().is_some(),
+        match self.fields_mut() {
+            Fields::Packed(_) => false,
+            Fields::Table(table) => table.pop_page().is_some(),
         }
     }
 }
@@ -225,7 +274,7 @@ impl Collection for Hash {
 
 impl Default for Hash {
     fn default() -> Hash {
-        Hash { form: Form::Packed(Packed::empty()), times: None }
+        Hash::of_fields(Fields::Packed(Packed::empty()))
     }
 }
 

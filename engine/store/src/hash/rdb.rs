@@ -12,7 +12,7 @@
 //! type 22 := fields:length (field:string value:string time:i64 LE)*       of Valkey; below zero is never
 //! ```
 
-use super::{FIELD_EXPIRY_MAX, Form, Hash, pairs};
+use super::{FIELD_EXPIRY_MAX, Fields, Hash, pairs};
 use crate::entry::Value;
 use crate::limits::Limits;
 use crate::packed::{Item, Packed};
@@ -33,10 +33,10 @@ const TYPE_TIMED_LISTPACK: u8 = 25;
 const MALFORMED: RdbFault = RdbFault::Malformed("hash");
 
 pub(crate) fn type_byte(hash: &Hash) -> u8 {
-    match hash.form {
+    match hash.fields() {
         _ if hash.next_expiry().is_some() => TYPE_TIMED,
-        Form::Packed(_) => TYPE_LISTPACK,
-        Form::Table(_) => TYPE_PLAIN,
+        Fields::Packed(_) => TYPE_LISTPACK,
+        Fields::Table(_) => TYPE_PLAIN,
     }
 }
 
@@ -45,12 +45,12 @@ pub(crate) fn put_piece(hash: &Hash, number: usize, out: &mut BytesMut, compress
     if let Some(first) = hash.next_expiry() {
         return put_timed_piece(hash, first, number, out, compressed);
     }
-    match &hash.form {
-        Form::Packed(packed) => {
+    match hash.fields() {
+        Fields::Packed(packed) => {
             put_string(out, packed.as_listpack(), compressed);
             false
         }
-        Form::Table(table) => {
+        Fields::Table(table) => {
             match number.checked_sub(1) {
                 None => put_length(out, table.len() as u64),
                 Some(chunk) => {
@@ -75,16 +75,16 @@ fn put_timed_piece(hash: &Hash, first: UnixMs, number: usize, out: &mut BytesMut
         out.put_u64_le(first.0);
         put_length(out, hash.len() as u64);
     }
-    match (&hash.form, number.checked_sub(1)) {
-        (Form::Packed(packed), _) => {
+    match (hash.fields(), number.checked_sub(1)) {
+        (Fields::Packed(packed), _) => {
             let (mut field_digits, mut value_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
             for (field, value) in pairs(packed) {
                 put_field(out, field.as_bytes(&mut field_digits), value.as_bytes(&mut value_digits));
             }
             false
         }
-        (Form::Table(_), None) => true,
-        (Form::Table(table), Some(chunk)) => {
+        (Fields::Table(_), None) => true,
+        (Fields::Table(table), Some(chunk)) => {
             table.chunk_records(chunk).for_each(|record| put_field(out, record.key, record.value));
             number < table.chunks_len()
         }
@@ -93,7 +93,7 @@ fn put_timed_piece(hash: &Hash, first: UnixMs, number: usize, out: &mut BytesMut
 
 pub(crate) fn begin(type_byte: u8, reader: &mut Reader<'_>, limits: &Limits) -> Result<Reading, Stop> {
     match type_byte {
-        TYPE_PLAIN => Ok(Fields::begin(Times::None, reader.length()?)),
+        TYPE_PLAIN => Ok(FieldsRead::begin(Times::None, reader.length()?)),
         TYPE_LISTPACK => {
             let bytes = reader.string()?.into_bytes();
             let packed = Packed::from_listpack(&bytes).map_err(|_| MALFORMED)?;
@@ -114,11 +114,11 @@ pub(crate) fn begin(type_byte: u8, reader: &mut Reader<'_>, limits: &Limits) -> 
         }
         TYPE_TIMED_EARLY => {
             let times = if reader.is_valkeys() { Times::Behind } else { Times::Absolute };
-            Ok(Fields::begin(times, reader.length()?))
+            Ok(FieldsRead::begin(times, reader.length()?))
         }
         TYPE_TIMED => {
             let first = u64::from_le_bytes(reader.array()?);
-            Ok(Fields::begin(Times::From(first), reader.length()?))
+            Ok(FieldsRead::begin(Times::From(first), reader.length()?))
         }
         TYPE_TIMED_LISTPACK | TYPE_TIMED_LISTPACK_EARLY => {
             if type_byte == TYPE_TIMED_LISTPACK {
@@ -132,7 +132,7 @@ pub(crate) fn begin(type_byte: u8, reader: &mut Reader<'_>, limits: &Limits) -> 
 }
 
 /// Fields that are being read one by one.
-struct Fields {
+struct FieldsRead {
     left: u64,
     times: Times,
     hash: Hash,
@@ -150,13 +150,13 @@ enum Times {
     Behind,
 }
 
-impl Fields {
+impl FieldsRead {
     fn begin(times: Times, left: u64) -> Reading {
-        Reading::Elements(Box::new(Fields { left, times, hash: Hash::default() }))
+        Reading::Elements(Box::new(FieldsRead { left, times, hash: Hash::default() }))
     }
 }
 
-impl Elements for Fields {
+impl Elements for FieldsRead {
     fn read_next(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<Option<Value>, Stop> {
         if self.left == 0 {
             return Ok(Some(Value::Hash(std::mem::take(&mut self.hash))));
@@ -234,9 +234,8 @@ fn from_packed(packed: Packed, limits: &Limits) -> Result<Hash, RdbFault> {
             return Err(MALFORMED);
         }
     }
-    let form = match is_small {
-        true => Form::Packed(packed),
-        false => Form::Table(Box::new(super::table_of(&packed, limits))),
-    };
-    Ok(Hash { form, times: None })
+    Ok(Hash::of_fields(match is_small {
+        true => Fields::Packed(packed),
+        false => Fields::Table(Box::new(super::table_of(&packed, limits))),
+    }))
 }
