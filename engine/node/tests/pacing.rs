@@ -66,6 +66,28 @@ fn a_replica_that_makes_progress_comes_into_step() {
     assert!(number(mesh.info(A, "repl_backlog_histlen")) <= 16 * 1024 + VALUE_BYTES as u64);
 }
 
+/// A file that takes long to write is not the replica's fault.
+#[test]
+fn nobody_is_given_up_while_the_dataset_is_still_being_written() {
+    let mut mesh = filled();
+    mesh.call(A, &["CONFIG", "SET", "repl-diskless-sync", "no"]);
+    mesh.servers[A].hold_disk = true;
+    mesh.replica_of(B, A);
+    mesh.run(seconds(1));
+    let mut answered = 0;
+    while mesh.ask(A, &["SET", &format!("new:{answered}"), &"y".repeat(VALUE_BYTES)]).is_some() {
+        answered += 1;
+        assert!(answered < 100, "somebody has to wait");
+    }
+    assert!(answered * VALUE_BYTES as u64 >= LIMIT_BYTES / 2, "half of the limit is there to be used");
+    mesh.run(seconds(20));
+    mesh.servers[A].hold_disk = false;
+    mesh.run(seconds(3));
+    assert_eq!(mesh.reply(A), Some(Value::Simple("OK".into())));
+    assert_eq!(mesh.info(A, "sync_full"), "1");
+    assert_in_step(&mut mesh, &[A, B]);
+}
+
 /// Writers are not held up for a replica that takes nothing.
 #[test]
 fn a_replica_that_stands_still_is_given_up() {

@@ -117,7 +117,7 @@ impl Primary {
             let replica = self.replicas.get_mut(&key).expect("it waits");
             let Phase::WaitSnapshot { psync, .. } = replica.phase else { unreachable!("it waits") };
             replica.phase = Phase::Transfer { start };
-            replica.pace = (!replica.contents.rdb_only).then(|| Pace::begin(dataset_bytes));
+            replica.pace = (!replica.contents.rdb_only).then(|| Pace::begin(wanted.form, dataset_bytes));
             replica.heard = now;
             replica.acknowledged = ReplOffset(0);
             self.counts.full += 1;
@@ -222,6 +222,11 @@ impl Primary {
             Phase::Transfer { .. } => self.transfer.as_ref().is_some_and(|transfer| !transfer.header_sent),
             Phase::Announcing | Phase::Settling { .. } | Phase::Online { .. } => false,
         }
+    }
+
+    /// Whether bytes of the dataset are being sent by now, and not only made.
+    pub(super) fn transfer_travels(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.header_sent)
     }
 
     pub(super) fn drop_abandoned_transfer(&mut self) {

@@ -15,6 +15,7 @@
 //!                the dataset travels, and      the stream follows: of what the
 //!                the allowance grows with it   replica takes, writers may add half
 //! ```
+//! A dataset that is written to a file first does not travel yet while it is: the allowance begins at a half there.
 //! Where the limit is not reached anyway, nobody waits. A replica that takes less than [`PROGRESS_BYTES`] in
 //! [`PROGRESS_WITHIN`] while writers wait for it is cut off after all: it is not worth it. A replica that feeds
 //! others cannot pace its own primary's writers, so there the limit is as strict as ever.
@@ -22,7 +23,7 @@
 use squall_clock::{Mono, Nanos};
 
 use super::attached::{Attached, Phase};
-use super::{Primary, ReplicaKey};
+use super::{Form, Primary, ReplicaKey};
 
 /// What a replica must take while writers wait for it, and within which time.
 const PROGRESS_BYTES: u64 = 64 * 1024;
@@ -35,6 +36,8 @@ const IN_STEP_SHARE: u64 = 8;
 /// A replica on its way to being in step.
 #[derive(Debug)]
 pub(super) struct Pace {
+    /// The part of the limit that the allowance begins with.
+    first_share: u64,
     /// About how long the dataset is.
     dataset_bytes: u64,
     taken_bytes: u64,
@@ -45,15 +48,17 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn begin(dataset_bytes: u64) -> Pace {
-        Pace { dataset_bytes: dataset_bytes.max(1), taken_bytes: 0, ceiling: None, watched: None }
+    pub(super) fn begin(form: Form, dataset_bytes: u64) -> Pace {
+        let first_share = if form == Form::Length { 2 } else { SMALLEST_SHARE };
+        let dataset_bytes = dataset_bytes.max(1);
+        Pace { first_share, dataset_bytes, taken_bytes: 0, ceiling: None, watched: None }
     }
 
     fn allowance(&self, limit: u64) -> u64 {
-        let smallest = limit / SMALLEST_SHARE;
+        let first = limit / self.first_share;
         let travelled = u128::from(self.taken_bytes.min(self.dataset_bytes));
-        let grown = u128::from(limit - smallest) * travelled / u128::from(self.dataset_bytes);
-        self.ceiling.unwrap_or(smallest + grown as u64)
+        let grown = u128::from(limit - first) * travelled / u128::from(self.dataset_bytes);
+        self.ceiling.unwrap_or(first + grown as u64)
     }
 }
 
@@ -90,11 +95,14 @@ impl Primary {
     pub(super) fn idle_while_others_wait(&mut self, now: Mono) -> Vec<ReplicaKey> {
         let limit = self.stream_limit();
         let (end, is_pacing) = (self.history.offset, self.is_pacing());
+        let travels = self.transfer_travels();
         let mut idle = Vec::new();
         for (key, replica) in &mut self.replicas {
             let pending = replica.pending(end);
+            // Nobody can take what is not sent yet.
+            let may_take = travels || !replica.is_in_transfer();
             let Some(pace) = &mut replica.pace else { continue };
-            if !is_pacing || pending <= pace.allowance(limit) {
+            if !is_pacing || !may_take || pending <= pace.allowance(limit) {
                 pace.watched = None;
                 continue;
             }
