@@ -77,7 +77,7 @@ pub struct CompareOptions {
     pipelines: Vec<u32>,
     /// Tests of redis-benchmark to run, by the names that its -t takes
     #[arg(long, value_name = "TEST,...", value_delimiter = ',',
-          default_values_t = ["ping_inline", "ping_mbulk", "set", "get", "incr", "mset"].map(String::from))]
+          default_values_t = ["ping_inline", "ping_mbulk", "set", "get", "incr", "mset", "lpush", "rpop", "sadd", "hset"].map(String::from))]
     tests: Vec<String>,
     /// Use so many different keys, with values of 32 bytes, rather than one key [redis-benchmark -r N -d 32]
     #[arg(long, value_name = "N")]

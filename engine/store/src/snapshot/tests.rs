@@ -2,7 +2,7 @@
 
 use super::{SnapshotOptions, SnapshotRunning, SnapshotState};
 use crate::rdb::{Aux, LoadOptions, Loaded, Loader, Loading, ReplicationAux};
-use crate::{Hash, Keyspace, Partitioning};
+use crate::{Collection, End, Hash, Keyspace, Limits, List, Partitioning, Set};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use squall_clock::UnixMs;
@@ -20,8 +20,8 @@ type Content = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<u64>)>;
 enum Op {
     Set(usize, u16, usize, Option<u64>),
     Append(usize, u16, usize),
-    SetFields(usize, u16, u16, u16),
-    RemoveFields(usize, u16, u16, u16),
+    Put(usize, u16, u16, u16),
+    TakeOut(usize, u16, u16, u16),
     Expire(usize, u16, Option<u64>),
     Remove(usize, u16),
     RemoveMany(usize, u16),
@@ -39,9 +39,9 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         30 => (db.clone(), key.clone(), length.clone(), time.clone()).prop_map(|(d, k, l, t)| Op::Set(d, k, l, t)),
         10 => (db.clone(), key.clone(), 0usize..50).prop_map(|(d, k, l)| Op::Append(d, k, l)),
-        3 => (db.clone(), 0..COLLECTIONS, 0u16..500, 1u16..150).prop_map(|(d, k, f, n)| Op::SetFields(d, k, f, n)),
-        10 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..10).prop_map(|(d, k, f, n)| Op::SetFields(d, k, f, n)),
-        3 => (db.clone(), 0..COLLECTIONS, 0u16..500, 1u16..150).prop_map(|(d, k, f, n)| Op::RemoveFields(d, k, f, n)),
+        3 => (db.clone(), 0..COLLECTIONS, 0u16..500, 1u16..150).prop_map(|(d, k, f, n)| Op::Put(d, k, f, n)),
+        10 => (db.clone(), 0..COLLECTIONS, 0u16..800, 1u16..10).prop_map(|(d, k, f, n)| Op::Put(d, k, f, n)),
+        3 => (db.clone(), 0..COLLECTIONS, 0u16..500, 1u16..150).prop_map(|(d, k, f, n)| Op::TakeOut(d, k, f, n)),
         10 => (db.clone(), key.clone(), time).prop_map(|(d, k, t)| Op::Expire(d, k, t)),
         10 => (db.clone(), key.clone()).prop_map(|(d, k)| Op::Remove(d, k)),
         3 => (db.clone(), key).prop_map(|(d, k)| Op::RemoveMany(d, k)),
@@ -67,26 +67,54 @@ fn name(key: u16) -> Vec<u8> {
     if key.is_multiple_of(5) { key.to_string().into_bytes() } else { format!("{{slot}}{key}").into_bytes() }
 }
 
-fn set_fields(keyspace: &mut Keyspace, db: usize, key: u16, fields: std::ops::Range<u16>) {
-    let limits = keyspace.limits().clone();
-    let db = keyspace.db_mut(db);
-    if db.lookup(&name(key)).is_none_or(|entry| entry.collection::<Hash>().is_none()) {
-        db.insert(&name(key), crate::Value::Hash(Hash::default()), None);
-    }
-    let mut entry = db.lookup_mut(&name(key)).unwrap();
-    let hash = entry.collection_mut::<Hash>().unwrap();
-    for field in fields {
-        hash.set(&name(field), &text(key, usize::from(field % 40)), &limits);
+/// Puts elements into the collection under a key, whose number says of which type it is.
+fn put_elements(keyspace: &mut Keyspace, db: usize, key: u16, elements: std::ops::Range<u16>) {
+    let value = |element: u16| text(key, usize::from(element % 40));
+    match key % 3 {
+        0 => edit(keyspace, db, key, |hash: &mut Hash, limits| {
+            for element in elements {
+                hash.set(&name(element), &value(element), limits);
+            }
+        }),
+        1 => edit(keyspace, db, key, |list: &mut List, limits| {
+            elements.for_each(|element| list.push(End::Tail, &value(element), limits));
+        }),
+        _ => edit(keyspace, db, key, |set: &mut Set, limits| {
+            for element in elements {
+                set.add(&name(element), limits);
+            }
+        }),
     }
 }
 
-fn remove_fields(keyspace: &mut Keyspace, db: usize, key: u16, fields: std::ops::Range<u16>) {
-    let Some(mut entry) = keyspace.db_mut(db).lookup_mut(&name(key)) else { return };
-    let Some(hash) = entry.collection_mut::<Hash>() else { return };
-    for field in fields {
-        hash.remove(&name(field));
+fn take_elements(keyspace: &mut Keyspace, db: usize, key: u16, elements: std::ops::Range<u16>) {
+    match key % 3 {
+        0 => edit(keyspace, db, key, |hash: &mut Hash, _| {
+            for element in elements {
+                hash.remove(&name(element));
+            }
+        }),
+        1 => edit(keyspace, db, key, |list: &mut List, limits| {
+            list.drop_end(End::Head, elements.len(), limits)
+        }),
+        _ => edit(keyspace, db, key, |set: &mut Set, _| {
+            for element in elements {
+                set.remove(&name(element));
+            }
+        }),
     }
-    if hash.is_empty() {
+}
+
+/// Changes the collection under a key, whatever was there before; an empty one goes.
+fn edit<T: Collection>(keyspace: &mut Keyspace, db: usize, key: u16, change: impl FnOnce(&mut T, &Limits)) {
+    let (db, limits) = keyspace.db_and_limits(db);
+    if db.lookup(&name(key)).is_none_or(|entry| entry.collection::<T>().is_none()) {
+        db.insert(&name(key), T::default().into_value(), None);
+    }
+    let mut entry = db.lookup_mut(&name(key)).unwrap();
+    let collection = entry.collection_mut::<T>().unwrap();
+    change(collection, limits);
+    if collection.is_empty() {
         entry.remove();
     }
 }
@@ -103,8 +131,8 @@ fn apply(keyspace: &mut Keyspace, op: Op, taken: &mut Vec<u8>) {
                 entry.append(&text(key, len));
             }
         }
-        Op::SetFields(db, key, first, count) => set_fields(keyspace, db, key, first..first + count),
-        Op::RemoveFields(db, key, first, count) => remove_fields(keyspace, db, key, first..first + count),
+        Op::Put(db, key, first, count) => put_elements(keyspace, db, key, first..first + count),
+        Op::TakeOut(db, key, first, count) => take_elements(keyspace, db, key, first..first + count),
         Op::Expire(db, key, at) => drop(keyspace.db_mut(db).set_expire(&name(key), at.map(UnixMs))),
         Op::Remove(db, key) => drop(keyspace.db_mut(db).remove(&name(key))),
         Op::RemoveMany(db, key) => {
