@@ -137,6 +137,32 @@ impl World {
         world
     }
 
+    /// Starts all machines with the nodes.conf of a cluster that has been formed before.
+    pub fn preform(&mut self, primaries: usize) {
+        let all = self.machines.len();
+        let ids: Vec<NodeId> = (0..all).map(|_| NodeId::random(&mut self.rng)).collect();
+        let line = |machine: usize, reader: usize| {
+            let (id, port) = (ids[machine], FIRST_PORT + machine as u16);
+            let myself = if machine == reader { "myself," } else { "" };
+            let shard = machine % primaries;
+            let (role, slots) = match machine < primaries {
+                true => ("master -".to_owned(), format!(" {}", share(machine, primaries))),
+                false => (format!("slave {}", ids[shard]), String::new()),
+            };
+            let (bus, epoch, shard) = (port + BUS_OFFSET, shard + 1, ids[shard]);
+            format!(
+                "{id} {HOST}:{port}@{bus},,shard-id={shard} {myself}{role} 0 0 {epoch} connected{slots}\n"
+            )
+        };
+        for reader in 0..all {
+            let lines: String = (0..all).map(|machine| line(machine, reader)).collect();
+            let vars = format!("vars currentEpoch {primaries} lastVoteEpoch 0\n");
+            self.machines[reader].conf = Some(lines + &vars);
+            self.machines[reader].facts.has_synced = true;
+            self.start(reader);
+        }
+    }
+
     pub fn form(&mut self, primaries: usize) {
         for machine in 0..primaries {
             let slots = share(machine, primaries);
