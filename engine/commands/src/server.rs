@@ -155,6 +155,9 @@ pub trait Server {
     fn publish_to_cluster(&mut self, engine: &mut Engine, sharded: bool, channel: &[u8], message: &[u8]);
     /// `CONFIG REWRITE`: blocks the session until the file is replaced.
     fn config_rewrite(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult;
+    /// `ACL LOAD` and `ACL SAVE`: block the session until the file of users is read, or replaced.
+    fn acl_load(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult;
+    fn acl_save(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult;
     /// The session of the link from this server's primary, while the stream comes in.
     fn primary_link(&self) -> Option<&Session>;
     /// `CLIENT KILL` of another client; its session is closed after the current command.

@@ -12,13 +12,14 @@
 //! - `migrations`: keys on their way to another server;
 //! - `scripts`: a script that takes longer than a turn;
 //! - `listening`: where to listen; `cron`: what recurs; `shutdown`: the way out;
-//! - `config_file`: `CONFIG REWRITE`.
+//! - `acl_file`: the file of users; `config_file`: `CONFIG REWRITE`.
 //!
 //! The calling contract: after any call, poll effects until there are none, then wait for input or for
 //! `poll_timeout`. A client that is woken gets its output taken, and `client_data` again with what input
 //! the shell still holds.
 #![forbid(unsafe_code)]
 
+mod acl_file;
 mod admission;
 mod clients;
 mod cluster;

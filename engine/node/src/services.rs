@@ -12,6 +12,7 @@ use squall_commands::{
 };
 use squall_resp::{Args, Reply};
 
+use crate::acl_file::AclFile;
 use crate::cluster::Membership;
 use crate::config_file::ConfigRewrite;
 use crate::cron::Cron;
@@ -22,7 +23,7 @@ use crate::persistence::{self, LogPosition, Outcome, Persistence, Recorded, Rewr
 use crate::replication::{self, Replication};
 use crate::scripts::SlowScript;
 use crate::shutdown::Shutdown;
-use crate::{clients, config_file, listening, shutdown};
+use crate::{acl_file, clients, config_file, listening, shutdown};
 
 pub(crate) struct Services {
     pub effects: Effects,
@@ -34,6 +35,7 @@ pub(crate) struct Services {
     pub migrations: Migrations,
     pub shutdown: Option<Shutdown>,
     pub config_rewrite: Option<ConfigRewrite>,
+    pub acl_file: Option<AclFile>,
     pub lookahead: Lookahead,
     pub slow_script: SlowScript,
     /// Clients whose next request `CLIENT PAUSE` holds back.
@@ -51,6 +53,7 @@ impl Services {
             migrations: Migrations::default(),
             shutdown: None,
             config_rewrite: None,
+            acl_file: None,
             lookahead: Lookahead::default(),
             slow_script: SlowScript::default(),
             postponed: BTreeSet::new(),
@@ -66,6 +69,15 @@ impl Services {
             self.effects.push(Effect::Exit { status: 1 });
             return;
         }
+        if !engine.config.aclfile.is_empty() {
+            self.acl_file = Some(AclFile::starting(engine, &mut self.effects));
+            return;
+        }
+        self.listen_and_load(engine);
+    }
+
+    /// It is known who may come in.
+    pub fn listen_and_load(&mut self, engine: &mut Engine) {
         self.effects.push(Effect::Listen(listening::requests(&engine.config)));
         self.start_cluster(engine);
         self.persistence.start_loading(engine, &mut self.effects);
@@ -219,6 +231,8 @@ impl Services {
             self.change_role(engine);
         } else if self.config_rewrite.as_ref().is_some_and(|rewrite| rewrite.owns(done.ticket)) {
             config_file::advance(engine, self, done);
+        } else if self.acl_file.as_ref().is_some_and(|file| file.owns(done.ticket)) {
+            acl_file::advance(engine, self, done);
         } else if let Some(outcome) = persistence::disk_done(engine, self, done) {
             self.persistence_outcome(engine, outcome);
         }
@@ -473,6 +487,14 @@ impl Server for Services {
 
     fn config_rewrite(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult {
         config_file::begin(engine, self, session)
+    }
+
+    fn acl_load(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult {
+        acl_file::load(engine, self, session)
+    }
+
+    fn acl_save(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult {
+        acl_file::save(engine, self, session)
     }
 
     fn primary_link(&self) -> Option<&Session> {

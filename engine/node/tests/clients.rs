@@ -192,3 +192,29 @@ fn a_listener_that_does_not_read_is_dropped() {
     assert_eq!(world.closed.first(), Some(&listener));
     assert_eq!(world.call(speaker, &["PUBLISH", "news", "x"]), Value::Integer(0));
 }
+
+/// Users in a file of their own: nobody is served before it is read, and it is written and read whole.
+#[test]
+fn users_live_in_a_file() {
+    let mut disk = common::MemoryDisk::default();
+    disk.files.insert("users.acl".into(), b"user default off\nuser boss on nopass ~* &* +@all\n".to_vec());
+    let mut world = World::on(&["--aclfile", "users.acl"], disk, common::START);
+    let (boss, other) = (world.connect(), world.connect());
+    assert_eq!(world.call(boss, &["AUTH", "boss", "x"]), ok());
+    assert!(matches!(world.call(other, &["GET", "k"]), Value::Error(line) if line.starts_with("NOAUTH")));
+    assert_eq!(world.call(boss, &["ACL", "SETUSER", "guest", "on", "nopass", "+ping"]), ok());
+    assert_eq!(world.try_call(boss, &["ACL", "SAVE"]).or_else(|| world.reply(boss)), Some(ok()));
+    let saved = String::from_utf8(world.disk.files["users.acl"].clone()).expect("text");
+    assert!(saved.contains("user guest on nopass resetchannels -@all +ping\n"), "{saved}");
+    assert_eq!(world.call(other, &["AUTH", "guest", "x"]), ok());
+    world.disk.files.insert("users.acl".into(), b"user default off\nuser boss on +nosuch\n".to_vec());
+    let refused = world.try_call(boss, &["ACL", "LOAD"]).or_else(|| world.reply(boss));
+    assert!(matches!(&refused, Some(Value::Error(line)) if line.contains("users.acl:2: ")), "{refused:?}");
+    assert_eq!(world.call(other, &["PING"]), Value::Simple("PONG".into()), "all of it, or nothing");
+    world.disk.files.insert("users.acl".into(), b"user boss on nopass ~* &* +@all\n".to_vec());
+    assert_eq!(world.try_call(boss, &["ACL", "LOAD"]).or_else(|| world.reply(boss)), Some(ok()));
+    assert_eq!(world.closed, [other]);
+    let mut disk = common::MemoryDisk::default();
+    disk.files.insert("users.acl".into(), b"who am I\n".to_vec());
+    assert_eq!(World::on(&["--aclfile", "users.acl"], disk, common::START).exit, Some(1));
+}

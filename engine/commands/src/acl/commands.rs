@@ -62,7 +62,7 @@ const SUBCOMMANDS: &[Command] = &[
             &[Argument::integer("count"), Argument::word("reset", "RESET")],
         )
         .optional()]),
-    acl("save", 2, load, ADMIN)
+    acl("save", 2, save, ADMIN)
         .complexity("O(N) where N is the number of users.")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .summary("Writes the ACL file."),
@@ -229,8 +229,20 @@ fn genpass(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-/// LOAD and SAVE: `aclfile` cannot be set, so there is no file; users live in the configuration.
-fn load(_: &mut Context<'_>) -> CommandResult {
+fn load(context: &mut Context<'_>) -> CommandResult {
+    refuse_without_file(context)?;
+    context.server.acl_load(context.engine, context.session)
+}
+
+fn save(context: &mut Context<'_>) -> CommandResult {
+    refuse_without_file(context)?;
+    context.server.acl_save(context.engine, context.session)
+}
+
+fn refuse_without_file(context: &Context<'_>) -> CommandResult {
+    if !context.engine.config.aclfile.is_empty() {
+        return Ok(());
+    }
     Err(CommandError::line(
         "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL \
          SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order \

@@ -23,7 +23,7 @@ pub(crate) use user::{Denied, User};
 use crate::config::Config;
 use crate::config::choices::PubSubDefault;
 use crate::engine::Engine;
-use crate::session::Session;
+use crate::session::{ClientId, Session};
 use crate::table::Row;
 use crate::{CommandError, CommandResult};
 
@@ -116,6 +116,35 @@ impl Acl {
         self.users.iter().map(|(name, user)| [name.as_slice(), b" ", &user.describe()].concat()).collect()
     }
 
+    /// The text of an ACL file.
+    pub fn file_text(&self) -> Vec<u8> {
+        let lines = self.lines();
+        lines.iter().flat_map(|line| [b"user ", line.as_slice(), b"\n"].concat()).collect()
+    }
+
+    /// The users of an ACL file, which replace all that there are.
+    fn read_file(&mut self, path: &str, text: &[u8], all_channels: bool) -> Result<(), String> {
+        let mut read = Acl { users: BTreeMap::new(), log: AclLog::default(), restricts: false };
+        for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let line = String::from_utf8_lossy(line.trim_ascii()).into_owned();
+            let wrong = |what: &str| format!("{path}:{}: {what}.", number + 1);
+            if line.is_empty() {
+                continue;
+            }
+            let user =
+                line.strip_prefix("user ").ok_or_else(|| wrong("line should start with user keyword"))?;
+            let name = user.split_ascii_whitespace().next().ok_or_else(|| wrong("a user needs a name"))?;
+            if read.users.contains_key(name.as_bytes()) {
+                return Err(wrong(&format!("Duplicate user '{name}' found")));
+            }
+            read.add_line(user, all_channels).map_err(|what| wrong(&what))?;
+        }
+        read.users.entry(DEFAULT_USER.to_vec()).or_insert_with(User::unrestricted);
+        self.users = read.users;
+        self.note_change();
+        Ok(())
+    }
+
     fn hash(password: &[u8]) -> String {
         use sha2::Digest;
         sha2::Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -173,9 +202,24 @@ impl Engine {
         Ok(())
     }
 
-    /// What the users are now, for the configuration file.
+    /// Takes the users of an ACL file in place of those that there are; which clients' users are gone.
+    pub fn load_users(&mut self, path: &str, text: &[u8]) -> Result<Vec<ClientId>, String> {
+        self.acl.read_file(path, text, all_channels(&self.config))?;
+        let is_gone = |session: &Session| session.authenticated && self.acl.user(&session.user).is_none();
+        Ok(self
+            .clients
+            .iter()
+            .filter(|client| is_gone(&client.session))
+            .map(|client| client.session.id)
+            .collect())
+    }
+
+    /// What the users are now, for the configuration file, unless they have one of their own.
     fn users_changed(&mut self) {
         self.acl.note_change();
+        if !self.config.aclfile.is_empty() {
+            return;
+        }
         let lines = self.acl.lines();
         self.config.users = lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
     }

@@ -4,14 +4,9 @@
 use super::Config;
 
 impl Config {
-    /// The first setting that promises encryption or a file of users that is
-    /// not there.
+    /// The first setting that promises encryption.
     pub fn unmet_promise(&self) -> Option<&'static str> {
-        let promises = [
-            (self.tls_port != 0, "tls-port"),
-            (self.tls_replication, "tls-replication"),
-            (!self.aclfile.is_empty(), "aclfile"),
-        ];
+        let promises = [(self.tls_port != 0, "tls-port"), (self.tls_replication, "tls-replication")];
         promises.into_iter().find(|(promised, _)| *promised).map(|(_, name)| name)
     }
 }

@@ -92,6 +92,8 @@ impl Server for Alone {
         migrate(&mut Engine, &mut Session, squall_commands::generic::Migration) -> ();
         publish_to_cluster(&mut Engine, bool, &[u8], &[u8]) -> ();
         config_rewrite(&mut Engine, &mut Session) -> CommandResult;
+        acl_load(&mut Engine, &mut Session) -> CommandResult;
+        acl_save(&mut Engine, &mut Session) -> CommandResult;
         close_client(&mut Engine, ClientId) -> ();
         unblock_client(&mut Engine, ClientId, bool) -> bool;
         background_rewrite(&mut Engine, &mut Reply<'_>) -> CommandResult;

@@ -232,6 +232,16 @@ impl Server for Recorder {
         Ok(())
     }
 
+    fn acl_load(&mut self, _: &mut Engine, _: &mut Session) -> CommandResult {
+        self.note("load users");
+        Ok(())
+    }
+
+    fn acl_save(&mut self, _: &mut Engine, _: &mut Session) -> CommandResult {
+        self.note("save users");
+        Ok(())
+    }
+
     fn primary_link(&self) -> Option<&Session> {
         None
     }

@@ -191,6 +191,56 @@ def resp3():
     assert r.client_list()
 
 
+def scripts(r):
+    multiply = r.register_script("return redis.call('get', KEYS[1]) * ARGV[1]")
+    r.set("factor", 6)
+    assert multiply(keys=["factor"], args=[7]) == 42
+    r.script_flush()
+    assert multiply(keys=["factor"], args=[7]) == 42, "it is loaded again when the server has forgotten it"
+    assert r.script_exists(multiply.sha) == [True]
+    with r.pipeline() as pipe:
+        multiply(keys=["factor"], args=[2], client=pipe)
+        assert pipe.execute() == [12]
+    assert r.eval("return cjson.encode({redis.call('incr', KEYS[1]), 'x'})", 1, "counted") == b'[1,"x"]'
+    try:
+        r.eval("return redis.call('nosuch')", 0)
+    except redis.exceptions.ResponseError as error:
+        assert "Unknown Redis command called from script" in str(error), error
+    lock = r.lock("lock", timeout=5)
+    assert lock.acquire(blocking=False) and not r.lock("lock").acquire(blocking=False)
+    lock.extend(5)
+    lock.release()
+    assert not r.exists("lock")
+
+
+def functions(r):
+    if not hasattr(r, "function_load"):
+        return
+    code = "#!lua name=greetings\nredis.register_function('greet', function(keys, args) return 'hello ' .. args[1] end)"
+    assert r.function_load(code, replace=True) == b"greetings"
+    assert r.fcall("greet", 0, "world") == b"hello world"
+    dump = r.function_dump()
+    assert r.function_delete("greetings")
+    assert r.function_restore(dump) and r.fcall("greet", 0, "again") == b"hello again"
+    assert len(r.function_list()) == 1 and r.function_flush()
+
+
+def users(r):
+    r.acl_setuser("reader", enabled=True, passwords=["+secret"], keys=["open:*"], commands=["+get", "+ping"])
+    assert r.acl_getuser("reader")["enabled"] and b"reader" in [name.encode() if isinstance(name, str) else name for name in r.acl_users()]
+    r.set("open:k", "v")
+    reader = connect(username="reader", password="secret")
+    assert reader.get("open:k") == b"v"
+    for refused in (lambda: reader.get("closed"), lambda: reader.set("open:k", "w")):
+        try:
+            refused()
+            assert False, "refused"
+        except redis.exceptions.NoPermissionError:
+            pass
+    assert r.acl_log(1) and r.acl_log_reset()
+    assert r.acl_deluser("reader") == 1
+
+
 def main():
     r = connect()
     r.flushall()
@@ -201,6 +251,9 @@ def main():
     optimistic_counters(r)
     decoding()
     administration(r)
+    scripts(r)
+    functions(r)
+    users(r)
     connection_pool()
     large_values(r)
     resp3()
