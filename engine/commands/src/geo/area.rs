@@ -13,7 +13,7 @@ use super::place::{Place, column_of, latitude_distance_m, row_of, score_of_cell}
 /// The map with one row and one column more than it has, as a square whose side is a power of two.
 const MAP_BITS: u32 = 27;
 /// Squares are quartered until so many of them lie along the longer side of the area.
-const SQUARES_ALONG: u32 = 8;
+const SQUARES_ALONG: u32 = 4;
 /// For what the arithmetic loses.
 const MARGIN: f64 = 1.000_001;
 
