@@ -8,8 +8,8 @@
 use std::cmp::Ordering;
 
 /// A leaf with more members, or with more text, is split.
-const LEAF_MEMBERS_MAX: usize = 64;
-const LEAF_TEXT_BYTES_MAX: usize = 4 << 10;
+pub(super) const LEAF_MEMBERS_MAX: usize = 64;
+pub(super) const LEAF_TEXT_BYTES_MAX: usize = 4 << 10;
 /// A leaf with fewer members looks for a neighbour to merge with.
 const LEAF_MEMBERS_MIN: usize = 16;
 
