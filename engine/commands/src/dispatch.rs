@@ -100,6 +100,12 @@ impl Engine {
         if self.waiting.has_ready() {
             self.serve_waiting(server);
         }
+        if session.tracking {
+            self.end_tracked_request(session);
+        }
+        if self.tracking.has_broadcasts() {
+            self.broadcast_invalidations();
+        }
         self.clients.pay(session, output);
         dispatched
     }
@@ -206,6 +212,9 @@ impl Engine {
             self.scripts.leave_open(frame, args);
         } else {
             self.close(frame, result, session, output, args);
+            if session.tracking {
+                self.remember_keys(row, session, args);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use squall_clock::{Now, UnixMs};
-use squall_resp::Output;
+use squall_resp::{Output, Protocol};
 use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 
 use crate::acl::Acl;
@@ -26,6 +26,7 @@ use crate::session::{ClientId, Session};
 use crate::stats::Stats;
 use crate::stopwatch::Stopwatch;
 use crate::table::Table;
+use crate::tracking::Tracking;
 use crate::transactions::Watches;
 
 /// Whose writes this server takes: clients', or its primary's.
@@ -45,6 +46,7 @@ pub struct Engine {
     pub clients: Clients,
     pub watches: Watches,
     pub subscriptions: Subscriptions,
+    pub tracking: Tracking,
     /// Who waits for which keys.
     pub waiting: Waiting,
     pub propagation: Propagation,
@@ -119,6 +121,8 @@ impl ReplicationBuffers {
 /// What look-ups have to know of the session that they are for.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Caller {
+    pub id: Option<ClientId>,
+    pub protocol: Protocol,
     /// Sees expired keys as they are, and deletes none.
     pub is_primary_link: bool,
     /// `CLIENT NO-TOUCH`: leaves no trace in the access words.
@@ -145,6 +149,7 @@ impl Engine {
             clients: Clients::default(),
             watches: Watches::new(databases),
             subscriptions: Subscriptions::default(),
+            tracking: Tracking::default(),
             waiting: Waiting::new(databases),
             propagation: Propagation::default(),
             scripts: Scripts::default(),
@@ -181,8 +186,13 @@ impl Engine {
     /// What follows is done for `session`.
     #[inline]
     pub(crate) fn begin_for(&mut self, session: &Session) {
-        self.caller =
-            Caller { is_primary_link: session.is_primary_link, no_touch: session.no_touch, in_script: false };
+        self.caller = Caller {
+            id: Some(session.id),
+            protocol: session.protocol,
+            is_primary_link: session.is_primary_link,
+            no_touch: session.no_touch,
+            in_script: false,
+        };
         self.propagation.mute(session.is_primary_link);
     }
 
@@ -260,11 +270,19 @@ impl Engine {
     /// Tells those who keep an eye on the key that it is not what it was.
     #[inline]
     pub(crate) fn touched(&mut self, db: usize, key: &[u8]) {
+        self.touched_by(self.caller.id, db, key);
+    }
+
+    #[inline]
+    fn touched_by(&mut self, by: Option<ClientId>, db: usize, key: &[u8]) {
         if !self.watches.is_empty() {
             self.watches.touch(db, key);
         }
         if !self.waiting.is_empty() {
             self.waiting.mark(db, key);
+        }
+        if !self.tracking.is_empty() {
+            self.invalidate(key, by);
         }
     }
 
@@ -315,7 +333,8 @@ impl Engine {
         let verb: &[u8] = if self.config.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
         self.propagation.also(db, &[verb, key]);
         self.stats.expired_keys += 1;
-        self.touched(db, key);
+        // Nobody has done it: whoever has cached the key has to hear of it.
+        self.touched_by(None, db, key);
         self.notify(EventClass::Expired, "expired", db, key);
     }
 
@@ -362,6 +381,7 @@ impl Engine {
         for db in 0..self.keyspace.databases() {
             self.touched_where(db, |_, _| true);
         }
+        self.invalidate_everything();
     }
 
     /// A new conversation. The session still has to be inserted into `clients`.
@@ -376,6 +396,7 @@ impl Engine {
         self.watches.forget(id);
         self.subscriptions.forget(id);
         self.waiting.forget(id);
+        self.tracking.forget(id);
         self.monitors.retain(|&monitor| monitor != id);
     }
 

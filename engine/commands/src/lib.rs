@@ -44,6 +44,7 @@ mod stopwatch;
 pub mod streams;
 pub mod strings;
 pub mod table;
+pub mod tracking;
 pub mod transactions;
 mod writes;
 

@@ -41,6 +41,8 @@ pub struct Session {
     pub watching: bool,
     /// Listens to a channel or a pattern: [`crate::pubsub::Subscriptions`] knows to which.
     pub subscribed: bool,
+    /// Keeps what it reads: [`crate::tracking::Tracking`] knows how it wants to be told of changes.
+    pub tracking: bool,
     pub blocked: Option<Blocked>,
     /// True while EXEC runs its commands: those that would wait answer at once.
     pub deny_blocking: bool,
@@ -92,6 +94,7 @@ impl Session {
             transaction: None,
             watching: false,
             subscribed: false,
+            tracking: false,
             blocked: None,
             deny_blocking: false,
             is_primary_link: false,

@@ -139,6 +139,9 @@ impl Services {
         if engine.waiting.has_ready() && !engine.scripts.is_parked() {
             engine.serve_waiting(self);
         }
+        if engine.tracking.has_broadcasts() {
+            engine.broadcast_invalidations();
+        }
         let stream = engine.propagation.take();
         let has_written = stream.is_some();
         if let Some(stream) = stream {

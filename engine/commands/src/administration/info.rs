@@ -122,12 +122,13 @@ fn clients_section(source: &Source<'_>, text: &mut String) {
     let sessions = || engine.clients.iter().map(|client| &client.session);
     let replicas = sessions().filter(|session| session.is_replica && !session.is_monitor).count();
     let blocked = sessions().filter(|session| session.blocked.is_some()).count();
+    let tracking = engine.tracking.clients();
     let (watching, watched_keys) = engine.watches.counts();
     let (keys_waited_for, keys_needed, with_deadline) = engine.waiting.counts();
     let _ = write!(
         text,
         "connected_clients:{}\r\ncluster_connections:0\r\nmaxclients:{}\r\nclient_recent_max_input_buffer:{}\r\n\
-         client_recent_max_output_buffer:{}\r\nblocked_clients:{blocked}\r\ntracking_clients:0\r\n\
+         client_recent_max_output_buffer:{}\r\nblocked_clients:{blocked}\r\ntracking_clients:{tracking}\r\n\
          pubsub_clients:{}\r\nwatching_clients:{watching}\r\nclients_in_timeout_table:{with_deadline}\r\n\
          total_watched_keys:{watched_keys}\r\ntotal_blocking_keys:{keys_waited_for}\r\ntotal_blocking_keys_on_nokey:{keys_needed}\r\n",
         engine.clients.len().saturating_sub(replicas),

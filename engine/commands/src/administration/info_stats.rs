@@ -44,8 +44,12 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("pubsub_channels", &subscriptions.channels);
     line("pubsub_patterns", &subscriptions.patterns);
     line("pubsubshard_channels", &subscriptions.shard_channels);
+    let (tracked_keys, tracked_items, prefixes) = source.engine.tracking.counts();
+    line("tracking_total_keys", &tracked_keys);
+    line("tracking_total_items", &tracked_items);
+    line("tracking_total_prefixes", &prefixes);
     // What does not exist here stands still, for the tools that look for it.
-    const ABSENT: [&str; 20] = [
+    const ABSENT: [&str; 17] = [
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -56,9 +60,6 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
         "io_threaded_total_prefetch_batches",
         "io_threaded_total_prefetch_entries",
         "eventloop_cycles",

@@ -7,6 +7,7 @@ use super::client_filter::{Filter, describe};
 use crate::server::Pause;
 use crate::session::{ClientId, ReplyMode};
 use crate::table::{Argument, Command, Flag, Group};
+use crate::tracking::{caching, getredir, tracking, trackinginfo};
 use crate::{CommandError, CommandResult, Context, catalog};
 
 const PLAIN: &[Flag] = &[Flag::NoScript, Flag::Loading, Flag::Stale];
@@ -294,40 +295,5 @@ fn unblock(context: &mut Context<'_>) -> CommandResult {
     let unblocked = context.engine.unblock(id, with_error)
         || context.server.unblock_client(context.engine, id, with_error);
     context.reply.integer(unblocked.into());
-    Ok(())
-}
-
-// Client-side caching needs a table of who has read what, which does not exist: nothing is tracked, and
-// nobody is told that it were.
-
-fn tracking(context: &mut Context<'_>) -> CommandResult {
-    if on_off(context, 2)? {
-        return Err(CommandError::line("ERR client side caching is not supported"));
-    }
-    context.reply.ok();
-    Ok(())
-}
-
-fn caching(_context: &mut Context<'_>) -> CommandResult {
-    Err(CommandError::line(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-    ))
-}
-
-fn getredir(context: &mut Context<'_>) -> CommandResult {
-    context.reply.integer(-1);
-    Ok(())
-}
-
-fn trackinginfo(context: &mut Context<'_>) -> CommandResult {
-    let reply = &mut context.reply;
-    reply.map(3);
-    reply.bulk_str("flags");
-    reply.set(1);
-    reply.bulk_str("off");
-    reply.bulk_str("redirect");
-    reply.integer(-1);
-    reply.bulk_str("prefixes");
-    reply.array(0);
     Ok(())
 }

@@ -132,11 +132,13 @@ pub(crate) fn describe(engine: &Engine, session: &Session, output: Option<&Outpu
     let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes());
     let output_bytes = output.map_or(0, Output::len);
     let subscriptions = engine.subscriptions.counts_of(session.id);
+    let redirection = engine.tracking.redirection(session.id);
+    let redirection = redirection.map_or(-1, |(target, _)| target.map_or(0, |target| target.0 as i64));
     let command = session.last_command.map_or("NULL", |id| engine.table.row(id).full_name.as_str());
     format!(
         "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
          qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl={output_bytes} oll=0 \
-         omem={output_bytes} tot-mem={} events=rw cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
+         omem={output_bytes} tot-mem={} events=rw cmd={command} user={} redir={redirection} resp={} lib-name={} lib-ver={} \
          io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
         session.id.0,
         session.peer,
@@ -168,6 +170,9 @@ fn flags_of(engine: &Engine, session: &Session) -> String {
         (session.is_primary_link, 'M'),
         (session.is_monitor, 'O'),
         (session.subscribed, 'P'),
+        (session.tracking, 't'),
+        (engine.tracking.redirection(session.id).is_some_and(|(_, broken)| broken), 'R'),
+        (engine.tracking.is_broadcasting(session.id), 'B'),
         (session.blocked.is_some(), 'b'),
         (session.transaction.is_some(), 'x'),
         (engine.watches.is_broken(session.id), 'd'),

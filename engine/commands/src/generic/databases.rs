@@ -32,6 +32,7 @@ pub(super) fn swapdb(context: &mut Context<'_>) -> CommandResult {
         });
     }
     engine.keyspace.swap(one, other);
+    engine.invalidate_everything();
     engine.dirty += 1;
     context.reply.ok();
     Ok(())
@@ -58,6 +59,7 @@ fn flush(context: &mut Context<'_>, databases: std::ops::Range<usize>) {
         engine.touched_where(db, |keyspace, key| keyspace.db(db).contains(key));
         engine.discard(db);
     }
+    engine.invalidate_everything();
     // Propagated even where nothing was there: a replica may hold what its primary has forgotten.
     let words: Vec<&[u8]> = context.args.iter().collect();
     engine.propagation.replace(&words);

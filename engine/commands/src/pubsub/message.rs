@@ -4,6 +4,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use squall_resp::{Output, Protocol, encode_command};
 
+use crate::session::ClientId;
+
 /// An encoded message, shared by cloning.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -30,6 +32,40 @@ impl Message {
             (None, Protocol::Resp3) => body.put_slice(b"_\r\n"),
         }
         body.put_slice(format!(":{count}\r\n").as_bytes());
+        Message { body: body.freeze() }
+    }
+
+    /// What was read is no longer so: the keys, or all. In RESP2 a message on a channel.
+    pub fn invalidation(channel: Option<&[u8]>, keys: Option<&[Bytes]>) -> Message {
+        let mut body = BytesMut::with_capacity(64);
+        match channel {
+            Some(channel) => {
+                body.put_slice(b"3\r\n");
+                put_bulk(&mut body, b"message");
+                put_bulk(&mut body, channel);
+            }
+            None => {
+                body.put_slice(b"2\r\n");
+                put_bulk(&mut body, b"invalidate");
+            }
+        }
+        match keys {
+            Some(keys) => {
+                body.put_slice(format!("*{}\r\n", keys.len()).as_bytes());
+                keys.iter().for_each(|key| put_bulk(&mut body, key));
+            }
+            None if channel.is_some() => body.put_slice(b"*-1\r\n"),
+            None => body.put_slice(b"_\r\n"),
+        }
+        Message { body: body.freeze() }
+    }
+
+    /// Invalidations went to another client, which is gone.
+    pub fn broken_redirection(target: ClientId) -> Message {
+        let mut body = BytesMut::with_capacity(64);
+        body.put_slice(b"2\r\n");
+        put_bulk(&mut body, b"tracking-redir-broken");
+        body.put_slice(format!(":{}\r\n", target.0).as_bytes());
         Message { body: body.freeze() }
     }
 

@@ -1,10 +1,12 @@
-//! redis-py, the usual client of Python, put through its paces by `redis_py.py`.
+//! redis-py, the usual client of Python, put through its paces by `redis_py.py`, and by `redis_py_messages.py`
+//! where several clients have to do with each other.
 
 use std::process::Command;
 
 use crate::harness::{Server, words};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/redis_py.py");
+const MESSAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/redis_py_messages.py");
 
 #[test]
 fn redis_py_works_as_its_users_expect() {
@@ -14,6 +16,17 @@ fn redis_py_works_as_its_users_expect() {
     };
     let server = Server::squall(&[]);
     let said = words(python, &[SCRIPT, &server.port().to_string()], b"");
+    assert!(said.ends_with("all is well\n"), "{said}");
+}
+
+#[test]
+fn messages_queues_and_streams_connect_clients() {
+    let Some(python) = python_with_redis() else {
+        eprintln!("skipped: no python3 with the redis package");
+        return;
+    };
+    let server = Server::squall(&[]);
+    let said = words(python, &[MESSAGES, &server.port().to_string()], b"");
     assert!(said.ends_with("all is well\n"), "{said}");
 }
 
