@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use squall_cluster::wire::{
-    Body, Extension, GossipEntry, GossipKind, Header, MESSAGE_BYTES_MAX, Message, MessageFlags, NodeFlags,
-    Ports, Published, WireError, decode, encode, frame_bytes,
+    Body, EPOCH_MAX, Extension, GossipEntry, GossipKind, Header, MESSAGE_BYTES_MAX, Message, MessageFlags,
+    NodeFlags, Ports, Published, WireError, decode, encode, frame_bytes,
 };
 use squall_cluster::{Epoch, NodeId, ShardId, Slot, SlotSet};
 
@@ -106,7 +106,7 @@ prop_compose! {
 prop_compose! {
     fn header()(
         sender in node(), primary in prop::option::of(node().prop_filter("no zeros", |id| id.text()[0] != 0)),
-        epochs in any::<(u64, u64, u64)>(), slots in slots(), host in host(), ports in ports(),
+        epochs in (0..=EPOCH_MAX.0, 0..=EPOCH_MAX.0, any::<u64>()), slots in slots(), host in host(), ports in ports(),
         flags in any::<u16>(), bits in any::<[bool; 5]>(),
     ) -> Header {
         Header {
@@ -152,7 +152,7 @@ fn body() -> impl Strategy<Value = Body> {
         Just(Body::VoteRequest),
         Just(Body::Vote),
         Just(Body::ManualFailoverStart),
-        (any::<u64>(), node(), slots()).prop_map(|(epoch, node, slots)| Body::Update {
+        (0..=EPOCH_MAX.0, node(), slots()).prop_map(|(epoch, node, slots)| Body::Update {
             config_epoch: Epoch(epoch),
             node,
             slots

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    ADDRESS_BYTES, Body, Extension, GOSSIP_BYTES, GossipEntry, GossipKind, HEADER_BYTES, Header,
+    ADDRESS_BYTES, Body, EPOCH_MAX, Extension, GOSSIP_BYTES, GossipEntry, GossipKind, HEADER_BYTES, Header,
     LIGHT_HEADER_BYTES, MESSAGE_BYTES_MAX, Message, MessageFlags, NodeFlags, Ports, Published, SQUALL_MARK,
     WireError,
 };
@@ -88,8 +88,8 @@ pub fn decode(frame: &Bytes) -> Result<Message, WireError> {
 
 /// The header after its first sixteen bytes, and how many extensions it announces.
 fn header(mut words: Words<'_>, client_port: u16) -> Result<(Header, u16), WireError> {
-    let current_epoch = Epoch(words.u64());
-    let config_epoch = Epoch(words.u64());
+    let current_epoch = epoch(&mut words)?;
+    let config_epoch = epoch(&mut words)?;
     let repl_offset = words.u64();
     let sender = NodeId::parse(&words.take::<NAME_BYTES>()).ok_or(WireError::SenderName)?;
     let slots = SlotSet::from_wire(words.bytes::<2048>());
@@ -160,7 +160,7 @@ fn update(data: &[u8], wrong_length: WireError) -> Result<Body, WireError> {
         return Err(wrong_length);
     }
     let mut words = Words { rest: data };
-    let config_epoch = Epoch(words.u64());
+    let config_epoch = epoch(&mut words)?;
     let node = name(&words.take::<NAME_BYTES>())?;
     Ok(Body::Update { config_epoch, node, slots: SlotSet::from_wire(words.bytes::<2048>()) })
 }
@@ -178,6 +178,11 @@ fn published(data: Bytes, sharded: bool) -> Option<Published> {
 
 fn bus_port(bus: u16, client: u16) -> u16 {
     if bus == 0 { client.saturating_add(10_000) } else { bus }
+}
+
+fn epoch(words: &mut Words<'_>) -> Result<Epoch, WireError> {
+    let epoch = Epoch(words.u64());
+    if epoch <= EPOCH_MAX { Ok(epoch) } else { Err(WireError::Epoch(epoch)) }
 }
 
 fn name(bytes: &[u8; NAME_BYTES]) -> Result<NodeId, WireError> {

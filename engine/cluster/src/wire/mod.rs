@@ -54,6 +54,8 @@ pub const GOSSIP_BYTES: usize = 104;
 pub const ADDRESS_BYTES: usize = 46;
 /// No message is longer: it would hold a value of the largest size that a client can send.
 pub const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024 + HEADER_BYTES + 64 * 1024;
+/// No epoch is higher.
+pub const EPOCH_MAX: Epoch = Epoch(1 << 48);
 /// How a Squall node marks its headers, in the unused bytes: the word, and a version of what it can do.
 pub const SQUALL_MARK: [u8; 6] = *b"SQLL\0\x01";
 
@@ -285,6 +287,8 @@ pub enum WireError {
         kind: u16,
         bytes: usize,
     },
+    /// No cluster has lived so long: a flipped bit, which would leave nobody a higher epoch.
+    Epoch(Epoch),
     SenderName,
     NodeName,
     Text,
@@ -298,6 +302,7 @@ impl std::fmt::Display for WireError {
             WireError::Version(version) => write!(f, "version {version} of the bus is not spoken here"),
             WireError::TooLong(bytes) => write!(f, "a message of {bytes} bytes is too long"),
             WireError::Length { kind, bytes } => write!(f, "{bytes} bytes are no message of type {kind}"),
+            WireError::Epoch(epoch) => write!(f, "the epoch {epoch} is beyond belief"),
             WireError::SenderName => f.write_str("the sender's name is none"),
             WireError::NodeName => f.write_str("a node's name is none"),
             WireError::Text => f.write_str("a text is none"),
