@@ -47,6 +47,13 @@ pub const ENTRIES: &[Entry] = entries![
     "dragonfly-full-sync-deadlock",
     "never-synced-replica-is-the-only-candidate",
     "replica-loses-both-copies-during-full-sync",
+    "reply-before-fsync",
+    "last-second-never-synced",
+    "rename-is-not-durable",
+    "half-transaction-at-the-tail",
+    "manifest-names-a-log-without-its-base",
+    "no-space-found-only-at-close",
+    "garbage-tail-blocks-start",
 ];
 
 /// What is drawn anew from every seed.
