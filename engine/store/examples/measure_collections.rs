@@ -1,10 +1,10 @@
-//! What lists, sets and hashes cost: bytes an element (with jemalloc), as many small keys and as one large one, and
+//! What lists, sets, sorted sets and hashes cost: bytes an element (with jemalloc), as many small keys and as one large one, and
 //! nanoseconds an operation.
 //!
 //! `cargo run --release -p squall-store --example measure_collections [ELEMENTS]`
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock and its arguments")]
 
-use squall_store::{Collection, End, Hash, Keyspace, Limits, List, Partitioning, Set};
+use squall_store::{Collection, End, Hash, Keyspace, Limits, List, Partitioning, Set, ZSet};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -56,6 +56,11 @@ fn main() {
     measure::<List>("list", elements, |list, element, limits| list.push(End::Head, element, limits));
     measure::<Set>("set", elements, |set, element, limits| {
         black_box(set.add(element, limits));
+    });
+    measure::<ZSet>("zset", elements, |zset, element, limits| {
+        let score =
+            element.iter().fold(0u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(*byte)));
+        black_box(zset.insert(element, f64::from(score), limits));
     });
     measure::<Hash>("hash", elements, |hash, element, limits| {
         black_box(hash.set(element, b"value:0123456789", limits));

@@ -2,7 +2,7 @@
 
 use super::{SnapshotOptions, SnapshotRunning, SnapshotState};
 use crate::rdb::{Aux, LoadOptions, Loaded, Loader, Loading, ReplicationAux};
-use crate::{Collection, End, Hash, Keyspace, Limits, List, Partitioning, Set};
+use crate::{Collection, End, Hash, Keyspace, Limits, List, Partitioning, Set, ZSet};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use squall_clock::UnixMs;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const DATABASES: usize = 3;
 const KEYS: u16 = 1000;
 /// As many keys may hold collections.
-const COLLECTIONS: u16 = 6;
+const COLLECTIONS: u16 = 8;
 
 /// Database number and key to value (of a collection: its digest) and expiry time.
 type Content = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<u64>)>;
@@ -70,7 +70,7 @@ fn name(key: u16) -> Vec<u8> {
 /// Puts elements into the collection under a key, whose number says of which type it is.
 fn put_elements(keyspace: &mut Keyspace, db: usize, key: u16, elements: std::ops::Range<u16>) {
     let value = |element: u16| text(key, usize::from(element % 40));
-    match key % 3 {
+    match key % 4 {
         0 => edit(keyspace, db, key, |hash: &mut Hash, limits| {
             for element in elements {
                 hash.set(&name(element), &value(element), limits);
@@ -79,16 +79,21 @@ fn put_elements(keyspace: &mut Keyspace, db: usize, key: u16, elements: std::ops
         1 => edit(keyspace, db, key, |list: &mut List, limits| {
             elements.for_each(|element| list.push(End::Tail, &value(element), limits));
         }),
-        _ => edit(keyspace, db, key, |set: &mut Set, limits| {
+        2 => edit(keyspace, db, key, |set: &mut Set, limits| {
             for element in elements {
                 set.add(&name(element), limits);
+            }
+        }),
+        _ => edit(keyspace, db, key, |zset: &mut ZSet, limits| {
+            for element in elements {
+                zset.insert(&name(element), f64::from(element.wrapping_mul(7919) % 50), limits);
             }
         }),
     }
 }
 
 fn take_elements(keyspace: &mut Keyspace, db: usize, key: u16, elements: std::ops::Range<u16>) {
-    match key % 3 {
+    match key % 4 {
         0 => edit(keyspace, db, key, |hash: &mut Hash, _| {
             for element in elements {
                 hash.remove(&name(element));
@@ -97,9 +102,14 @@ fn take_elements(keyspace: &mut Keyspace, db: usize, key: u16, elements: std::op
         1 => edit(keyspace, db, key, |list: &mut List, limits| {
             list.drop_end(End::Head, elements.len(), limits)
         }),
-        _ => edit(keyspace, db, key, |set: &mut Set, _| {
+        2 => edit(keyspace, db, key, |set: &mut Set, _| {
             for element in elements {
                 set.remove(&name(element));
+            }
+        }),
+        _ => edit(keyspace, db, key, |zset: &mut ZSet, _| {
+            for element in elements {
+                zset.remove(&name(element));
             }
         }),
     }
