@@ -17,20 +17,41 @@ pub(crate) async fn read_survivors(client: &mut Client, history: &[Operation]) -
     };
     let mut survivors = Survivors::default();
     for key in keys_of(Action::Append) {
-        let entries = match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
+        let request: &[&[u8]] = match key.split_once(':') {
+            Some(("list", _)) => &[b"LRANGE", key.as_bytes(), b"0", b"-1"],
+            Some(("set", _)) => &[b"SMEMBERS", key.as_bytes()],
+            _ => &[b"GET", key.as_bytes()],
+        };
+        let entries = match client.call(request).await.ok()? {
             Value::Bulk(text) => ledger_entries(&text),
+            Value::Array(entries) => entries.into_iter().flat_map(entry).collect(),
             _ => Vec::new(),
         };
         survivors.ledgers.insert(key.to_owned(), entries);
     }
     for key in keys_of(Action::Increment) {
-        let held = match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
-            Value::Bulk(text) => std::str::from_utf8(&text).ok()?.parse().ok()?,
-            _ => 0,
-        };
+        let held = count_at(client, key).await?;
+        if key.starts_with("pair:") && count_at(client, &format!("{key}:twin")).await? != held {
+            survivors.torn.push(key.to_owned());
+        }
         survivors.counters.insert(key.to_owned(), held);
     }
     Some(survivors)
+}
+
+async fn count_at(client: &mut Client, key: &str) -> Option<i64> {
+    match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
+        Value::Bulk(text) => std::str::from_utf8(&text).ok()?.parse().ok(),
+        _ => Some(0),
+    }
+}
+
+/// The numbers in an element of a list or a set.
+fn entry(element: Value) -> Vec<u64> {
+    match element {
+        Value::Bulk(text) => ledger_entries(&text),
+        _ => vec![0],
+    }
 }
 
 /// A node's digest and the point of history that it belongs to.

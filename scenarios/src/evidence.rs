@@ -2,7 +2,7 @@
 
 use squall_clock::Mono;
 use squall_server::Marks;
-use squall_sim::checkers::NodeSample;
+use squall_sim::checkers::{Hold, NodeSample};
 use squall_sim::{FaultSpan, Operation, Survivors};
 
 use crate::agent::Sample;
@@ -21,6 +21,7 @@ pub(crate) struct Evidence {
     /// When the clients stopped.
     pub(crate) stopped: Mono,
     pub(crate) history: Vec<Operation>,
+    pub(crate) holds: Vec<Hold>,
     pub(crate) samples: Vec<Sample>,
     /// What data nodes had along the way.
     pub(crate) digests: Vec<NodeSample>,

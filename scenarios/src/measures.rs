@@ -6,7 +6,8 @@ use std::fmt;
 
 use squall_clock::{Mono, Nanos};
 use squall_sim::checkers::{
-    Divergence, LostWrites, StaleReads, Verdict, diverging, linearizable_keys, lost_writes, stale_reads,
+    Divergence, LostWrites, SessionReads, SharedHold, StaleReads, Verdict, diverging, linearizable_keys,
+    lost_writes, session_reads, shared_holds, stale_reads,
 };
 use squall_sim::{OpId, Operation, Outcome, Size};
 
@@ -72,6 +73,27 @@ pub const MEASURES: &[Measure] = &[
         let mut stale = run.reads.stale.clone();
         stale.sort_by_key(|(_, age)| std::cmp::Reverse(*age));
         stale.into_iter().map(|(id, _)| id).collect()
+    }),
+    row(
+        "backward-reads",
+        "reads that returned something older than the same client had read before",
+        |run| count(run.sessions.backward.len() as u64),
+    )
+    .proven_by(|run| run.sessions.backward.clone()),
+    row("blind-reads", "reads that returned something older than the same client had written", |run| {
+        count(run.sessions.blind.len() as u64)
+    })
+    .proven_by(|run| run.sessions.blind.clone()),
+    row("torn-transactions", "pairs whose halves were seen apart, by a client or at the end", |run| {
+        let at_rest = run.evidence.survivors.as_ref().map_or(0, |survivors| survivors.torn.len() as u64);
+        count(run.ids(Operation::is_torn).len() as u64 + at_rest)
+    })
+    .proven_by(|run| run.ids(Operation::is_torn)),
+    row("shared-locks", "times that a client took a lock while another held it", |run| {
+        count(run.shared_locks.len() as u64)
+    }),
+    row("longest-shared-lock", "how long two clients held one lock at once", |run| {
+        Amount::Time(run.shared_locks.iter().map(|shared| shared.length).max().unwrap_or_default())
     }),
     row("violated-keys", "registers and counters whose history is not linearizable", |run| {
         run.keys(|verdict| matches!(verdict, Verdict::Violated { .. }))
@@ -147,6 +169,8 @@ struct Judged<'a> {
     losses: LostWrites,
     reads: StaleReads,
     verdicts: BTreeMap<String, Verdict>,
+    sessions: SessionReads,
+    shared_locks: Vec<SharedHold>,
     outage: Option<Outage>,
     lag: BTreeMap<String, Vec<LagPoint>>,
     changes: Changes,
@@ -196,6 +220,8 @@ impl Judged<'_> {
             losses: lost_writes(history, &survivors),
             reads: stale_reads(history),
             verdicts: linearizable_keys(history),
+            sessions: session_reads(history),
+            shared_locks: shared_holds(&evidence.holds),
             outage: longest_outage(history, evidence.begin, evidence.stopped),
             lag: lag_over_time(&evidence.samples, evidence.begin),
             changes: Changes::among(&evidence.samples, evidence.begin),

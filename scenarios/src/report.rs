@@ -259,6 +259,10 @@ fn broken_promises(measures: &Measures) -> Vec<Failure> {
             ))
         })
         .collect();
+    if measures.get("torn-transactions") != Amount::Count(0) {
+        let text = format!("{} transactions were seen half done", measures.get("torn-transactions"));
+        broken.push(Failure { text, proof: measures.proof("torn-transactions").to_vec() });
+    }
     if measures.get("risen-writes") != Amount::Count(0) {
         let count = measures.get("risen-writes");
         let text = format!("{count} writes are there that were refused, or are there too often");

@@ -96,6 +96,7 @@ impl Stage {
             recovered: None,
             stopped: Mono(0),
             history: Vec::new(),
+            holds: Vec::new(),
             samples: Vec::new(),
             digests: Vec::new(),
             orders: Vec::new(),
@@ -109,6 +110,7 @@ impl Stage {
         evidence.stuck = self.acts(&mut evidence).await.err();
         evidence.stopped = self.world.now();
         evidence.history = self.history.operations();
+        evidence.holds = self.history.holds();
         evidence.samples = self.samples.all();
         evidence.digests = self.samples.digests();
         evidence.orders = self.orders.borrow().clone();

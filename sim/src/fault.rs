@@ -1,7 +1,7 @@
 //! Faults as data: a plan says what goes wrong, when and for how long. It can be written by hand, drawn from a
 //! seed, printed, edited and replayed; carrying it out takes no further chance.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use squall_clock::{Mono, Nanos};
 
 use crate::disk::DiskFault;
-use crate::entropy::{below, stream};
+use crate::entropy::{below, chance, stream};
 use crate::link::{Latency, LinkChange, LinkSettings};
 use crate::machine::MachineId;
 use crate::quantity::Span;
@@ -33,6 +33,22 @@ pub enum Fault {
     /// Nothing gets from or to these machines, not even between them.
     Isolate {
         nodes: Vec<String>,
+    },
+    /// Of these, each reaches only those in `bridge`, and they reach all: two halves that share a member.
+    Bridge {
+        nodes: Vec<String>,
+        bridge: Vec<String>,
+    },
+    /// Each of these reaches only the one before and the one after it in the list.
+    Ring {
+        nodes: Vec<String>,
+    },
+    /// A partition that comes and goes: `down` apart, then `up` together, again and again.
+    Flapping {
+        left: Vec<String>,
+        right: Vec<String>,
+        down: Span,
+        up: Span,
     },
     /// The paths from the one side to the other change.
     Link {
@@ -64,9 +80,21 @@ pub enum Fault {
         #[serde(default)]
         empty_disk: bool,
     },
+    /// The process ends at once and starts again at another address; its name leads to the new one, its old address
+    /// to nobody.
+    Move {
+        node: String,
+    },
     /// The process stands still; its kernel goes on accepting bytes.
     Pause {
         node: String,
+    },
+    /// The process works in fits and starts: after each `work` it stands still for `stall`, as on a machine that
+    /// gives its processor to others.
+    Stutter {
+        node: String,
+        work: Span,
+        stall: Span,
     },
     Disk {
         node: String,
@@ -125,6 +153,9 @@ pub struct PlanShape {
     pub within: Span,
     pub steps: usize,
 }
+
+/// What comes and goes does so no faster: a world full of turns would have time for nothing else.
+const PERIOD_MIN: Nanos = Nanos::from_millis(1);
 
 /// Ends a fault.
 pub type Remedy = Box<dyn FnOnce(&World)>;
@@ -224,6 +255,23 @@ impl Fault {
                 settings.change(change);
                 settings.check()
             }
+            Fault::Flapping { down: one, up: other, .. } | Fault::Stutter { work: one, stall: other, .. } => {
+                match one.0.min(other.0) >= PERIOD_MIN {
+                    true => Ok(()),
+                    false => Err(format!(
+                        "periods of {one} and {other}: each must last {} at least",
+                        Span(PERIOD_MIN)
+                    )),
+                }
+            }
+            Fault::Ring { nodes } if nodes.len() < 3 => {
+                Err("a ring takes three machines at least".to_owned())
+            }
+            Fault::Bridge { nodes, bridge }
+                if bridge.is_empty() || bridge.iter().any(|name| nodes.contains(name)) =>
+            {
+                Err("a bridge takes machines that are not among `nodes`".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -236,11 +284,15 @@ impl Fault {
         match self {
             Fault::Cut { from, to }
             | Fault::Partition { left: from, right: to }
+            | Fault::Bridge { nodes: from, bridge: to }
+            | Fault::Flapping { left: from, right: to, .. }
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
             | Fault::Mute { from, to, .. } => (all(from), all(to)),
-            Fault::Isolate { nodes } => (all(nodes), Vec::new()),
+            Fault::Isolate { nodes } | Fault::Ring { nodes } => (all(nodes), Vec::new()),
             Fault::Crash { node }
+            | Fault::Move { node }
+            | Fault::Stutter { node, .. }
             | Fault::PowerLoss { node, .. }
             | Fault::Pause { node }
             | Fault::Disk { node, .. }
@@ -255,12 +307,18 @@ impl Fault {
         match self {
             Fault::Cut { from, to }
             | Fault::Partition { left: from, right: to }
+            | Fault::Bridge { nodes: from, bridge: to }
+            | Fault::Flapping { left: from, right: to, .. }
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
             | Fault::Mute { from, to, .. } => {
                 from.retain(|other| other != name);
                 to.retain(|other| other != name);
                 !from.is_empty() && !to.is_empty()
+            }
+            Fault::Ring { nodes } => {
+                nodes.retain(|other| other != name);
+                nodes.len() > 2
             }
             Fault::Isolate { nodes } => {
                 nodes.retain(|other| other != name);
@@ -280,7 +338,14 @@ impl Fault {
         match (left.is_empty(), right.is_empty()) {
             (true, true) => world.machine_ids().into_iter().map(|id| world.machine_name(id)).collect(),
             (true, false) => right,
-            (false, _) if matches!(self, Fault::Partition { .. }) => left,
+            (false, _)
+                if matches!(
+                    self,
+                    Fault::Partition { .. } | Fault::Bridge { .. } | Fault::Flapping { .. }
+                ) =>
+            {
+                left
+            }
             (false, _) => left.into_iter().chain(right).collect(),
         }
     }
@@ -299,6 +364,25 @@ impl Fault {
                 paths.sort();
                 paths.dedup();
                 Ok(Some(cut_paths(world, paths)))
+            }
+            Fault::Bridge { .. } | Fault::Ring { .. } => {
+                let nodes = side(world, &left, &right);
+                let apart = |one: usize, other: usize| match self {
+                    Fault::Ring { .. } => {
+                        let distance = one.abs_diff(other);
+                        distance > 1 && distance < nodes.len() - 1
+                    }
+                    _ => one != other,
+                };
+                let count = nodes.len();
+                let all = (0..count).flat_map(|one| (0..count).map(move |other| (one, other)));
+                let paths = all.filter(|(one, other)| apart(*one, *other));
+                Ok(Some(cut_paths(world, paths.map(|(one, other)| (nodes[one], nodes[other])).collect())))
+            }
+            Fault::Flapping { down, up, .. } => {
+                let paths = both_ways(pairs(world, &left, &right));
+                let apart = move |world: &World| cut_paths(world, paths.clone());
+                Ok(Some(by_turns(world, apart, down.0, up.0)))
             }
             Fault::Link { change, .. } => {
                 let before: Vec<_> = pairs(world, &left, &right)
@@ -334,6 +418,20 @@ impl Fault {
             Fault::Crash { .. } => {
                 world.crash(id);
                 Ok(Some(Box::new(move |world| world.restart(id))))
+            }
+            Fault::Move { .. } => {
+                world.crash(id);
+                Ok(Some(Box::new(move |world| {
+                    world.readdress(id);
+                    world.restart(id);
+                })))
+            }
+            Fault::Stutter { work, stall, .. } => {
+                let stand_still = move |world: &World| -> Remedy {
+                    world.pause(id);
+                    Box::new(move |world| world.resume(id))
+                };
+                Ok(Some(by_turns(world, stand_still, stall.0, work.0)))
             }
             Fault::PowerLoss { empty_disk, .. } => {
                 world.lose_power(id);
@@ -393,7 +491,7 @@ fn draw_step(rng: &mut ChaCha8Rng, shape: &PlanShape) -> FaultStep {
     let further = 1 + below(rng, shape.nodes.len() as u64 - 1) as usize;
     let other = shape.nodes[(first + further) % shape.nodes.len()].clone();
     let everyone = vec!["*".to_owned()];
-    let fault = match below(rng, 10) {
+    let fault = match below(rng, 14) {
         0 | 1 => Fault::Partition { left: vec![node], right: everyone },
         2 => Fault::Cut { from: vec![node], to: vec![other] },
         3 => Fault::Crash { node },
@@ -409,6 +507,16 @@ fn draw_step(rng: &mut ChaCha8Rng, shape: &PlanShape) -> FaultStep {
             let latency = Some(Span::from_millis(1 + below(rng, 500)));
             Fault::Disk { node, state: DiskFault { latency, ..Default::default() } }
         }
+        9 => {
+            let [down, up] = [0, 0].map(|_| Span::from_millis(50 + below(rng, 2_000)));
+            Fault::Flapping { left: vec![node], right: everyone, down, up }
+        }
+        10 => {
+            let [work, stall] = [0, 0].map(|_| Span::from_millis(5 + below(rng, 200)));
+            Fault::Stutter { node, work, stall }
+        }
+        11 => Fault::Move { node },
+        12 => Fault::Mute { from: vec![node], to: vec![other], answers: chance(rng, 0.5) },
         _ => Fault::ClockJump { node, by_ms: below(rng, 20_000) as i64 - 10_000 },
     };
     FaultStep { at: Span::from_millis(at), lasting: Some(Span::from_millis(lasting)), fault }
@@ -425,6 +533,17 @@ impl fmt::Display for Fault {
             Fault::Cut { from, to } => write!(f, "nothing gets from {} to {}", list(from), list(to)),
             Fault::Partition { left, right } => write!(f, "{} | {}", list(left), list(right)),
             Fault::Isolate { nodes } => write!(f, "each of {} on its own", list(nodes)),
+            Fault::Bridge { nodes, bridge } => {
+                write!(f, "each of {} reaches only {}", list(nodes), list(bridge))
+            }
+            Fault::Ring { nodes } => write!(f, "each of {} reaches only its neighbours", list(nodes)),
+            Fault::Flapping { left, right, down, up } => {
+                write!(f, "{} | {}, apart for {down}, together for {up}", list(left), list(right))
+            }
+            Fault::Move { node } => write!(f, "{node} crashes and comes back at another address"),
+            Fault::Stutter { node, work, stall } => {
+                write!(f, "{node} stands still for {stall} after each {work} of work")
+            }
             Fault::Link { from, to, change } => {
                 write!(f, "the link from {} to {}: {change}", list(from), list(to))
             }
@@ -447,6 +566,44 @@ impl fmt::Display for Fault {
             Fault::ClockDrift { node, ppm } => write!(f, "the clock of {node} drifts by {ppm} ppm"),
         }
     }
+}
+
+/// Lets `begin` last for `on`, ends it for `off`, and so forth, until its remedy is called.
+fn by_turns(world: &World, begin: impl Fn(&World) -> Remedy + 'static, on: Nanos, off: Nanos) -> Remedy {
+    /// Holds the remedy while the fault is on; nothing is left to do once it is over.
+    struct Turns<B> {
+        begin: B,
+        remedy: RefCell<Option<Remedy>>,
+        over: Cell<bool>,
+        on: Nanos,
+        off: Nanos,
+    }
+    fn turn<B: Fn(&World) -> Remedy + 'static>(turns: &Rc<Turns<B>>, world: &World) {
+        if turns.over.get() {
+            return;
+        }
+        let remedy = turns.remedy.borrow_mut().take();
+        let lasting = match remedy {
+            Some(remedy) => {
+                remedy(world);
+                turns.off
+            }
+            None => {
+                *turns.remedy.borrow_mut() = Some((turns.begin)(world));
+                turns.on
+            }
+        };
+        let turns = Rc::clone(turns);
+        world.at(world.now() + lasting, move |world| turn(&turns, world));
+    }
+    let turns = Rc::new(Turns { begin, remedy: RefCell::new(None), over: Cell::new(false), on, off });
+    turn(&turns, world);
+    Box::new(move |world| {
+        turns.over.set(true);
+        if let Some(remedy) = turns.remedy.borrow_mut().take() {
+            remedy(world);
+        }
+    })
 }
 
 /// The machines that `names` stand for; `*` is everyone whom `others` does not name.

@@ -7,6 +7,8 @@ use std::rc::Rc;
 
 use squall_clock::{Mono, Nanos};
 
+use crate::checkers::Hold;
+
 /// Operations are numbered in the order in which they began; a written value is the number of its write.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct OpId(pub u64);
@@ -33,8 +35,12 @@ pub enum Action {
     Write,
     /// Adds one to a counter.
     Increment,
-    /// Adds the operation's own number to the end of a ledger.
+    /// Adds the operation's own number to a ledger, a list or a set.
     Append,
+    /// Takes a lock for a while.
+    Acquire,
+    /// Gives it back.
+    Release,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,23 +63,30 @@ pub enum Answer {
     Value(Option<u64>),
     /// What a counter holds.
     Count(i64),
+    /// What the two halves of a pair hold, where they differ: half of a transaction was seen.
+    Torn(i64, i64),
 }
 
 /// All operations of a run, shared by the clients of a world.
 #[derive(Clone, Default)]
-pub struct History(Rc<RefCell<Vec<Operation>>>);
+pub struct History {
+    operations: Rc<RefCell<Vec<Operation>>>,
+    holds: Rc<RefCell<Vec<Hold>>>,
+}
 
 /// What the ledgers hold at the end: the numbers of the operations that survived, in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Survivors {
     pub ledgers: BTreeMap<String, Vec<u64>>,
     pub counters: BTreeMap<String, i64>,
+    /// Pairs whose halves differ.
+    pub torn: Vec<String>,
 }
 
 impl History {
     /// Begins an operation.
     pub fn invoke(&self, client: &str, node: &str, key: &str, action: Action, now: Mono) -> OpId {
-        let mut operations = self.0.borrow_mut();
+        let mut operations = self.operations.borrow_mut();
         let id = OpId(operations.len() as u64 + 1);
         operations.push(Operation {
             id,
@@ -90,34 +103,43 @@ impl History {
 
     /// The client turned to another node for the same operation.
     pub fn redirect(&self, id: OpId, node: &str) {
-        node.clone_into(&mut self.0.borrow_mut()[id.0 as usize - 1].node);
+        node.clone_into(&mut self.operations.borrow_mut()[id.0 as usize - 1].node);
     }
 
     pub fn complete(&self, id: OpId, outcome: Outcome, now: Mono) {
-        let operation = &mut self.0.borrow_mut()[id.0 as usize - 1];
+        let operation = &mut self.operations.borrow_mut()[id.0 as usize - 1];
         assert_eq!(operation.outcome, Outcome::Pending, "an operation completes once");
         operation.completed = Some(now);
         operation.outcome = outcome;
     }
 
+    /// A client has held a lock.
+    pub fn hold(&self, hold: Hold) {
+        self.holds.borrow_mut().push(hold);
+    }
+
+    pub fn holds(&self) -> Vec<Hold> {
+        self.holds.borrow().clone()
+    }
+
     pub fn len(&self) -> usize {
-        self.0.borrow().len()
+        self.operations.borrow().len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.operations.borrow().is_empty()
     }
 
     /// Whether a write that began after `since` has been acknowledged.
     pub fn serves_writes(&self, since: Mono) -> bool {
-        let operations = self.0.borrow();
+        let operations = self.operations.borrow();
         let later = operations.iter().rev().take_while(|operation| operation.invoked > since);
         later.into_iter().any(|operation| operation.is_write() && operation.is_acknowledged())
     }
 
     /// The operations, in the order in which they began.
     pub fn operations(&self) -> Vec<Operation> {
-        self.0.borrow().clone()
+        self.operations.borrow().clone()
     }
 }
 
@@ -133,5 +155,10 @@ impl Operation {
 
     pub fn is_write(&self) -> bool {
         self.action != Action::Read
+    }
+
+    /// Whether the halves of a pair were seen apart.
+    pub fn is_torn(&self) -> bool {
+        matches!(self.outcome, Outcome::Done(Answer::Torn(..)))
     }
 }

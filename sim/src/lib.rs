@@ -8,6 +8,9 @@
 //! Read in this order: `world` (the loop that moves time), `machine`, `handshake`, `transport` and `connection`
 //! (the network), `disk`, then `fault`, `history`, `workload` and [`checkers`].
 //!
+//! Code of any project runs here if it is generic over `Host`: `examples/lock_service.rs` shows a service and its
+//! client that are not Squall's at all.
+//!
 //! Nothing that runs in a world may ask anyone but its host for time, randomness, bytes or tasks: a hash map of the
 //! standard library, a thread, a sleep of tokio's would make two runs of one seed differ.
 #![forbid(unsafe_code)]
@@ -39,6 +42,10 @@ mod trace;
 mod transport;
 mod workload;
 mod world;
+
+/// What code that runs in a world needs beside this crate.
+pub use squall_clock::{Mono, Nanos};
+pub use squall_net as net;
 
 pub use chronicle::{Chronicle, Message, Remark, StatusChange};
 pub use client::{CallError, Client, within};

@@ -179,6 +179,20 @@ impl World {
         state.say(id, format_args!("empty disk"));
     }
 
+    /// Gives the machine an address that nobody has had; for one whose process has ended.
+    pub fn readdress(&self, id: MachineId) {
+        let mut state = self.state();
+        let machine = state.machine(id);
+        let [_, generation, high, low] = machine.ip.octets();
+        machine.ip = Ipv4Addr::new(10, generation.wrapping_add(1), high, low);
+        let ip = machine.ip;
+        state.say(id, format_args!("address {ip}"));
+    }
+
+    pub fn address(&self, id: MachineId) -> Ipv4Addr {
+        self.state().machine(id).ip
+    }
+
     /// What is wrong with the disk from now on; the default mends it.
     pub fn set_disk_fault(&self, id: MachineId, fault: DiskFault) {
         let mut state = self.state();

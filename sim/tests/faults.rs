@@ -71,18 +71,9 @@ fn answer(args: squall_resp::Args<'_>, strings: &Strings, reply: &mut Reply<'_>)
 }
 
 fn workload(kind: Kind) -> Workload {
-    Workload {
-        kind,
-        rate: 50.0,
-        write_to: vec!["server".to_owned()],
-        read_from: Vec::new(),
-        reads: if kind == Kind::Ledgers { 0.0 } else { 0.5 },
-        keys: 3,
-        timeout: Span::from_millis(300),
-        retries: 0,
-        value: Size(16),
-        wait: None,
-    }
+    let reads = if kind == Kind::Ledgers { 0.0 } else { 0.5 };
+    let nodes = vec!["server".to_owned()];
+    Workload { rate: 50.0, reads, keys: 3, value: Size(16), ..Workload::writing(kind, nodes, 300) }
 }
 
 /// Four clients work for ten seconds while the plan happens; then all is healed and what is left is read.

@@ -130,14 +130,25 @@ fn links(rng: &mut ChaCha8Rng) -> LinkSettings {
 
 fn client_groups(rng: &mut ChaCha8Rng, names: &[String]) -> Vec<ClientGroup> {
     let mut groups = Vec::new();
-    let kinds = [("l", Kind::Ledgers), ("i", Kind::Counters), ("r", Kind::Registers)];
+    let kinds = [
+        ("g", Kind::Ledgers),
+        ("l", Kind::Lists),
+        ("s", Kind::Sets),
+        ("i", Kind::Counters),
+        ("p", Kind::Pairs),
+        ("k", Kind::Locks),
+        ("r", Kind::Registers),
+    ];
     for (number, (name, kind)) in kinds.into_iter().enumerate() {
-        let wanted = chance(rng, 0.6) || (number == 2 && groups.is_empty());
+        let wanted = chance(rng, 0.35) || (number + 1 == kinds.len() && groups.is_empty());
         let reads_replicas = chance(rng, 0.5);
+        let grows = matches!(kind, Kind::Ledgers | Kind::Lists | Kind::Sets);
         let work = Workload {
             kind,
             rate: *pick(rng, &[5.0, 20.0, 60.0]),
-            reads: if kind == Kind::Ledgers { 0.0 } else { *pick(rng, &[0.0, 0.3, 0.7]) },
+            reads: if grows { 0.0 } else { *pick(rng, &[0.0, 0.3, 0.7]) },
+            skew: *pick(rng, &[0.0, 0.0, 1.0]),
+            open: chance(rng, 0.3),
             keys: *pick(rng, &[1, 4, 50]),
             value: *pick(rng, &[Size(0), Size(64), Size(500), Size(2 << 10)]),
             read_from: if reads_replicas { names[1..].to_vec() } else { Vec::new() },
@@ -171,7 +182,11 @@ fn kind_number(fault: &Fault) -> u64 {
         Fault::Reset { .. } => 6,
         Fault::Disk { .. } => 7,
         Fault::ClockJump { .. } => 8,
-        _ => 9,
+        Fault::Flapping { .. } => 9,
+        Fault::Stutter { .. } => 10,
+        Fault::Move { .. } => 11,
+        Fault::Mute { .. } => 12,
+        _ => 13,
     }
 }
 
@@ -219,7 +234,7 @@ fn expectations(
     };
     let primary = &nodes[0].name;
     let ends = |step: &FaultStep| match &step.fault {
-        Fault::Crash { node } | Fault::PowerLoss { node, .. } => node == primary,
+        Fault::Crash { node } | Fault::Move { node } | Fault::PowerLoss { node, .. } => node == primary,
         _ => false,
     };
     let mut expected = Vec::new();

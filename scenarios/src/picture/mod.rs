@@ -117,6 +117,8 @@ fn operations(evidence: &Evidence, report: &Report) -> Value {
             Action::Write => "write",
             Action::Increment => "increment",
             Action::Append => "append",
+            Action::Acquire => "acquire",
+            Action::Release => "release",
         });
         from.push(micros(operation.invoked, evidence.begin));
         took.push(operation.latency().map_or(-1, |latency| latency.as_micros() as i64));
@@ -143,6 +145,7 @@ fn told(operation: &Operation) -> (u8, String) {
         Outcome::Done(Answer::Value(None)) => (0, "nothing there".to_owned()),
         Outcome::Done(Answer::Value(Some(value))) => (0, format!("the value of #{value}")),
         Outcome::Done(Answer::Count(count)) => (0, format!("count {count}")),
+        Outcome::Done(Answer::Torn(one, other)) => (0, format!("torn: {one} and {other}")),
         Outcome::Refused(reason) => (1, reason.clone()),
         Outcome::Unknown(reason) => (2, reason.clone()),
         Outcome::Pending => (3, "never answered".to_owned()),

@@ -52,7 +52,8 @@ const STEPS_MAX: u64 = 2_000_000;
 /// The verdict on each key that has reads or counters.
 pub fn linearizable_keys(history: &[Operation]) -> BTreeMap<String, Verdict> {
     let mut keys: BTreeMap<&str, Vec<Operation>> = BTreeMap::new();
-    for operation in history.iter().filter(|operation| operation.action != Action::Append) {
+    let judged = [Action::Read, Action::Write, Action::Increment];
+    for operation in history.iter().filter(|operation| judged.contains(&operation.action)) {
         keys.entry(&operation.key).or_default().push(operation.clone());
     }
     keys.into_iter().map(|(key, operations)| (key.to_owned(), linearizable(&operations))).collect()
@@ -84,7 +85,7 @@ fn worth_placing(history: &[Operation]) -> Vec<&Operation> {
         Outcome::Pending | Outcome::Unknown(_) => match operation.action {
             Action::Read => false,
             Action::Write => read.contains(&operation.id.0),
-            Action::Increment | Action::Append => true,
+            _ => true,
         },
     };
     history.iter().filter(matters).collect()

@@ -3,13 +3,17 @@
 //! Each has a test in which it catches a violation that was planted.
 
 mod linearizability;
+mod locks;
 mod lost_writes;
 mod prefix;
+mod sessions;
 mod stale_reads;
 
 pub use linearizability::{Verdict, linearizable, linearizable_keys};
+pub use locks::{Hold, SharedHold, shared_holds};
 pub use lost_writes::{LostWrites, lost_writes};
 pub use prefix::{Divergence, NodeSample, diverging};
+pub use sessions::{SessionReads, session_reads};
 pub use stale_reads::{StaleReads, stale_reads};
 
 #[cfg(test)]

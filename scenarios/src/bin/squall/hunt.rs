@@ -96,7 +96,7 @@ pub fn run(arguments: HuntArguments) -> ExitCode {
     }
 }
 
-/// The first of a kind is told and kept at once: a hunt that is cut off leaves it.
+/// The first of a kind is told and kept at once: a hunt that is cut off leaves it. A lower seed of the kind is, too.
 fn tell_finding(
     source: &Source,
     catch: &Catch,
