@@ -148,6 +148,7 @@ impl Checker<'_> {
             for name in left.into_iter().chain(right).filter(|name| *name != "*") {
                 self.check_name(step.span(), name, &machines, "machine")?;
             }
+            step.get_ref().fault.check_shape().map_err(|message| self.refuse(step.span(), message, None))?;
             if step.get_ref().at > self.scenario.chaos.lasting {
                 let message = format!(
                     "a fault at {} never happens: chaos lasts {}",

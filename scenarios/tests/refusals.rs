@@ -42,6 +42,9 @@ measure = "acknowledged-writes"
 at_least = 1
 "#;
 
+/// The fault of the small scenario.
+const PARTITION: &str = "fault = \"partition\"\nleft = [\"alpha\"]\nright = [\"beta\"]";
+
 /// What is said about the small scenario with `wrong` in the place of `right`.
 fn refusal(right: &str, wrong: &str) -> String {
     assert!(SMALL.contains(right), "{right} is not in the file");
@@ -86,6 +89,14 @@ fn impossible_values_are_refused() {
         refusal("at_least = 1", ""),
         refusal("at_least = 1", "at_least = \"1 cubit\""),
         refusal("title = \"two nodes\"", "title = \"two nodes\"\n[links]\nloss = 1.5"),
+        refusal("rate = 20", "rate = 20, skew = -1"),
+        refusal("rate = 20", "rate = 20, reads = 0.5"),
+        refusal("right = [\"beta\"]", "right = [\"beta\"]\nup = \"1s\""),
+        refusal(PARTITION, "fault = \"ring\"\nnodes = [\"alpha\", \"beta\"]"),
+        refusal(PARTITION, "fault = \"stutter\"\nnode = \"alpha\"\nwork = \"1us\"\nstall = \"1s\""),
+        refusal(PARTITION, "fault = \"link\"\nfrom = [\"*\"]\nto = [\"*\"]\nchange = { loss = 0.1 }"),
+        refusal(PARTITION, "fault = \"link\"\nfrom = [\"alpha\"]\nto = [\"*\"]\nchange = { loss = 7.0 }"),
+        refusal(PARTITION, "fault = \"isolate\"\nnodes = []"),
         refusal("title = \"two nodes\"", "title = \"two nodes\"\n[server]\nno-such-parameter = 1"),
     ];
     insta::assert_snapshot!(refusals.join("\n"));

@@ -246,8 +246,17 @@ impl Fault {
                 return Err(format!("there is no machine called `{name}`"));
             }
         }
+        self.check_shape()
+    }
+
+    /// Says what about it is impossible, whatever machines there are.
+    pub fn check_shape(&self) -> Result<(), String> {
+        let (left, right) = self.names();
         if left.contains(&"*") && right.contains(&"*") {
             return Err("`*` stands for everyone else; it can be on one side only".to_owned());
+        }
+        if left.is_empty() {
+            return Err("it befalls nobody".to_owned());
         }
         match self {
             Fault::Link { change, .. } => {
