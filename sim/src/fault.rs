@@ -394,12 +394,14 @@ impl Fault {
                 Ok(Some(by_turns(world, apart, down.0, up.0)))
             }
             Fault::Link { change, .. } => {
-                let before: Vec<_> = pairs(world, &left, &right)
+                let changes: Vec<_> = pairs(world, &left, &right)
                     .into_iter()
                     .map(|(from, to)| (from, to, world.change_link(from, to, change)))
                     .collect();
                 Ok(Some(Box::new(move |world| {
-                    before.into_iter().for_each(|(from, to, settings)| world.set_link(from, to, settings));
+                    changes
+                        .into_iter()
+                        .for_each(|(from, to, number)| world.undo_link_change(from, to, number));
                 })))
             }
             Fault::Reset { .. } => {

@@ -20,6 +20,11 @@ pub(crate) struct Paths {
 }
 
 struct Path {
+    /// What it is like without any change.
+    own: LinkSettings,
+    /// The changes that have not been undone, in the order in which they came.
+    changes: Vec<(u64, LinkChange)>,
+    /// What follows from both.
     settings: LinkSettings,
     cuts: u32,
     /// When the sender's interface has sent all that was given to it.
@@ -39,6 +44,8 @@ impl Paths {
         for from in 0..count {
             for to in self.rows[from].len()..count {
                 let path = Path {
+                    own: self.usual.clone(),
+                    changes: Vec::new(),
                     settings: self.usual.clone(),
                     cuts: 0,
                     idle_from: Mono(0),
@@ -58,16 +65,22 @@ impl Paths {
         path.cuts = path.cuts.checked_sub(1).expect("a path is healed that was not cut");
     }
 
-    pub(crate) fn change(&mut self, from: MachineId, to: MachineId, change: &LinkChange) {
-        self.path(from, to).settings.change(change);
+    /// Changes the path until `undo` is called with the same number: of several changes the latest that is left counts.
+    pub(crate) fn change(&mut self, from: MachineId, to: MachineId, number: u64, change: &LinkChange) {
+        let path = self.path(from, to);
+        path.changes.push((number, change.clone()));
+        path.settings.change(change);
     }
 
     pub(crate) fn settings(&self, from: MachineId, to: MachineId) -> &LinkSettings {
         &self.rows[from.index()][to.index()].settings
     }
 
-    pub(crate) fn set(&mut self, from: MachineId, to: MachineId, settings: LinkSettings) {
-        self.path(from, to).settings = settings;
+    pub(crate) fn undo(&mut self, from: MachineId, to: MachineId, number: u64) {
+        let path = self.path(from, to);
+        path.changes.retain(|(other, _)| *other != number);
+        path.settings = path.own.clone();
+        path.changes.iter().for_each(|(_, change)| path.settings.change(change));
     }
 
     pub(crate) fn is_open(&self, from: MachineId, to: MachineId) -> bool {
@@ -154,6 +167,23 @@ mod tests {
         assert_eq!(paths.transit(Mono(0), B, A, 1_000), Some(Mono(1_100_000)), "the other way is free");
         let later = Mono(5_000_000_000);
         assert_eq!(paths.transit(later, A, B, 0), Some(later + Nanos::from_micros(100)));
+    }
+
+    /// Whichever ends first, nothing of either is left when both have ended.
+    #[test]
+    fn changes_that_overlap_are_undone_one_by_one() {
+        let mut paths = two_machines(LinkChange::default());
+        let latency = |millis| LinkChange {
+            latency: Some(Latency::Fixed(Span::from_millis(millis))),
+            ..Default::default()
+        };
+        let latency_now = |paths: &Paths| paths.settings(A, B).latency.typical(Mono(0)).as_micros();
+        paths.change(A, B, 1, &latency(50));
+        paths.change(A, B, 2, &latency(90));
+        paths.undo(A, B, 1);
+        assert_eq!(latency_now(&paths), 90_000);
+        paths.undo(A, B, 2);
+        assert_eq!(latency_now(&paths), 250);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! changed, connections reset or struck dumb one by one.
 
 use crate::connection::{ConnId, Side};
-use crate::link::{LinkChange, LinkSettings};
+use crate::link::LinkChange;
 use crate::machine::MachineId;
 use crate::world::World;
 
@@ -22,20 +22,20 @@ impl World {
         state.say(from, format_args!("heal to {target}"));
     }
 
-    /// Changes the path one way and returns what it was like before.
-    pub fn change_link(&self, from: MachineId, to: MachineId, change: &LinkChange) -> LinkSettings {
+    /// Changes the path one way; gives the number by which [`World::undo_link_change`] takes it back.
+    pub fn change_link(&self, from: MachineId, to: MachineId, change: &LinkChange) -> u64 {
         let mut state = self.state();
-        let before = state.paths.settings(from, to).clone();
-        state.paths.change(from, to, change);
+        state.link_changes += 1;
+        let number = state.link_changes;
+        state.paths.change(from, to, number, change);
         let target = state.machine(to).name.clone();
         state.say(from, format_args!("link to {target} {change:?}"));
-        before
+        number
     }
 
-    /// Puts a path back to what [`World::change_link`] returned.
-    pub fn set_link(&self, from: MachineId, to: MachineId, settings: LinkSettings) {
+    pub fn undo_link_change(&self, from: MachineId, to: MachineId, number: u64) {
         let mut state = self.state();
-        state.paths.set(from, to, settings);
+        state.paths.undo(from, to, number);
         let target = state.machine(to).name.clone();
         state.say(from, format_args!("link to {target} as before"));
     }

@@ -70,6 +70,7 @@ pub(crate) struct State {
     pub(crate) connections: BTreeMap<ConnId, Connection>,
     pub(crate) next_connection: u64,
     pub(crate) listener_serial: u64,
+    pub(crate) link_changes: u64,
     pub(crate) events: u64,
     progress: Option<Arc<AtomicU64>>,
 }
@@ -131,6 +132,7 @@ impl World {
             connections: BTreeMap::new(),
             next_connection: 1,
             listener_serial: 0,
+            link_changes: 0,
             events: 0,
             progress: options.progress,
         })))

@@ -47,7 +47,7 @@ pub fn draw(seed: u64) -> Scenario {
     let mut course = stream(seed, "swarm course", 0);
     let lasting = Span::from_secs(8 + below(&mut course, 18));
     let faults = faults(&mut course, seed, &names, lasting);
-    let operator = operator(&mut course, &names, lasting);
+    let operator = operator(&mut course, &names, &faults, lasting);
     let expectations = expectations(&nodes, &clients, &faults, &operator);
     Scenario {
         title: format!("What seed {seed} draws"),
@@ -192,9 +192,14 @@ fn kind_number(fault: &Fault) -> u64 {
 
 /// Up to two failovers in the midst of it; and where there was one, the order of things afterwards, since a process
 /// that was started again follows what its configuration says.
-fn operator(rng: &mut ChaCha8Rng, names: &[String], lasting: Span) -> Vec<OperatorStep> {
+fn operator(
+    rng: &mut ChaCha8Rng,
+    names: &[String],
+    faults: &[FaultStep],
+    lasting: Span,
+) -> Vec<OperatorStep> {
     let failovers = below(rng, 3);
-    if failovers == 0 {
+    if failovers == 0 && !faults.iter().any(|step| ends_process_of(step, &names[0])) {
         return Vec::new();
     }
     let millis = lasting.0.as_millis();
@@ -207,7 +212,12 @@ fn operator(rng: &mut ChaCha8Rng, names: &[String], lasting: Span) -> Vec<Operat
         let others: Vec<_> = names.iter().filter(|_| chance(rng, 0.7)).collect();
         hand_over(&mut steps, Span::from_millis(at), &chosen, others);
     }
-    hand_over(&mut steps, Span::from_millis(millis + 500), &chosen, names.iter().collect());
+    // A primary that came back without its data is not obeyed: each replica has to be told to give its own up.
+    let afterwards = Span::from_millis(millis + 500);
+    for node in names.iter().filter(|node| **node != chosen) {
+        steps.push(OperatorStep { at: afterwards, order: Order::Promote { node: node.clone() } });
+    }
+    hand_over(&mut steps, afterwards, &chosen, names.iter().collect());
     steps
 }
 
@@ -216,6 +226,13 @@ fn hand_over(steps: &mut Vec<OperatorStep>, at: Span, chosen: &str, others: Vec<
     for node in others.into_iter().filter(|node| *node != chosen) {
         let order = Order::Replicate { node: node.clone(), of: chosen.to_owned() };
         steps.push(OperatorStep { at, order });
+    }
+}
+
+fn ends_process_of(step: &FaultStep, name: &str) -> bool {
+    match &step.fault {
+        Fault::Crash { node } | Fault::Move { node } | Fault::PowerLoss { node, .. } => node == name,
+        _ => false,
     }
 }
 
@@ -233,12 +250,8 @@ fn expectations(
         at_most: Some(Bound::Count(most)),
     };
     let primary = &nodes[0].name;
-    let ends = |step: &FaultStep| match &step.fault {
-        Fault::Crash { node } | Fault::Move { node } | Fault::PowerLoss { node, .. } => node == primary,
-        _ => false,
-    };
     let mut expected = Vec::new();
-    if operator.is_empty() && !faults.iter().any(ends) {
+    if operator.is_empty() && !faults.iter().any(|step| ends_process_of(step, primary)) {
         expected.push(bound("lost-writes", 0));
         if clients.iter().all(|group| group.work.read_from.is_empty()) {
             expected.push(bound("violated-keys", 0));
