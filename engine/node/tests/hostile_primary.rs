@@ -171,3 +171,20 @@ proptest! {
         prop_assert!(follower.node.poll_timeout().is_some());
     }
 }
+
+/// Found by the swarm: a link broke down in the middle of a command, and the half that had arrived, shown again each
+/// time that the replica's own acknowledgement left, passed for a sign of life. The replica never gave up.
+#[test]
+fn half_a_word_shown_again_is_no_sign_of_life() {
+    let mut follower = Follower::new();
+    let first = follower.link;
+    follower.say(b"+PO");
+    for _ in 0..59 {
+        follower.advance(1_000);
+        follower.say(b"");
+    }
+    assert_eq!(follower.link, first);
+    follower.advance(1_000);
+    follower.say(b"");
+    assert_ne!(follower.link, first);
+}

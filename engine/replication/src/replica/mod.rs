@@ -117,6 +117,8 @@ pub struct Replica {
     take_over: TakeOver,
     /// When the primary last said anything, on this connection.
     heard: Mono,
+    /// How much of the input has been looked at, and waits for what is still missing of it.
+    unfinished_bytes: usize,
     next_beat: Mono,
     /// When the end of what has been applied came; the dataset, or the last unit of the stream.
     applied_at: Mono,
@@ -155,6 +157,7 @@ impl Replica {
             state: State::Idle { retry_at: now },
             take_over: TakeOver::Unneeded,
             heard: now,
+            unfinished_bytes: 0,
             next_beat: now,
             applied_at: now,
             durable: None,
@@ -186,6 +189,7 @@ impl Replica {
     pub fn connected(&mut self, now: Mono) {
         assert!(matches!(self.state, State::Connecting { .. }), "only a connection that was wanted succeeds");
         self.heard = now;
+        self.unfinished_bytes = 0;
         self.state = State::Handshake(Handshake::begin());
         self.send_command(&[b"PING"]);
     }
@@ -197,9 +201,12 @@ impl Replica {
     }
 
     /// Bytes from the primary. Takes what belongs to the handshake and to the dataset; once the link is
-    /// streaming everything stays in `input` for the node to apply.
+    /// streaming everything stays in `input` for the node to apply. Half a word that is shown again, because
+    /// output of ours has left, is no sign of life.
     pub fn data(&mut self, input: &mut BytesMut, now: Mono) {
-        self.heard = now;
+        if input.len() > self.unfinished_bytes {
+            self.heard = now;
+        }
         loop {
             let proceeded = match &self.state {
                 State::Handshake(_) => self.handshake_data(input, now),
@@ -209,9 +216,10 @@ impl Replica {
             };
             let has_connection = !matches!(self.state, State::Idle { .. } | State::Connecting { .. });
             if !proceeded || !has_connection {
-                return;
+                break;
             }
         }
+        self.unfinished_bytes = input.len();
     }
 
     /// The primary ended the connection, or the network did.
@@ -284,7 +292,9 @@ impl Replica {
         self.applied_at = now;
         let position = self.position.as_mut().expect("a stream goes on from a position");
         position.offset.0 += len as u64;
-        input.split_to(len).freeze()
+        let unit = input.split_to(len).freeze();
+        self.unfinished_bytes = input.len();
+        unit
     }
 
     /// Says how far this server has applied the stream: each second, and when the primary wants to know.
