@@ -20,6 +20,8 @@ pub(crate) struct Carried {
 }
 
 const TIMEOUT: Nanos = Nanos::from_secs(1);
+/// Who reads all that is left when everybody has come to rest.
+const PATIENCE: Nanos = Nanos::from_secs(20);
 const RETRY_AFTER: Nanos = Nanos::from_millis(500);
 /// How often a condition is looked at.
 pub(crate) const LOOK_EVERY: Nanos = Nanos::from_millis(50);
@@ -103,8 +105,17 @@ pub(crate) async fn look_at_all(clients: &mut [(String, Client)]) -> Vec<(String
 
 /// A client to each node.
 pub(crate) fn clients(host: &SimHost, scenario: &Scenario) -> Vec<(String, Client)> {
+    clients_with(host, scenario, TIMEOUT)
+}
+
+/// A client to each node that waits for the whole of what a narrow link takes long to carry.
+pub(crate) fn patient_clients(host: &SimHost, scenario: &Scenario) -> Vec<(String, Client)> {
+    clients_with(host, scenario, PATIENCE)
+}
+
+fn clients_with(host: &SimHost, scenario: &Scenario, timeout: Nanos) -> Vec<(String, Client)> {
     let names = scenario.nodes.iter().map(|node| node.get_ref().name.clone());
-    names.map(|name| (name.clone(), client(host, &name))).collect()
+    names.map(|name| (name.clone(), client(host, &name, timeout))).collect()
 }
 
 /// Whether all nodes follow one primary, directly or through others, with every link up.
@@ -116,13 +127,13 @@ pub(crate) fn agree_on_primary(states: &[(String, NodeState)], nodes: usize) -> 
     agreed.then(|| primary.clone())
 }
 
-fn client(host: &SimHost, node: &str) -> Client {
-    Client::to(host, vec![Address { host: node.to_owned(), port: 6379 }], TIMEOUT)
+fn client(host: &SimHost, node: &str, timeout: Nanos) -> Client {
+    Client::to(host, vec![Address { host: node.to_owned(), port: 6379 }], timeout)
 }
 
 /// Sends commands at once, until the node obeys all of them.
 async fn insist<W: AsRef<str>>(host: &SimHost, node: &str, commands: &[&[W]], deadline: Mono) -> bool {
-    let mut client = client(host, node);
+    let mut client = client(host, node, TIMEOUT);
     let words = |command: &&[W]| command.iter().map(|word| word.as_ref().to_owned()).collect::<Vec<_>>();
     let commands: Vec<Vec<String>> = commands.iter().map(words).collect();
     let requests: Vec<Vec<&[u8]>> =
@@ -156,7 +167,7 @@ fn refusal(reply: &Value) -> Option<String> {
 }
 
 async fn await_condition(host: &SimHost, node: &str, until: Condition, deadline: Mono) -> bool {
-    let mut client = client(host, node);
+    let mut client = client(host, node, TIMEOUT);
     while host.now().mono < deadline {
         let holds = ask(&mut client).await.is_some_and(|state| match until {
             Condition::Primary => state.is_primary,

@@ -15,7 +15,9 @@ use crate::audit;
 use crate::cluster::{Reached, Shift, start_clients, start_nodes};
 use crate::evidence::Evidence;
 use crate::file::Scenario;
-use crate::operator::{Carried, LOOK_EVERY, agree_on_primary, carry_out, clients, look_at_all, on_machine};
+use crate::operator::{
+    Carried, LOOK_EVERY, agree_on_primary, carry_out, clients, look_at_all, on_machine, patient_clients,
+};
 use crate::picture::Picture;
 use crate::report::Report;
 
@@ -213,7 +215,7 @@ impl Stage {
         let found = on_machine(&self.world, self.observer, move |host| {
             let (scenario, history) = (Rc::clone(&scenario), Rc::clone(&history));
             async move {
-                let mut clients = clients(&host, &scenario);
+                let mut clients = patient_clients(&host, &scenario);
                 while host.world().now() < deadline {
                     let mut at_rest = Vec::new();
                     for (name, client) in &mut clients {
@@ -226,7 +228,9 @@ impl Stage {
                         && at_rest.iter().all(|node| Some((node.replid.clone(), node.offset)) == point);
                     if let Some(primary) = primary.filter(|_| in_step) {
                         let (_, client) = clients.iter_mut().find(|(name, _)| *name == primary)?;
-                        return Some((at_rest, audit::read_survivors(client, &history).await?));
+                        if let Some(survivors) = audit::read_survivors(client, &history).await {
+                            return Some((at_rest, survivors));
+                        }
                     }
                     host.world().sleep(LOOK_EVERY).await;
                 }
@@ -235,7 +239,10 @@ impl Stage {
         })
         .await;
         let Some((at_rest, survivors)) = found else {
-            return Err(format!("the replicas had not caught up after {} s", CATCH_UP_WITHIN.as_secs()));
+            return Err(format!(
+                "after {} s the replicas had not caught up, or what is left could not be read",
+                CATCH_UP_WITHIN.as_secs()
+            ));
         };
         (evidence.at_rest, evidence.survivors) = (at_rest, Some(survivors));
         Ok(())

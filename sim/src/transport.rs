@@ -275,6 +275,7 @@ impl State {
         if !pipe.wants_retry() {
             return;
         }
+        let missing = pipe.lost.len();
         let hears = receiver != EndState::Forgotten || self.machines[to.index()].has_power();
         if hears && !pipe.muted && self.paths.is_open(from, to) {
             let again = std::mem::take(&mut pipe.lost);
@@ -293,14 +294,16 @@ impl State {
         if !pipe.wants_retry() {
             return;
         }
-        if attempt + 1 >= RETRANSMIT_ATTEMPTS_MAX {
+        // What went through starts the backing off anew (RFC 6298, section 5).
+        let attempt = if pipe.lost.len() < missing { 0 } else { attempt + 1 };
+        if attempt >= RETRANSMIT_ATTEMPTS_MAX {
             self.fail(id, side, io::ErrorKind::TimedOut);
             return;
         }
         if let Some(early) = pipe.retry.take() {
             self.agenda.cancel(early.ticket);
         }
-        self.retry_after(id, side, attempt + 1);
+        self.retry_after(id, side, attempt);
     }
 
     pub(crate) fn credit_arrives(&mut self, id: ConnId, side: Side) {
