@@ -77,11 +77,13 @@ fn a_second_sigint_ends_a_server_that_is_held_up() {
     let mut server = Server::squall(&[]);
     let mut client = server.client();
     client.send(b"DEBUG SLEEP 1000\r\n");
+    eventually("the server has read that it is to stall", || has_read_all(server.port()));
     server.signal("INT");
     // The first one is taken, but the stall keeps it from being acted upon.
     eventually("the first signal is taken", || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).expect("alive");
-        status.lines().any(|line| line == "SigPnd:\t0000000000000000")
+        let pending = |line: &&str| line.starts_with("SigPnd:") || line.starts_with("ShdPnd:");
+        status.lines().filter(pending).all(|line| line.ends_with("\t0000000000000000"))
     });
     server.signal("INT");
     assert_eq!(server.await_exit().code(), Some(1));
@@ -164,4 +166,15 @@ fn a_taken_port_is_fatal_and_said() {
     assert_eq!(output.status.code(), Some(1));
     let log = String::from_utf8_lossy(&output.stdout);
     assert!(log.contains(&port) && log.contains("in use"), "{log}");
+}
+
+/// Whether nothing that was sent to the port waits in the kernel to be read. A column of `/proc/net/tcp` says it
+/// for each connection (state 01), behind the colon of the two queues.
+fn has_read_all(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+    let server_end = format!(":{port:04X}");
+    let connections = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut ours =
+        connections.filter(|fields| fields[1].ends_with(&server_end) && fields[3] == "01").peekable();
+    ours.peek().is_some() && ours.all(|fields| fields[4].ends_with(":00000000"))
 }
