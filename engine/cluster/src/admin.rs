@@ -112,10 +112,7 @@ impl Cluster {
         if !is_empty {
             return Err("ERR DB must be empty to perform CLUSTER FLUSHSLOTS.".into());
         }
-        let myself = self.my_id();
-        self.nodes.drop_slots_of(myself);
-        self.migrating.clear();
-        self.importing.clear();
+        self.give_up_slots();
         self.order_done()
     }
 

@@ -277,10 +277,7 @@ impl Cluster {
         self.next_election = Mono(0);
         self.end_manual_failover();
         self.durability.forget_waiting();
-        let myself = self.my_id();
-        self.nodes.drop_slots_of(myself);
-        self.migrating.clear();
-        self.importing.clear();
+        self.give_up_slots();
         let shard = self.nodes.get(primary).and_then(|node| node.shard);
         let me = self.nodes.me_mut();
         me.primary = Some(primary);
@@ -292,6 +289,14 @@ impl Cluster {
         }
         self.durability.want_now();
         self.push_follow(primary, same_shard);
+    }
+
+    /// From now on this node owns no slot, and moves none.
+    pub(crate) fn give_up_slots(&mut self) {
+        let myself = self.my_id();
+        self.nodes.drop_slots_of(myself);
+        self.migrating.clear();
+        self.importing.clear();
     }
 
     /// Slots that went to others, whose keys are stale here.

@@ -6,9 +6,9 @@
 //! with as many changes as Redis counts and the event's name, and what it propagates is its own business. A
 //! collection that an edit leaves empty is deleted with its key.
 
-use squall_resp::Reply;
+use squall_resp::{Args, Reply};
 use squall_store::packed::Item;
-use squall_store::{Collection, Limits};
+use squall_store::{Collection, Limits, parse_i64};
 
 use crate::config::EventClass;
 use crate::{CommandError, Engine, recency};
@@ -118,6 +118,33 @@ impl Engine {
     pub(crate) fn apply_limits(&mut self) {
         apply_limits(&self.config, self.keyspace.limits_mut());
     }
+}
+
+/// Reads what LMPOP, ZMPOP and their kin say from the word with the number of keys on: the keys, which end (as `end_of`
+/// reads it), how many.
+pub(crate) fn parse_multiple_pop<'a, E>(
+    args: Args<'a>,
+    first: usize,
+    end_of: impl FnOnce(&[u8]) -> Result<E, CommandError>,
+) -> Result<(Args<'a>, E, usize), CommandError> {
+    let positive = |text: &[u8]| {
+        parse_i64(text).and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0)
+    };
+    let keys = positive(args.at(first)).ok_or(CommandError::line("ERR numkeys should be greater than 0"))?;
+    let at = keys.saturating_add(first + 1);
+    let end = end_of(args.get(at).ok_or(CommandError::Syntax)?)?;
+    let count = match (args.get(at + 1), args.get(at + 2)) {
+        (None, _) => 1,
+        (Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
+            let count = positive(count).ok_or(CommandError::line("ERR count should be greater than 0"))?;
+            if args.len() > at + 3 {
+                return Err(CommandError::Syntax);
+            }
+            count
+        }
+        _ => return Err(CommandError::Syntax),
+    };
+    Ok((args.skip(first + 1).first(keys), end, count))
 }
 
 /// Replies with one element of a collection.

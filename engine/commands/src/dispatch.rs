@@ -110,6 +110,23 @@ impl Engine {
         dispatched
     }
 
+    /// Executes a command of a history that is made again: the log's, or the primary's stream. Nobody holds it back or
+    /// reads its reply; false where it fails.
+    pub fn replay(
+        &mut self,
+        session: &mut Session,
+        unwanted: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) -> bool {
+        let errors_before = self.stats.total_errors;
+        let dispatched = self.dispatch(session, unwanted, args, server);
+        assert_eq!(dispatched, Dispatched::Done, "nobody holds back what is history");
+        unwanted.clear();
+        session.blocked = None;
+        self.stats.total_errors == errors_before
+    }
+
     fn dispatch_aloud(
         &mut self,
         session: &mut Session,

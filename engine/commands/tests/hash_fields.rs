@@ -208,3 +208,16 @@ fn fields_that_nobody_asks_for_expire_in_slices() {
     assert!(slices >= 20, "{slices}");
     assert_eq!(world.ask(client, "DBSIZE"), ":0\r\n");
 }
+
+/// NOVALUES is an option where an option stands, and a pattern behind MATCH.
+#[test]
+fn a_scan_may_leave_out_the_values() {
+    let (mut world, client) = start();
+    world.ask(client, "HSET named novalues 1 other 2");
+    let scan = |world: &mut World, words: &str| world.ask(client, &format!("HSCAN named 0 {words}"));
+    assert_eq!(scan(&mut world, "NOVALUES MATCH o*"), "*2\r\n$1\r\n0\r\n*1\r\n$5\r\nother\r\n");
+    assert_eq!(scan(&mut world, "MATCH novalues"), "*2\r\n$1\r\n0\r\n*2\r\n$8\r\nnovalues\r\n$1\r\n1\r\n");
+    assert_eq!(world.ask(client, "SSCAN absent 0 NOVALUES"), "*2\r\n$1\r\n0\r\n*0\r\n");
+    world.ask(client, "SADD members m");
+    assert_eq!(world.ask(client, "SSCAN members 0 NOVALUES"), "-ERR syntax error\r\n");
+}

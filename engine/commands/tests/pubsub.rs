@@ -4,19 +4,12 @@ mod oracle;
 mod party;
 mod world;
 
-use oracle::Oracle;
 use party::Party;
 use squall_store::slot_of;
 use world::World;
 
-/// Runs a conversation: `client: request` a line.
 fn converse(script: &str) {
-    let Some(mut oracle) = Oracle::start(&[]) else { return };
-    let mut party = Party::of(3, &mut oracle);
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let (client, request) = line.split_once(": ").expect("client: request");
-        party.step(client.parse().expect("a client's number"), request);
-    }
+    Party::converse(3, script);
 }
 
 #[test]

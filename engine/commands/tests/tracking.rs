@@ -4,20 +4,13 @@ mod oracle;
 mod party;
 mod world;
 
-use oracle::Oracle;
 use party::Party;
 use squall_commands::config::Config;
 use squall_resp::Protocol;
 use world::World;
 
-/// Runs a conversation with redis-server beside: `client: request` a line.
 fn converse(script: &str) {
-    let Some(mut oracle) = Oracle::start(&[]) else { return };
-    let mut party = Party::of(4, &mut oracle);
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let (client, request) = line.split_once(": ").expect("client: request");
-        party.step(client.parse().expect("a client's number"), request);
-    }
+    Party::converse(4, script);
 }
 
 #[test]

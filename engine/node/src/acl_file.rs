@@ -7,32 +7,24 @@ use squall_commands::{ClientId, CommandError, CommandResult, Engine, Session};
 
 use crate::effect::{DiskDone, Effect, Effects, Lane};
 use crate::services::Services;
-use crate::whole_file::{Reading, Replacement};
+use crate::whole_file::{FileWork, Reading, Replacement};
 
 /// What is being done with the file, and for whom.
 pub(crate) struct AclFile {
     /// None: the node is starting.
     client: Option<ClientId>,
-    stage: Stage,
-}
-
-enum Stage {
-    Reading(Reading),
-    Replacing(Replacement),
+    work: FileWork,
 }
 
 impl AclFile {
     /// The first thing that a node with such a file does.
     pub fn starting(engine: &Engine, effects: &mut Effects) -> AclFile {
         let reading = Reading::begin(effects, Lane::Meta, &engine.config.aclfile);
-        AclFile { client: None, stage: Stage::Reading(reading) }
+        AclFile { client: None, work: FileWork::Reading(reading) }
     }
 
     pub fn owns(&self, ticket: u64) -> bool {
-        match &self.stage {
-            Stage::Reading(reading) => reading.owns(ticket),
-            Stage::Replacing(replacement) => replacement.owns(ticket),
-        }
+        self.work.owns(ticket)
     }
 }
 
@@ -40,7 +32,7 @@ impl AclFile {
 pub(crate) fn load(engine: &mut Engine, services: &mut Services, session: &mut Session) -> CommandResult {
     refuse_second(services)?;
     let reading = Reading::begin(&mut services.effects, Lane::Meta, &engine.config.aclfile);
-    begin(services, session, Stage::Reading(reading));
+    begin(services, session, FileWork::Reading(reading));
     Ok(())
 }
 
@@ -49,7 +41,7 @@ pub(crate) fn save(engine: &mut Engine, services: &mut Services, session: &mut S
     refuse_second(services)?;
     let (path, text) = (engine.config.aclfile.clone(), Bytes::from(engine.acl.file_text()));
     let replacement = Replacement::begin(&mut services.effects, Lane::Meta, path, text);
-    begin(services, session, Stage::Replacing(replacement));
+    begin(services, session, FileWork::Replacing(replacement));
     Ok(())
 }
 
@@ -60,22 +52,22 @@ fn refuse_second(services: &Services) -> CommandResult {
     }
 }
 
-fn begin(services: &mut Services, session: &mut Session, stage: Stage) {
+fn begin(services: &mut Services, session: &mut Session, work: FileWork) {
     session.blocked = Some(Blocked::Disk);
-    services.acl_file = Some(AclFile { client: Some(session.id), stage });
+    services.acl_file = Some(AclFile { client: Some(session.id), work });
 }
 
 /// A disk operation is done: goes on, answers the session, or lets the node start.
 pub(crate) fn advance(engine: &mut Engine, services: &mut Services, done: DiskDone) {
     let Some(mut file) = services.acl_file.take() else { return };
     let path = engine.config.aclfile.clone();
-    let result = match &mut file.stage {
-        Stage::Reading(reading) => match reading.advance(&mut services.effects, done) {
+    let result = match &mut file.work {
+        FileWork::Reading(reading) => match reading.advance(&mut services.effects, done) {
             None => return services.acl_file = Some(file),
             Some(Ok(text)) => engine.load_users(&path, &text),
             Some(Err(error)) => Err(format!("Error loading ACLs, opening file '{path}': {}", error.message)),
         },
-        Stage::Replacing(replacement) => match replacement.advance(&mut services.effects, done) {
+        FileWork::Replacing(replacement) => match replacement.advance(&mut services.effects, done) {
             None => return services.acl_file = Some(file),
             Some(Ok(())) => Ok(Vec::new()),
             Some(Err(error)) => {

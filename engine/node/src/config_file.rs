@@ -9,17 +9,12 @@ use squall_commands::{ClientId, CommandError, CommandResult, Engine, Session};
 
 use crate::effect::{DiskDone, DiskError, Effects, Lane};
 use crate::services::Services;
-use crate::whole_file::{Reading, Replacement};
+use crate::whole_file::{FileWork, Reading, Replacement};
 
 pub(crate) struct ConfigRewrite {
     client: ClientId,
     path: String,
-    stage: Stage,
-}
-
-enum Stage {
-    Reading(Reading),
-    Replacing(Replacement),
+    work: FileWork,
 }
 
 /// Starts a rewrite; the session is answered when the new file is durable.
@@ -32,8 +27,8 @@ pub(crate) fn begin(engine: &mut Engine, services: &mut Services, session: &mut 
         return Err(CommandError::line("ERR The server is running without a config file"));
     }
     session.blocked = Some(Blocked::Disk);
-    let stage = Stage::Reading(Reading::begin(&mut services.effects, Lane::Meta, &path));
-    services.config_rewrite = Some(ConfigRewrite { client: session.id, path, stage });
+    let work = FileWork::Reading(Reading::begin(&mut services.effects, Lane::Meta, &path));
+    services.config_rewrite = Some(ConfigRewrite { client: session.id, path, work });
     Ok(())
 }
 
@@ -53,10 +48,7 @@ pub(crate) fn advance(engine: &mut Engine, services: &mut Services, done: DiskDo
 
 impl ConfigRewrite {
     pub fn owns(&self, ticket: u64) -> bool {
-        match &self.stage {
-            Stage::Reading(reading) => reading.owns(ticket),
-            Stage::Replacing(replacement) => replacement.owns(ticket),
-        }
+        self.work.owns(ticket)
     }
 
     fn step(
@@ -65,16 +57,16 @@ impl ConfigRewrite {
         effects: &mut Effects,
         done: DiskDone,
     ) -> Option<Result<(), DiskError>> {
-        let old_text = match &mut self.stage {
-            Stage::Replacing(replacement) => return replacement.advance(effects, done),
-            Stage::Reading(reading) => match reading.advance(effects, done)? {
+        let old_text = match &mut self.work {
+            FileWork::Replacing(replacement) => return replacement.advance(effects, done),
+            FileWork::Reading(reading) => match reading.advance(effects, done)? {
                 Ok(text) => text,
                 Err(error) if error.kind == ErrorKind::NotFound => BytesMut::new(),
                 Err(error) => return Some(Err(error)),
             },
         };
         let text = Bytes::from(rewrite(&old_text, &engine.config));
-        self.stage = Stage::Replacing(Replacement::begin(effects, Lane::Meta, self.path.clone(), text));
+        self.work = FileWork::Replacing(Replacement::begin(effects, Lane::Meta, self.path.clone(), text));
         None
     }
 }

@@ -6,6 +6,21 @@ use bytes::{Bytes, BytesMut};
 
 use crate::effect::{DiskDone, DiskError, DiskOp, DiskResult, Effects, FileId, Lane, OpenFor};
 
+/// What is done with a small file that is read as well as replaced.
+pub(crate) enum FileWork {
+    Reading(Reading),
+    Replacing(Replacement),
+}
+
+impl FileWork {
+    pub fn owns(&self, ticket: u64) -> bool {
+        match self {
+            FileWork::Reading(reading) => reading.owns(ticket),
+            FileWork::Replacing(replacement) => replacement.owns(ticket),
+        }
+    }
+}
+
 /// Read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 

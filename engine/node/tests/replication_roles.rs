@@ -21,10 +21,7 @@ fn after_a_promotion_everybody_goes_on_from_where_they_were() {
     mesh.run(seconds(1));
     assert_in_step(&mut mesh, &[A, B, C]);
 
-    mesh.servers[A].deaf = true;
-    for number in mesh.wires_of(A) {
-        mesh.cut(number);
-    }
+    mesh.take_away(A);
     assert_eq!(mesh.text(B, &["REPLICAOF", "NO", "ONE"]), "OK");
     assert_eq!(mesh.info(B, "master_replid2"), mesh.info(A, "master_replid"));
     mesh.call(B, &["SELECT", "9"]);
@@ -70,10 +67,7 @@ fn half_a_command_never_reaches_a_replicas_replica() {
     assert_in_step(&mut mesh, &[B, C]);
     assert_eq!(mesh.text(B, &["STRLEN", "k"]), "100000");
     assert_eq!(mesh.call(B, &["GET", "n"]), Value::Null, "half a transaction is none");
-    mesh.servers[A].deaf = true;
-    for number in mesh.wires_of(A) {
-        mesh.cut(number);
-    }
+    mesh.take_away(A);
     assert_eq!(mesh.text(B, &["REPLICAOF", "NO", "ONE"]), "OK");
     mesh.call(B, &["SET", "after", "1"]);
     mesh.run(seconds(3));
@@ -222,10 +216,7 @@ fn a_dataset_without_its_expired_keys_is_another_one() {
     mesh.call(A, &["BGSAVE"]);
     mesh.run(Nanos::from_millis(100));
     // The primary is away while the key expires, and nobody deletes it.
-    mesh.servers[A].deaf = true;
-    for number in mesh.wires_of(A) {
-        mesh.cut(number);
-    }
+    mesh.take_away(A);
     mesh.call(A, &["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
     mesh.run(seconds(2));
     mesh.restart(A, &[]);

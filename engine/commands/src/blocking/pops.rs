@@ -6,10 +6,10 @@ use squall_resp::{Args, OwnedArgs};
 use squall_store::{End, Kind, List};
 
 use super::Wish;
-use crate::collections::reply_item;
+use crate::collections::{parse_multiple_pop, reply_item};
 use crate::config::EventClass;
-use crate::lists::{end_named, multiple_pop, pop_event};
-use crate::sorted_sets::pop::{Extreme, parse_zmpop, reply_popped_from};
+use crate::lists::{end_named, pop_event, pop_name};
+use crate::sorted_sets::pop::Extreme;
 use crate::{CommandResult, Context};
 
 pub(super) fn blpop(context: &mut Context<'_>) -> CommandResult {
@@ -44,22 +44,10 @@ fn pop_first(context: &mut Context<'_>, end: End) -> CommandResult {
 /// BLMPOP timeout numkeys key [key ...] LEFT | RIGHT [COUNT count]
 pub(super) fn blmpop(context: &mut Context<'_>) -> CommandResult {
     let deadline = context.deadline_from_seconds(context.arg(1))?;
-    let (keys, end, count) = multiple_pop(context, 2)?;
-    for index in keys.clone() {
-        let key = context.arg(index);
-        let before = |reply: &mut squall_resp::Reply<'_>| {
-            reply.array(2);
-            reply.bulk(key);
-        };
-        if let Some(popped) = context.pop_elements(key, end, count, before)? {
-            let mut digits = itoa::Buffer::new();
-            let words: [&[u8]; 3] = [pop_name(end), key, digits.format(popped).as_bytes()];
-            context.engine.propagation.replace(&words);
-            return Ok(());
-        }
+    let (keys, end, count) = parse_multiple_pop(context.args, 2, end_named)?;
+    if !context.pop_from_first(keys, end, count)? {
+        wait(context, keys.iter(), Kind::List, deadline);
     }
-    let args = context.args;
-    wait(context, keys.map(|index| args.at(index)), Kind::List, deadline);
     Ok(())
 }
 
@@ -113,8 +101,7 @@ fn pop_first_member(context: &mut Context<'_>, extreme: Extreme) -> CommandResul
             context.reply.bulk(key);
             context.reply.bulk(member);
             context.reply.double(*score);
-            let name: &[u8] = if extreme == Extreme::Least { b"ZPOPMIN" } else { b"ZPOPMAX" };
-            context.engine.propagation.replace(&[name, key]);
+            context.engine.propagation.replace(&[extreme.pop_name(), key]);
             return Ok(());
         }
     }
@@ -125,15 +112,10 @@ fn pop_first_member(context: &mut Context<'_>, extreme: Extreme) -> CommandResul
 /// BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]
 pub(super) fn bzmpop(context: &mut Context<'_>) -> CommandResult {
     let deadline = context.deadline_from_seconds(context.arg(1))?;
-    let (keys, extreme, count) = parse_zmpop(context.args, 2)?;
-    for key in keys {
-        if let Some(popped) = context.engine.pop_members(context.session.db, key, extreme, count)? {
-            context.engine.propagate_pop(key, extreme, popped.len());
-            reply_popped_from(context, key, &popped);
-            return Ok(());
-        }
+    let (keys, extreme, count) = parse_multiple_pop(context.args, 2, Extreme::parse)?;
+    if !context.pop_members_from_first(keys, extreme, count)? {
+        wait(context, keys.iter(), Kind::ZSet, deadline);
     }
-    wait(context, keys.iter(), Kind::ZSet, deadline);
     Ok(())
 }
 
@@ -154,8 +136,4 @@ fn wait<'k>(
     if !context.wait_for(keys, Wish { kind, needs_key: false, deadline }, request) {
         context.reply.null_array();
     }
-}
-
-fn pop_name(end: End) -> &'static [u8] {
-    if end == End::Head { b"LPOP" } else { b"RPOP" }
 }

@@ -5,6 +5,7 @@ use squall_store::rdb;
 
 use super::Library;
 use crate::engine::Engine;
+use crate::generic::databases::is_flush_mode;
 use crate::{CommandError, CommandResult, Context};
 
 /// Loads a library and makes it known under its name, which is given back.
@@ -59,10 +60,7 @@ pub(super) fn delete(context: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn flush(context: &mut Context<'_>) -> CommandResult {
-    let mode = context.args.get(2);
-    let known =
-        mode.is_none_or(|mode| mode.eq_ignore_ascii_case(b"sync") || mode.eq_ignore_ascii_case(b"async"));
-    if !known || context.args.len() > 3 {
+    if !is_flush_mode(context.args.skip(2)) {
         return Err(CommandError::line("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     }
     context.engine.scripts.libraries.clear();

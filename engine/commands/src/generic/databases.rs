@@ -1,5 +1,6 @@
 //! Whole databases: SELECT, SWAPDB, FLUSHDB, FLUSHALL.
 
+use squall_resp::Args;
 use squall_store::parse_i64;
 
 use crate::{CommandError, CommandResult, Context};
@@ -68,12 +69,16 @@ fn flush(context: &mut Context<'_>, databases: std::ops::Range<usize>) {
 
 /// `ASYNC` and `SYNC` are accepted and change nothing: freeing is always spread over later turns.
 fn check_flush_options(context: &Context<'_>) -> CommandResult {
-    let known = |word: &[u8]| word.eq_ignore_ascii_case(b"ASYNC") || word.eq_ignore_ascii_case(b"SYNC");
-    match (context.args.get(1), context.args.len()) {
-        (None, _) => Ok(()),
-        (Some(word), 2) if known(word) => Ok(()),
-        _ => Err(CommandError::Syntax),
+    match is_flush_mode(context.args.skip(1)) {
+        true => Ok(()),
+        false => Err(CommandError::Syntax),
     }
+}
+
+/// Whether this is all that may be said of how to flush: nothing, `ASYNC` or `SYNC`.
+pub(crate) fn is_flush_mode(words: Args<'_>) -> bool {
+    let known = |word: &[u8]| word.eq_ignore_ascii_case(b"ASYNC") || word.eq_ignore_ascii_case(b"SYNC");
+    words.len() <= 1 && words.iter().all(known)
 }
 
 /// The number of a database as a client writes it, which need not exist.

@@ -1,6 +1,6 @@
 //! The generic family: keys and databases, whatever they hold. The rows are in `rows.rs`.
 
-mod databases;
+pub(crate) mod databases;
 mod dump;
 mod expire;
 mod keys;

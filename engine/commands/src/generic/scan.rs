@@ -1,22 +1,33 @@
-//! SCAN: walking over the keys of a database, a part at each call.
+//! SCAN: walking over the keys of a database, a part at each call; and what HSCAN, SSCAN and ZSCAN have in common with it.
 
-use squall_resp::Args;
+use squall_resp::{Args, Reply};
 use squall_store::{Cursor, glob_match, parse_i64};
 
 use crate::{CommandError, CommandResult, Context};
 
 const COUNT_DEFAULT: usize = 10;
 
-/// Which keys SCAN returns, and how many it looks at.
+/// What is walked over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ScanOf {
+    /// `TYPE` chooses among them.
+    Keys,
+    Members,
+    /// `NOVALUES` leaves out what they hold.
+    Fields,
+}
+
+/// What a scan returns, and how much it looks at.
 pub(crate) struct ScanOptions<'a> {
     pub count: usize,
     pub pattern: Option<&'a [u8]>,
     pub type_name: Option<&'a [u8]>,
+    pub without_values: bool,
 }
 
 pub(super) fn scan(context: &mut Context<'_>) -> CommandResult {
     let cursor = parse_cursor(context.arg(1))?;
-    let options = ScanOptions::parse(context.args.skip(2), true)?;
+    let options = ScanOptions::parse(context.args.skip(2), ScanOf::Keys)?;
     let (db, now) = (context.session.db, context.engine.now.unix_ms());
     let (mut found, mut expired) = (Vec::new(), Vec::new());
     let next = context.engine.keyspace.db(db).scan(Cursor(cursor), options.count, |entry| {
@@ -36,11 +47,16 @@ pub(super) fn scan(context: &mut Context<'_>) -> CommandResult {
     if context.engine.deletes_expired() {
         expired.iter().for_each(|key| context.engine.expire(db, key));
     }
-    context.reply.array(2);
-    context.reply.bulk(itoa::Buffer::new().format(next.0).as_bytes());
-    context.reply.array(found.len());
-    found.iter().for_each(|key| context.reply.bulk(key));
+    reply_page(&mut context.reply, next.0, &found);
     Ok(())
+}
+
+/// The reply of every scan: where to continue, and what was found.
+pub(crate) fn reply_page(reply: &mut Reply<'_>, next: u64, found: &[Vec<u8>]) {
+    reply.array(2);
+    reply.bulk(itoa::Buffer::new().format(next).as_bytes());
+    reply.array(found.len());
+    found.iter().for_each(|text| reply.bulk(text));
 }
 
 /// A cursor as C's `strtoul` reads it, without leading blanks.
@@ -63,19 +79,24 @@ pub(crate) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
 }
 
 impl<'a> ScanOptions<'a> {
-    /// Reads `COUNT`, `MATCH` and, where `typed`, `TYPE`.
-    pub(crate) fn parse(args: Args<'a>, typed: bool) -> Result<ScanOptions<'a>, CommandError> {
-        let mut options = ScanOptions { count: COUNT_DEFAULT, pattern: None, type_name: None };
+    /// Reads `COUNT`, `MATCH` and what this kind of scan has beside them.
+    pub(crate) fn parse(args: Args<'a>, of: ScanOf) -> Result<ScanOptions<'a>, CommandError> {
+        let mut options =
+            ScanOptions { count: COUNT_DEFAULT, pattern: None, type_name: None, without_values: false };
         let mut words = args.iter();
-        while let (Some(word), value) = (words.next(), words.next()) {
-            let value = value.ok_or(CommandError::Syntax)?;
+        while let Some(word) = words.next() {
+            if of == ScanOf::Fields && word.eq_ignore_ascii_case(b"NOVALUES") {
+                options.without_values = true;
+                continue;
+            }
+            let value = words.next().ok_or(CommandError::Syntax)?;
             if word.eq_ignore_ascii_case(b"COUNT") {
                 let count = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
                 options.count =
                     usize::try_from(count).ok().filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
             } else if word.eq_ignore_ascii_case(b"MATCH") {
                 options.pattern = Some(value);
-            } else if word.eq_ignore_ascii_case(b"TYPE") && typed {
+            } else if word.eq_ignore_ascii_case(b"TYPE") && of == ScanOf::Keys {
                 options.type_name = Some(value);
             } else {
                 return Err(CommandError::Syntax);

@@ -1,5 +1,7 @@
 //! Fields by their names: HSET, HMSET, HSETNX, HGET, HMGET, HEXISTS, HSTRLEN, HDEL.
 
+use squall_resp::Args;
+
 use super::reply_item;
 use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context};
@@ -50,10 +52,14 @@ pub(super) fn hget(context: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn hmget(context: &mut Context<'_>) -> CommandResult {
-    let fields = context.args.skip(2);
-    let hash = context.engine.read_hash(context.session.db, context.args.at(1))?;
+    reply_values(context, context.args.at(1), context.args.skip(2))
+}
+
+/// Replies with the values of these fields, null where there is none.
+pub(super) fn reply_values(context: &mut Context<'_>, key: &[u8], fields: Args<'_>) -> CommandResult {
+    let hash = context.engine.read_hash(context.session.db, key)?;
     context.reply.array(fields.len());
-    for field in fields.iter() {
+    for field in fields {
         match hash.and_then(|hash| hash.get(field)) {
             Some(value) => reply_item(&mut context.reply, value),
             None => context.reply.null(),

@@ -5,6 +5,7 @@ use squall_resp::Args;
 use squall_store::{Hash, parse_i64};
 
 use super::expiry::field_deadline;
+use super::field::reply_values;
 use super::listed_fields;
 use crate::config::EventClass;
 use crate::expiration::Deadline;
@@ -133,19 +134,6 @@ pub(super) fn hgetdel(context: &mut Context<'_>) -> CommandResult {
     })?;
     if !removed.is_empty() {
         context.propagate_removal(key, &removed);
-    }
-    Ok(())
-}
-
-/// Replies with the values of these fields, null where there is none.
-fn reply_values(context: &mut Context<'_>, key: &[u8], fields: Args<'_>) -> CommandResult {
-    let hash = context.engine.read_hash(context.session.db, key)?;
-    context.reply.array(fields.len());
-    for field in fields.iter() {
-        match hash.and_then(|hash| hash.get(field)) {
-            Some(value) => super::reply_item(&mut context.reply, value),
-            None => context.reply.null(),
-        }
     }
     Ok(())
 }

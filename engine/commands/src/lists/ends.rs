@@ -1,8 +1,10 @@
 //! Both ends of a list: LPUSH, RPUSH, LPUSHX, RPUSHX, LPOP, RPOP, LMPOP, LLEN.
 
-use squall_store::{End, List, parse_i64};
+use squall_resp::{Args, Reply};
+use squall_store::{End, List};
 
-use super::{end_named, pop_event, positive, push_event, reply_item};
+use super::{end_named, pop_event, pop_name, positive, push_event, reply_item};
+use crate::collections::parse_multiple_pop;
 use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context};
 
@@ -76,47 +78,35 @@ fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> CommandResult {
 }
 
 pub(super) fn lmpop(context: &mut Context<'_>) -> CommandResult {
-    let (keys, end, count) = multiple_pop(context, 1)?;
-    for index in keys {
-        let key = context.arg(index);
-        let before = |reply: &mut squall_resp::Reply<'_>| {
-            reply.array(2);
-            reply.bulk(key);
-        };
-        if let Some(popped) = context.pop_elements(key, end, count, before)? {
-            let verb: &[u8] = if end == End::Head { b"LPOP" } else { b"RPOP" };
-            context.engine.propagation.replace(&[verb, key, itoa::Buffer::new().format(popped).as_bytes()]);
-            return Ok(());
-        }
+    let (keys, end, count) = parse_multiple_pop(context.args, 1, end_named)?;
+    if !context.pop_from_first(keys, end, count)? {
+        context.reply.null_array();
     }
-    context.reply.null_array();
     Ok(())
 }
 
-/// Reads `numkeys key [key ...] LEFT|RIGHT [COUNT count]` from word `at` on: which words are keys, where to pop, how
-/// many.
-pub(crate) fn multiple_pop(
-    context: &Context<'_>,
-    at: usize,
-) -> Result<(std::ops::Range<usize>, End, usize), CommandError> {
-    let number = |text: &[u8], refusal: &'static str| {
-        let number = parse_i64(text).filter(|&number| number > 0).ok_or(CommandError::line(refusal))?;
-        Ok::<_, CommandError>(number as usize)
-    };
-    let keys = number(context.arg(at), "ERR numkeys should be greater than 0")?;
-    let side = (at + 1).saturating_add(keys);
-    let end = end_named(context.args.get(side).ok_or(CommandError::Syntax)?)?;
-    let mut count = None;
-    let mut words = context.args.skip(side + 1).iter();
-    while let Some(word) = words.next() {
-        match words.next() {
-            Some(text) if word.eq_ignore_ascii_case(b"COUNT") && count.is_none() => {
-                count = Some(number(text, "ERR count should be greater than 0")?);
+impl Context<'_> {
+    /// LMPOP of the first of `keys` that is there; false, and nothing replied, where none is. Replicas are told how many
+    /// elements to pop from which key.
+    pub(crate) fn pop_from_first(
+        &mut self,
+        keys: Args<'_>,
+        end: End,
+        count: usize,
+    ) -> Result<bool, CommandError> {
+        for key in keys {
+            let before = |reply: &mut Reply<'_>| {
+                reply.array(2);
+                reply.bulk(key);
+            };
+            if let Some(popped) = self.pop_elements(key, end, count, before)? {
+                let mut digits = itoa::Buffer::new();
+                self.engine.propagation.replace(&[pop_name(end), key, digits.format(popped).as_bytes()]);
+                return Ok(true);
             }
-            _ => return Err(CommandError::Syntax),
         }
+        Ok(false)
     }
-    Ok((at + 1..side, end, count.unwrap_or(1)))
 }
 
 pub(super) fn llen(context: &mut Context<'_>) -> CommandResult {

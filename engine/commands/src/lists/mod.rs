@@ -1,7 +1,7 @@
 //! The list family. The rows are in `rows.rs`; here is what its files share.
 //!
 //! `ends.rs` pushes and pops, `range.rs` reads and cuts, `position.rs` works by index or value, `transfer.rs` moves
-//! elements between lists. The variants that wait for elements are in `blocking_commands`.
+//! elements between lists. The variants that wait for elements are in `blocking/pops.rs`.
 
 mod ends;
 mod position;
@@ -9,7 +9,6 @@ mod range;
 mod rows;
 mod transfer;
 
-pub(crate) use ends::multiple_pop;
 pub use rows::ROWS;
 
 use squall_resp::Reply;
@@ -34,6 +33,11 @@ pub(crate) fn push_event(end: End) -> &'static str {
 
 pub(crate) fn pop_event(end: End) -> &'static str {
     if end == End::Head { "lpop" } else { "rpop" }
+}
+
+/// The command that takes one element, or so many.
+pub(crate) fn pop_name(end: End) -> &'static [u8] {
+    if end == End::Head { b"LPOP" } else { b"RPOP" }
 }
 
 impl Context<'_> {

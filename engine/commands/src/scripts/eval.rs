@@ -5,6 +5,7 @@ use squall_resp::{Args, Protocol};
 use super::vm::Purpose;
 use super::{Digest, EVALUATED_MAX, Running, Script, Scripts, Spec, flags, keys_len};
 use crate::engine::Engine;
+use crate::generic::databases::is_flush_mode;
 use crate::{CommandError, CommandResult, Context};
 
 const NO_SCRIPT: CommandError =
@@ -116,10 +117,7 @@ pub(super) fn show(context: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn flush(context: &mut Context<'_>) -> CommandResult {
-    let mode = context.args.get(2);
-    let known =
-        mode.is_none_or(|mode| mode.eq_ignore_ascii_case(b"sync") || mode.eq_ignore_ascii_case(b"async"));
-    if !known || context.args.len() > 3 {
+    if !is_flush_mode(context.args.skip(2)) {
         return Err(CommandError::line("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
     }
     context.engine.scripts.forget_all();

@@ -4,7 +4,7 @@ use squall_store::packed::Item;
 use squall_store::{Set, glob_match};
 
 use crate::config::EventClass;
-use crate::generic::scan::{ScanOptions, parse_cursor};
+use crate::generic::scan::{ScanOf, ScanOptions, parse_cursor, reply_page};
 use crate::lists::reply_item;
 use crate::{CommandResult, Context};
 
@@ -95,12 +95,10 @@ pub(super) fn sscan(context: &mut Context<'_>) -> CommandResult {
     let cursor = parse_cursor(context.arg(2))?;
     let set = context.engine.read::<Set>(context.session.db, context.args.at(1))?;
     let Some(set) = set else {
-        context.reply.array(2);
-        context.reply.bulk(b"0");
-        context.reply.array(0);
+        reply_page(&mut context.reply, 0, &[]);
         return Ok(());
     };
-    let options = ScanOptions::parse(context.args.skip(3), false)?;
+    let options = ScanOptions::parse(context.args.skip(3), ScanOf::Members)?;
     let mut found: Vec<Vec<u8>> = Vec::new();
     let next = set.scan(cursor, options.count, |member: Item<'_>| {
         let mut digits = itoa::Buffer::new();
@@ -109,9 +107,6 @@ pub(super) fn sscan(context: &mut Context<'_>) -> CommandResult {
             found.push(text.to_vec());
         }
     });
-    context.reply.array(2);
-    context.reply.bulk(itoa::Buffer::new().format(next).as_bytes());
-    context.reply.array(found.len());
-    found.iter().for_each(|member| context.reply.bulk(member));
+    reply_page(&mut context.reply, next, &found);
     Ok(())
 }

@@ -6,6 +6,7 @@ use squall_store::packed::Item;
 use squall_store::{ZSet, parse_i64};
 
 use super::reply_members;
+use crate::collections::parse_multiple_pop;
 use crate::config::EventClass;
 use crate::{CommandError, CommandResult, Context, Engine};
 
@@ -36,6 +37,14 @@ impl Extreme {
             Extreme::Greatest => "zpopmax",
         }
     }
+
+    /// The same, as replicas are told.
+    pub(crate) fn pop_name(self) -> &'static [u8] {
+        match self {
+            Extreme::Least => b"ZPOPMIN",
+            Extreme::Greatest => b"ZPOPMAX",
+        }
+    }
 }
 
 impl Engine {
@@ -63,12 +72,6 @@ impl Engine {
         self.wrote(db, key, taken as u64, EventClass::ZSet, extreme.command());
         Ok(popped)
     }
-
-    /// Replicas are told how many members to pop from which key.
-    pub(crate) fn propagate_pop(&mut self, key: &[u8], extreme: Extreme, count: usize) {
-        let name: &[u8] = if extreme == Extreme::Least { b"ZPOPMIN" } else { b"ZPOPMAX" };
-        self.propagation.replace(&[name, key, itoa::Buffer::new().format(count).as_bytes()]);
-    }
 }
 
 pub(super) fn zpopmin(context: &mut Context<'_>) -> CommandResult {
@@ -81,45 +84,37 @@ pub(super) fn zpopmax(context: &mut Context<'_>) -> CommandResult {
 
 /// ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]
 pub(super) fn zmpop(context: &mut Context<'_>) -> CommandResult {
-    let (keys, extreme, count) = parse_zmpop(context.args, 1)?;
-    for key in keys {
-        if let Some(popped) = context.engine.pop_members(context.session.db, key, extreme, count)? {
-            context.engine.propagate_pop(key, extreme, popped.len());
-            reply_popped_from(context, key, &popped);
-            return Ok(());
-        }
+    let (keys, extreme, count) = parse_multiple_pop(context.args, 1, Extreme::parse)?;
+    if !context.pop_members_from_first(keys, extreme, count)? {
+        context.reply.null_array();
     }
-    context.reply.null_array();
     Ok(())
 }
 
-/// Reads what ZMPOP and BZMPOP say from the word with the number of keys on: keys, which end, how many.
-pub(crate) fn parse_zmpop<'a>(
-    args: Args<'a>,
-    first: usize,
-) -> Result<(Args<'a>, Extreme, usize), CommandError> {
-    let positive = |text: &[u8]| {
-        parse_i64(text).and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0)
-    };
-    let keys = positive(args.at(first)).ok_or(CommandError::line("ERR numkeys should be greater than 0"))?;
-    let at = keys.saturating_add(first + 1);
-    let extreme = Extreme::parse(args.get(at).ok_or(CommandError::Syntax)?)?;
-    let count = match (args.get(at + 1), args.get(at + 2)) {
-        (None, _) => 1,
-        (Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
-            let count = positive(count).ok_or(CommandError::line("ERR count should be greater than 0"))?;
-            if args.len() > at + 3 {
-                return Err(CommandError::Syntax);
+impl Context<'_> {
+    /// ZMPOP of the first of `keys` that is there; false, and nothing replied, where none is. Replicas are told how many
+    /// members to pop from which key.
+    pub(crate) fn pop_members_from_first(
+        &mut self,
+        keys: Args<'_>,
+        extreme: Extreme,
+        count: usize,
+    ) -> Result<bool, CommandError> {
+        for key in keys {
+            if let Some(popped) = self.engine.pop_members(self.session.db, key, extreme, count)? {
+                let mut digits = itoa::Buffer::new();
+                let words = [extreme.pop_name(), key, digits.format(popped.len()).as_bytes()];
+                self.engine.propagation.replace(&words);
+                reply_popped_from(self, key, &popped);
+                return Ok(true);
             }
-            count
         }
-        _ => return Err(CommandError::Syntax),
-    };
-    Ok((args.skip(first + 1).first(keys), extreme, count))
+        Ok(false)
+    }
 }
 
 /// The reply of ZMPOP: the key, and a pair for each member.
-pub(crate) fn reply_popped_from(context: &mut Context<'_>, key: &[u8], popped: &Popped) {
+fn reply_popped_from(context: &mut Context<'_>, key: &[u8], popped: &Popped) {
     context.reply.array(2);
     context.reply.bulk(key);
     context.reply.array(popped.len());

@@ -3,7 +3,7 @@
 use squall_resp::DoubleText;
 use squall_store::{ZSet, glob_match};
 
-use crate::generic::scan::{ScanOptions, parse_cursor};
+use crate::generic::scan::{ScanOf, ScanOptions, parse_cursor, reply_page};
 use crate::{CommandResult, Context};
 
 pub(super) fn zscan(context: &mut Context<'_>) -> CommandResult {
@@ -13,21 +13,16 @@ pub(super) fn zscan(context: &mut Context<'_>) -> CommandResult {
     let mut found = Vec::new();
     let mut next = 0;
     if let Some(zset) = zset {
-        let options = ScanOptions::parse(context.args.skip(3), false)?;
+        let options = ScanOptions::parse(context.args.skip(3), ScanOf::Members)?;
         let mut digits = itoa::Buffer::new();
         next = zset.scan(cursor, options.count, |member, score| {
             let text = member.as_bytes(&mut digits);
             if options.pattern.is_none_or(|pattern| glob_match(pattern, text)) {
-                found.push((text.to_vec(), score));
+                found.push(text.to_vec());
+                found.push(DoubleText::of(score).as_bytes().to_vec());
             }
         });
     }
-    context.reply.array(2);
-    context.reply.bulk(itoa::Buffer::new().format(next).as_bytes());
-    context.reply.array(2 * found.len());
-    for (member, score) in &found {
-        context.reply.bulk(member);
-        context.reply.bulk(DoubleText::of(*score).as_bytes());
-    }
+    reply_page(&mut context.reply, next, &found);
     Ok(())
 }

@@ -79,15 +79,9 @@ pub(super) fn xread(context: &mut Context<'_>) -> CommandResult {
         context.reply.set_length(mark, streams);
         return Ok(());
     }
-    let wish = |deadline| Wish { kind: Kind::Stream, needs_key: false, deadline };
     // The last entries of now are those of when the waiting began, whenever it ends.
     let request = with_ids(context.args, question.ids_at, &positions);
-    let waits = question
-        .block
-        .is_some_and(|deadline| context.wait_for(question.keys.iter(), wish(deadline), request));
-    if !waits {
-        context.reply.null_array();
-    }
+    wait(context, &question, request);
     Ok(())
 }
 
@@ -123,15 +117,19 @@ pub(super) fn xreadgroup(context: &mut Context<'_>) -> CommandResult {
         context.reply.set_length(mark, streams);
         return Ok(());
     }
-    let wish = |deadline| Wish { kind: Kind::Stream, needs_key: true, deadline };
-    let request = OwnedArgs::from_args(context.args);
-    let waits = question
-        .block
-        .is_some_and(|deadline| context.wait_for(question.keys.iter(), wish(deadline), request));
+    wait(context, &question, OwnedArgs::from_args(context.args));
+    Ok(())
+}
+
+/// Nothing was there: waits for it where that is wanted and may be. A group is gone with its key.
+fn wait(context: &mut Context<'_>, question: &Question<'_>, request: OwnedArgs) {
+    let needs_key = question.group.is_some();
+    let waits = question.block.is_some_and(|deadline| {
+        context.wait_for(question.keys.iter(), Wish { kind: Kind::Stream, needs_key, deadline }, request)
+    });
     if !waits {
         context.reply.null_array();
     }
-    Ok(())
 }
 
 /// The reply: for each stream that has something, its key and its entries.

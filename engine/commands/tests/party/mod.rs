@@ -32,6 +32,16 @@ impl Party {
         Party { world, ids, connections, observer, steps: Vec::new() }
     }
 
+    /// Runs a conversation, `client: request` a line, where a redis-server is there to be compared with.
+    pub fn converse(clients: usize, script: &str) {
+        let Some(mut oracle) = Oracle::start(&[]) else { return };
+        let mut party = Party::of(clients, &mut oracle);
+        for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (client, request) = line.split_once(": ").expect("client: request");
+            party.step(client.parse().expect("a client's number"), request);
+        }
+    }
+
     /// One client sends a request, to both servers.
     pub fn step(&mut self, client: usize, line: &str) {
         self.steps.push(format!("{client}: {line}"));

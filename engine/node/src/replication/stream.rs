@@ -9,7 +9,7 @@
 
 use bytes::BytesMut;
 use squall_commands::table::Found;
-use squall_commands::{Dispatched, Engine, Session};
+use squall_commands::{Engine, Session};
 use squall_resp::{Args, Limits, Output, Parsed, RequestParser};
 
 use super::Replication;
@@ -197,12 +197,7 @@ impl Applier {
         rest: &[u8],
     ) -> Result<(), String> {
         let args = self.parser.args(rest);
-        let errors_before = engine.stats.total_errors;
-        let dispatched = engine.dispatch(&mut self.session, &mut self.unwanted, args, services);
-        assert_eq!(dispatched, Dispatched::Done, "nobody holds back a primary's command");
-        self.unwanted.clear();
-        self.session.blocked = None;
-        if engine.stats.total_errors == errors_before {
+        if engine.replay(&mut self.session, &mut self.unwanted, args, services) {
             return Ok(());
         }
         engine.stats.unexpected_errors += 1;

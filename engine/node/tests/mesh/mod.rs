@@ -224,6 +224,14 @@ impl Mesh {
         self.wires.iter().filter(|(_, wire)| touches(wire)).map(|(number, _)| *number).collect()
     }
 
+    /// Its wires are cut, and it takes no others.
+    pub fn take_away(&mut self, at: usize) {
+        self.servers[at].deaf = true;
+        for number in self.wires_of(at) {
+            self.cut(number);
+        }
+    }
+
     pub fn cut(&mut self, number: usize) {
         if let Some(wire) = self.wires.remove(&number) {
             self.servers[wire.primary].node.client_closed(wire.client, self.now);

@@ -4,7 +4,7 @@
 use bytes::{Buf, BytesMut};
 use squall_commands::stats::Stats;
 use squall_commands::table::Found;
-use squall_commands::{Dispatched, Engine, Session};
+use squall_commands::{Engine, Session};
 use squall_replication::{Position, ReplId, ReplOffset};
 use squall_resp::{Args, Output};
 use squall_store::rdb::{Aux, ReplicationAux};
@@ -185,15 +185,11 @@ impl Replay {
         rest: &[u8],
     ) -> Result<(), String> {
         let args = self.scanner.args(rest);
-        let errors_before = engine.stats.total_errors;
-        let dispatched = engine.dispatch(&mut self.session, &mut self.unwanted, args, services);
-        assert_eq!(dispatched, Dispatched::Done, "nobody holds back the log");
-        self.unwanted.clear();
-        self.session.blocked = None;
+        let succeeds = engine.replay(&mut self.session, &mut self.unwanted, args, services);
         if self.session.close_after_reply {
             return Err("a transaction is too long (client-query-buffer-limit)".to_owned());
         }
-        match engine.stats.total_errors == errors_before {
+        match succeeds {
             true => Ok(()),
             false => explain(engine, args),
         }
