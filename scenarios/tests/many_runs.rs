@@ -1,5 +1,5 @@
 //! Many runs in one process, one after another and side by side: none remembers another, and memory stays flat. This
-//! is what a hunt through thousands of seeds stands on.
+//! is what a hunt through thousands of seeds stands on. A binary apart from the suite, because it measures its own process.
 
 use squall_scenarios::catalog::find;
 use squall_scenarios::{RunOptions, play};

@@ -1,0 +1,23 @@
+//! What commands answer: by examples, against a model, and against a real redis-server.
+
+mod acl;
+mod bitmaps;
+mod blocking;
+mod config;
+mod differential;
+mod eviction;
+mod families;
+mod geo;
+mod hash_fields;
+mod oracle;
+mod party;
+mod pubsub;
+mod replies;
+mod scripts;
+mod sessions;
+mod sorted_sets;
+mod strings_and_keys;
+mod table_facts;
+mod tracking;
+mod transactions;
+mod world;

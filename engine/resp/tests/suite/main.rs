@@ -1,0 +1,4 @@
+//! What the protocol promises, through its public functions.
+
+mod replies;
+mod requests;
