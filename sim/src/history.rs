@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 
 use squall_clock::{Mono, Nanos};
@@ -160,5 +161,20 @@ impl Operation {
     /// Whether the halves of a pair were seen apart.
     pub fn is_torn(&self) -> bool {
         matches!(self.outcome, Outcome::Done(Answer::Torn(..)))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Pending => f.write_str("pending"),
+            Outcome::Done(Answer::Acknowledged) => f.write_str("ok"),
+            Outcome::Done(Answer::Value(None)) => f.write_str("ok nil"),
+            Outcome::Done(Answer::Value(Some(value))) => write!(f, "ok {value}"),
+            Outcome::Done(Answer::Count(count)) => write!(f, "ok {count}"),
+            Outcome::Done(Answer::Torn(one, other)) => write!(f, "torn {one} {other}"),
+            Outcome::Refused(reason) => write!(f, "refused: {reason}"),
+            Outcome::Unknown(reason) => write!(f, "unknown: {reason}"),
+        }
     }
 }

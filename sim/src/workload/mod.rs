@@ -1,0 +1,186 @@
+//! Workloads: what the clients of a scenario do, again and again, and how they enter it into the history.
+//!
+//! Every written value is unique (it is the operation's number), so a history can tell which write a read saw.
+//! A *register* is a string key that is set and read; a *counter* is incremented; a *pair* is two counters that are
+//! incremented, and read, in one transaction. A *ledger* is a string to which each writer appends, a *list* and a
+//! *set* are grown likewise, so that at the end every acknowledged write is either there or lost. A *lock* is taken
+//! for a lease, held for half of it, and given back.
+//!
+//! What a group does is data, in this file; [`worker`] does it.
+
+mod keys;
+mod replies;
+mod values;
+mod worker;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::{Size, Span};
+
+pub use values::ledger_entries;
+pub use worker::Worker;
+
+/// What one group of clients does. Each client sits on a machine of its own.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    pub kind: Kind,
+    /// Operations a second of each client; it begins one only when the one before is over.
+    pub rate: f64,
+    /// The nodes that writes turn to, in this order: a client goes on to the next when one does not serve it.
+    pub write_to: Vec<String>,
+    /// The nodes that reads turn to; where it is empty, reads go where writes go.
+    #[serde(default)]
+    pub read_from: Vec<String>,
+    /// The share of reads among the operations.
+    #[serde(default)]
+    pub reads: f64,
+    /// How many keys there are; ledgers, lists and sets have one for each client.
+    #[serde(default = "one")]
+    pub keys: u64,
+    /// How much some keys are liked better than others: Zipf's exponent. 0 likes all alike, 1 is usual on the web.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skew: f64,
+    /// Whether operations come at their times however long those before them take (an open loop). What could not
+    /// begin in time begins as soon as its client is free, and counts from when it was due.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub open: bool,
+    /// For how long a lock is taken.
+    #[serde(default = "two_seconds", skip_serializing_if = "is_two_seconds")]
+    pub lease: Span,
+    /// How long a client waits for a connection and for an answer.
+    #[serde(default = "one_second")]
+    pub timeout: Span,
+    /// How often a write that may have happened is sent again. Sent twice, it may happen twice.
+    #[serde(default)]
+    pub retries: u32,
+    /// How long a written value is.
+    #[serde(default)]
+    pub value: Size,
+    /// A write counts as acknowledged when so many replicas have it.
+    #[serde(default)]
+    pub wait: Option<Confirmation>,
+}
+
+/// What WAIT must say after a write. A write that fewer replicas have in time may yet be lost.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    pub replicas: u64,
+    pub within: Span,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Registers,
+    Counters,
+    Pairs,
+    Ledgers,
+    Lists,
+    Sets,
+    Locks,
+}
+
+/// A table of more keys than this would be the biggest thing in the world.
+const SKEWED_KEYS_MAX: u64 = 1_000_000;
+
+fn one() -> u64 {
+    1
+}
+
+fn two_seconds() -> Span {
+    Span::from_secs(2)
+}
+
+fn is_two_seconds(span: &Span) -> bool {
+    *span == two_seconds()
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn one_second() -> Span {
+    Span::from_secs(1)
+}
+
+impl Workload {
+    /// Clients that write now and then, to begin from.
+    pub fn writing(kind: Kind, nodes: Vec<String>, timeout_ms: u64) -> Workload {
+        Workload {
+            kind,
+            rate: 20.0,
+            write_to: nodes,
+            read_from: Vec::new(),
+            reads: 0.0,
+            keys: 1,
+            skew: 0.0,
+            open: false,
+            lease: two_seconds(),
+            timeout: Span::from_millis(timeout_ms),
+            retries: 0,
+            value: Size(0),
+            wait: None,
+        }
+    }
+
+    /// Says what is impossible about it.
+    pub fn check(&self) -> Result<(), String> {
+        if !(self.rate > 0.0 && self.rate <= 1_000_000.0) {
+            return Err(format!(
+                "rate is {}; a client does between 0 and a million operations a second",
+                self.rate
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.reads) {
+            return Err(format!("reads is {}; it is a share between 0 and 1", self.reads));
+        }
+        if self.write_to.is_empty() {
+            return Err("write_to names no node".to_owned());
+        }
+        if self.wait.is_some_and(|wait| wait.within >= self.timeout) {
+            return Err("wait gives up within the timeout, or the client does not hear of it".to_owned());
+        }
+        if self.keys == 0 {
+            return Err("there must be at least one key".to_owned());
+        }
+        if !(0.0..=10.0).contains(&self.skew) || self.skew > 0.0 && self.keys > SKEWED_KEYS_MAX {
+            return Err(format!(
+                "skew is {}; it lies between 0 and 10, with up to a million keys",
+                self.skew
+            ));
+        }
+        if self.kind.grows() && self.reads > 0.0 {
+            return Err("ledgers, lists and sets are read at the end; reads must be 0".to_owned());
+        }
+        if self.lease.0.as_millis() < 2 {
+            return Err(format!("a lease of {} is over before it is granted", self.lease));
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    /// Whether each client has a key of its own, to which it adds and which is read at the end.
+    fn grows(self) -> bool {
+        matches!(self, Kind::Ledgers | Kind::Lists | Kind::Sets)
+    }
+
+    /// What its keys begin with; whoever reads what is left knows by it what a key is.
+    fn prefix(self) -> &'static str {
+        match self {
+            Kind::Registers => "register",
+            Kind::Counters => "counter",
+            Kind::Pairs => "pair",
+            Kind::Ledgers => "ledger",
+            Kind::Lists => "list",
+            Kind::Sets => "set",
+            Kind::Locks => "lock",
+        }
+    }
+}

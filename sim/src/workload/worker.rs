@@ -1,0 +1,236 @@
+//! One client at work: it draws operations, tries each at one node after another, and enters it into the history.
+
+use rand_chacha::ChaCha8Rng;
+use squall_clock::{Mono, Nanos};
+use squall_net::{Address, Host};
+use squall_resp::Value;
+
+use super::keys::Keys;
+use super::replies::understand;
+use super::values::value_of;
+use super::{Confirmation, Kind, Workload};
+use crate::checkers::Hold;
+use crate::client::{CallError, Client};
+use crate::entropy::{below, chance, stream};
+use crate::history::{Action, Answer, History, OpId, Outcome};
+use crate::host::SimHost;
+
+/// How long a client waits before it tries the next node, so that a refusing list does not make it spin.
+const TURN_AWAY_WAIT: Nanos = Nanos::from_millis(20);
+
+/// One client at work.
+pub struct Worker {
+    host: SimHost,
+    name: String,
+    number: u64,
+    workload: Workload,
+    history: History,
+    rng: ChaCha8Rng,
+    letters: ChaCha8Rng,
+    writer: Client,
+    reader: Option<Client>,
+    keys: Keys,
+}
+
+/// What there is to say about an operation after one attempt.
+enum Attempt {
+    Over(Outcome),
+    /// It surely did not happen, and another node may serve it.
+    Elsewhere(String),
+}
+
+impl Worker {
+    /// The client `number` of its world.
+    pub fn on(host: &SimHost, number: u64, workload: &Workload, history: &History) -> Worker {
+        let seed = host.world().seed();
+        let client = |names: &[String]| {
+            let nodes = names.iter().map(|name| Address { host: name.clone(), port: 6379 }).collect();
+            Client::to(host, nodes, workload.timeout.0)
+        };
+        let reader = (!workload.read_from.is_empty()).then(|| {
+            // Readers spread over the nodes that they may read from.
+            let mut names = workload.read_from.clone();
+            names.rotate_left(number as usize % workload.read_from.len());
+            client(&names)
+        });
+        Worker {
+            name: host.name(),
+            number,
+            workload: workload.clone(),
+            history: history.clone(),
+            rng: stream(seed, "worker", number),
+            letters: stream(seed, "letters", number),
+            writer: client(&workload.write_to),
+            reader,
+            keys: Keys::of(workload),
+            host: host.clone(),
+        }
+    }
+
+    /// Works until `stop` says so.
+    pub async fn work(mut self, stop: impl Fn() -> bool) {
+        let period = Nanos((1e9 / self.workload.rate) as u64);
+        // Clients that begin together would go on in step for ever.
+        let mut due = self.host.now().mono + Nanos(below(&mut self.rng, period.0));
+        loop {
+            self.host.sleep_until(due).await;
+            if stop() {
+                return;
+            }
+            let since = if self.workload.open { due } else { self.host.now().mono };
+            self.operate(since).await;
+            due = if self.workload.open { due + period } else { (due + period).max(self.host.now().mono) };
+        }
+    }
+
+    async fn operate(&mut self, since: Mono) {
+        let reads = chance(&mut self.rng, self.workload.reads);
+        let action = match self.workload.kind {
+            Kind::Locks => Action::Acquire,
+            _ if reads => Action::Read,
+            Kind::Registers => Action::Write,
+            Kind::Counters | Kind::Pairs => Action::Increment,
+            Kind::Ledgers | Kind::Lists | Kind::Sets => Action::Append,
+        };
+        let number = match self.workload.kind {
+            kind if kind.grows() => self.number,
+            _ => self.keys.draw(&mut self.rng),
+        };
+        let key = format!("{}:{number}", self.workload.kind.prefix());
+        if action != Action::Acquire {
+            self.perform(action, &key, since).await;
+            return;
+        }
+        let sent = self.host.now().mono;
+        let (_, outcome) = self.perform(Action::Acquire, &key, since).await;
+        if matches!(outcome, Outcome::Done(_)) {
+            self.hold(key, sent).await;
+        }
+    }
+
+    /// Holds a lock that was granted for a request sent at `sent`, and gives it back.
+    async fn hold(&mut self, key: String, sent: Mono) {
+        let lease = self.workload.lease.0;
+        let (from, ends) = (self.host.now().mono, sent + lease);
+        let release = from + Nanos(lease.0 / 2);
+        if release >= ends {
+            // It took so long to be granted that hardly anything is left: it runs out by itself.
+            self.history.hold(Hold { lock: key, from, until: ends, holder: self.name.clone() });
+            return;
+        }
+        self.host.sleep_until(release).await;
+        self.history.hold(Hold { lock: key.clone(), from, until: release, holder: self.name.clone() });
+        self.perform(Action::Release, &key, release).await;
+    }
+
+    /// One operation, tried at one node after another, and entered into the history.
+    async fn perform(&mut self, action: Action, key: &str, since: Mono) -> (OpId, Outcome) {
+        let node = self.client(action).node().to_owned();
+        let id = self.history.invoke(&self.name, &node, key, action, since);
+        self.host.world().note(&self.name, format_args!("op {} {action:?} {key} at {node}", id.0));
+        let value = value_of(id.0, &self.workload, &mut self.letters);
+        let mut retries = self.workload.retries;
+        let mut turns = self.nodes(action);
+        let mut sent_before = false;
+        let outcome = loop {
+            match self.attempt(action, key, &value).await {
+                Attempt::Over(Outcome::Unknown(_)) if retries > 0 => {
+                    retries -= 1;
+                    sent_before = true;
+                }
+                Attempt::Over(outcome) => break outcome,
+                Attempt::Elsewhere(reason) => {
+                    turns -= 1;
+                    if turns == 0 {
+                        // The last attempt did not happen; an earlier one may have.
+                        break if sent_before { Outcome::Unknown(reason) } else { Outcome::Refused(reason) };
+                    }
+                }
+            }
+            self.host.sleep_until(self.host.now().mono + TURN_AWAY_WAIT).await;
+            let node = self.client(action).node().to_owned();
+            self.history.redirect(id, &node);
+        };
+        self.host.world().note(&self.name, format_args!("op {} {outcome}", id.0));
+        self.history.complete(id, outcome.clone(), self.host.now().mono);
+        (id, outcome)
+    }
+
+    /// Sends it once; after a failure the client has turned to the next node.
+    async fn attempt(&mut self, action: Action, key: &str, value: &[u8]) -> Attempt {
+        let (kind, lease, name) = (self.workload.kind, self.workload.lease.0, self.name.clone());
+        let client = self.client(action);
+        let (key, twin, lease) = (key.as_bytes(), format!("{key}:twin"), lease.as_millis().to_string());
+        let reply = match action {
+            Action::Read | Action::Increment if kind == Kind::Pairs => {
+                let word: &[u8] = if action == Action::Read { b"GET" } else { b"INCR" };
+                let replies =
+                    client.pipeline(&[&[b"MULTI"], &[word, key], &[word, twin.as_bytes()], &[b"EXEC"]]).await;
+                replies.map(|mut replies| replies.pop().expect("there is a reply to each request"))
+            }
+            Action::Read => client.call(&[b"GET", key]).await,
+            Action::Write => client.call(&[b"SET", key, value]).await,
+            Action::Increment => client.call(&[b"INCR", key]).await,
+            Action::Append if kind == Kind::Lists => client.call(&[b"RPUSH", key, value]).await,
+            Action::Append if kind == Kind::Sets => client.call(&[b"SADD", key, value]).await,
+            Action::Append => client.call(&[b"APPEND", key, value]).await,
+            Action::Acquire => {
+                client.call(&[b"SET", key, name.as_bytes(), b"NX", b"PX", lease.as_bytes()]).await
+            }
+            Action::Release => client.call(&[b"DEL", key]).await,
+        };
+        match reply {
+            Ok(Value::Error(message)) => {
+                client.turn_away();
+                Attempt::Elsewhere(message)
+            }
+            Ok(reply) => match understand(self.workload.kind, action, reply) {
+                Outcome::Done(answer) if action != Action::Read => self.confirm(action, answer).await,
+                outcome => Attempt::Over(outcome),
+            },
+            Err(CallError::NotSent(reason)) => {
+                client.turn_away();
+                Attempt::Elsewhere(reason)
+            }
+            Err(CallError::Unanswered(reason)) => {
+                client.turn_away();
+                Attempt::Over(Outcome::Unknown(reason))
+            }
+        }
+    }
+
+    /// Asks, over the connection of the write, how many replicas have it.
+    async fn confirm(&mut self, action: Action, answer: Answer) -> Attempt {
+        let Some(Confirmation { replicas, within }) = self.workload.wait else {
+            return Attempt::Over(Outcome::Done(answer));
+        };
+        let (wanted, timeout) = (replicas.to_string(), within.0.as_millis().to_string());
+        let client = self.client(action);
+        let reply = client.call(&[b"WAIT", wanted.as_bytes(), timeout.as_bytes()]).await;
+        match reply {
+            Ok(Value::Integer(count)) if count as u64 >= replicas => Attempt::Over(Outcome::Done(answer)),
+            Ok(Value::Integer(count)) => {
+                Attempt::Over(Outcome::Unknown(format!("{count} replicas have it in time")))
+            }
+            Ok(reply) => Attempt::Over(Outcome::Unknown(format!("WAIT was answered {reply:?}"))),
+            Err(error) => {
+                client.turn_away();
+                Attempt::Over(Outcome::Unknown(error.to_string()))
+            }
+        }
+    }
+
+    fn client(&mut self, action: Action) -> &mut Client {
+        match &mut self.reader {
+            Some(reader) if action == Action::Read => reader,
+            _ => &mut self.writer,
+        }
+    }
+
+    fn nodes(&self, action: Action) -> usize {
+        match action {
+            Action::Read if self.reader.is_some() => self.workload.read_from.len(),
+            _ => self.workload.write_to.len(),
+        }
+    }
+}
