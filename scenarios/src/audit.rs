@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use squall_resp::Value;
 use squall_sim::checkers::NodeSample;
-use squall_sim::{Action, Client, Operation, Survivors, ledger_entries};
+use squall_sim::{Action, Client, Operation, Survivors, ledger_entries, twin_of};
 
 use crate::agent::{NodeState, text_of};
 
@@ -31,7 +31,7 @@ pub(crate) async fn read_survivors(client: &mut Client, history: &[Operation]) -
     }
     for key in keys_of(Action::Increment) {
         let held = count_at(client, key).await?;
-        if key.starts_with("pair:") && count_at(client, &format!("{key}:twin")).await? != held {
+        if key.starts_with("pair:") && count_at(client, &twin_of(key)).await? != held {
             survivors.torn.push(key.to_owned());
         }
         survivors.counters.insert(key.to_owned(), held);

@@ -103,6 +103,9 @@ impl Checker<'_> {
         for group in &self.scenario.clients {
             let work = &group.get_ref().work;
             work.check().map_err(|message| self.refuse(group.span(), message, None))?;
+            if work.write_to.is_empty() {
+                return Err(self.refuse(group.span(), "write_to names no node".to_owned(), None));
+            }
             if !(1..=CLIENTS_MAX).contains(&group.get_ref().count) {
                 let message =
                     format!("count is {}; a group has 1 to {CLIENTS_MAX} clients", group.get_ref().count);

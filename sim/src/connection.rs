@@ -17,6 +17,7 @@ use bytes::BytesMut;
 use squall_clock::{Mono, Nanos};
 
 use crate::agenda::Ticket;
+use crate::bus::Framing;
 use crate::machine::MachineId;
 
 /// Connections are numbered in the order in which they were first heard of at the accepting side.
@@ -103,6 +104,8 @@ pub(crate) struct Pipe {
     /// Nothing gets through, and nobody is told.
     pub(crate) muted: bool,
     pub(crate) last_arrival: Mono,
+    /// On the cluster bus: the frames that the bytes make up.
+    pub(crate) framing: Option<Framing>,
     next_serial: u64,
 }
 

@@ -21,10 +21,13 @@ compile_error!(
 );
 
 mod agenda;
+mod bus;
+mod caller;
 pub mod checkers;
 mod chronicle;
 mod client;
 mod clock;
+mod cluster_client;
 mod connection;
 mod disk;
 pub mod entropy;
@@ -47,11 +50,14 @@ mod world;
 pub use squall_clock::{Mono, Nanos};
 pub use squall_net as net;
 
+pub use bus::{BusMessage, Vote};
+pub use caller::Caller;
 pub use chronicle::{Chronicle, Message, Remark, StatusChange};
 pub use client::{CallError, Client, within};
+pub use cluster_client::{ClusterClient, slot_of};
 pub use connection::ConnId;
 pub use disk::{DiskFault, DiskOp, SimDisk, SimFile, TornTail};
-pub use fault::{Fault, FaultPlan, FaultSpan, FaultStep, Faults, PlanShape, Remedy};
+pub use fault::{Cast, Fault, FaultPlan, FaultSpan, FaultStep, Faults, PlanShape, Remedy, is_part};
 pub use history::{Action, Answer, History, OpId, Operation, Outcome, Survivors};
 pub use host::SimHost;
 pub use link::{Bursts, Latency, LinkChange, LinkSettings, LogNormal, Uniform};
@@ -59,5 +65,5 @@ pub use machine::{MachineId, MachineStatus, Process, Program};
 pub use quantity::{Rate, Size, Span};
 pub use stream::{SimListener, SimStream};
 pub use trace::{TraceSink, TraceSummary};
-pub use workload::{Kind, Worker, Workload, ledger_entries};
+pub use workload::{Kind, Worker, Workload, ledger_entries, twin_of};
 pub use world::{Run, RunFailure, World, WorldOptions, run};

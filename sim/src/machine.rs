@@ -255,6 +255,19 @@ impl World {
         self.state().machines.iter().position(|machine| machine.name == name).map(MachineId::at)
     }
 
+    /// The name of the machine at an address, or of that name.
+    pub fn machine_at(&self, host: &str) -> Option<String> {
+        let state = self.state();
+        let here = |machine: &&Machine| machine.name == host || machine.ip.to_string() == host;
+        state.machines.iter().find(here).map(|machine| machine.name.clone())
+    }
+
+    /// Puts a file on the machine's disk, durably, as an installer would before the first start.
+    pub fn place_file(&self, id: MachineId, path: &str, content: &[u8]) {
+        let mut state = self.state();
+        state.machine(id).disk.borrow_mut().place(path, content);
+    }
+
     pub fn machine_ids(&self) -> Vec<MachineId> {
         (0..self.state().machines.len()).map(MachineId::at).collect()
     }

@@ -12,6 +12,7 @@ use squall_clock::Nanos;
 use tokio::io::ReadBuf;
 
 use crate::agenda::Event;
+use crate::bus::BUS_PORT;
 use crate::chronicle::Message;
 use crate::connection::{ConnId, Connection, EndState, Keepalive, Mark, Retry, Segment, Side};
 use crate::machine::MachineId;
@@ -59,6 +60,10 @@ impl State {
         }
         let accepted = paths.moved(from, to, data.len().min(room));
         pipe.outstanding += accepted;
+        if connection.end(Side::Acceptor).address.port() == BUS_PORT {
+            self.send_frames(id, side, &data[..accepted]);
+            return Poll::Ready(Ok(accepted));
+        }
         for bytes in data[..accepted].chunks(SEGMENT_BYTES_MAX) {
             self.send(id, side, bytes.into(), Mark::None);
         }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use squall_clock::{Mono, Nanos};
 
 use crate::agenda::{Agenda, Event};
+use crate::bus::BusWatch;
 use crate::chronicle::Chronicle;
 use crate::clock::{Sleep, round_up};
 use crate::connection::{ConnId, Connection};
@@ -72,6 +73,7 @@ pub(crate) struct State {
     pub(crate) listener_serial: u64,
     pub(crate) link_changes: u64,
     pub(crate) events: u64,
+    pub(crate) bus: BusWatch,
     progress: Option<Arc<AtomicU64>>,
 }
 
@@ -134,6 +136,7 @@ impl World {
             listener_serial: 0,
             link_changes: 0,
             events: 0,
+            bus: BusWatch::default(),
             progress: options.progress,
         })))
     }

@@ -8,6 +8,7 @@ mod lost_writes;
 mod prefix;
 mod sessions;
 mod stale_reads;
+mod views;
 
 pub use linearizability::{Verdict, linearizable, linearizable_keys};
 pub use locks::{Hold, SharedHold, shared_holds};
@@ -15,6 +16,9 @@ pub use lost_writes::{LostWrites, lost_writes};
 pub use prefix::{Divergence, NodeSample, diverging};
 pub use sessions::{SessionReads, session_reads};
 pub use stale_reads::{StaleReads, stale_reads};
+pub use views::{
+    Member, Sighting, View, chains, cycles, double_votes, epoch_conflicts, owner_conflicts, strangers,
+};
 
 #[cfg(test)]
 mod scripted;

@@ -244,6 +244,15 @@ impl DiskState {
         losses
     }
 
+    /// A file that is there and durable from now on.
+    pub(crate) fn place(&mut self, path: &str, content: &[u8]) {
+        let inode = Inode { data: content.to_vec(), stable: content.len(), cut_off: Vec::new() };
+        let node = Node::File(Rc::new(RefCell::new(inode)));
+        self.grow(content.len());
+        self.names.insert(normalise(path), node.clone());
+        self.durable.insert(normalise(path), node);
+    }
+
     /// Inverts one bit of a file at rest.
     pub(crate) fn flip_bit(&mut self, path: &str, offset: u64) -> io::Result<()> {
         let Some(Node::File(inode)) = self.names.get(&normalise(path)) else {

@@ -2,6 +2,7 @@
 //! seed ([`drawn`]), printed, edited and replayed; carrying it out ([`schedule`]) takes no further chance. What each
 //! does to its world is in [`network`] and [`process`].
 
+mod cast;
 mod drawn;
 mod network;
 mod process;
@@ -13,11 +14,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use squall_clock::Nanos;
 
+use crate::bus::BusMessage;
 use crate::disk::DiskFault;
 use crate::link::{LinkChange, LinkSettings};
 use crate::quantity::Span;
 use crate::world::World;
 
+pub use cast::{Cast, is_part};
 pub use drawn::PlanShape;
 pub use schedule::{FaultSpan, Faults, Remedy};
 
@@ -73,6 +76,14 @@ pub enum Fault {
         to: Vec<String>,
         #[serde(default)]
         answers: bool,
+    },
+    /// Such messages of the cluster bus from the one side to the other are dropped, or late.
+    Bus {
+        from: Vec<String>,
+        to: Vec<String>,
+        messages: Vec<BusMessage>,
+        /// Without it they are dropped.
+        delay: Option<Span>,
     },
     /// The process ends at once; it starts again when the fault is over.
     Crash {
@@ -148,7 +159,7 @@ impl Fault {
     pub fn check(&self, world: &World) -> Result<(), String> {
         let (left, right) = self.names();
         for name in left.iter().chain(&right) {
-            if *name != "*" && world.machine_named(name).is_none() {
+            if *name != "*" && !is_part(name) && world.machine_named(name).is_none() {
                 return Err(format!("there is no machine called `{name}`"));
             }
         }
@@ -203,6 +214,7 @@ impl Fault {
             | Fault::Flapping { left: from, right: to, .. }
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
+            | Fault::Bus { from, to, .. }
             | Fault::Mute { from, to, .. } => (all(from), all(to)),
             Fault::Isolate { nodes } | Fault::Ring { nodes } => (all(nodes), Vec::new()),
             Fault::Crash { node }
@@ -226,6 +238,7 @@ impl Fault {
             | Fault::Flapping { left: from, right: to, .. }
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
+            | Fault::Bus { from, to, .. }
             | Fault::Mute { from, to, .. } => {
                 from.retain(|other| other != name);
                 to.retain(|other| other != name);
@@ -290,6 +303,14 @@ impl fmt::Display for Fault {
             }
             Fault::Link { from, to, change } => {
                 write!(f, "the link from {} to {}: {change}", list(from), list(to))
+            }
+            Fault::Bus { from, to, messages, delay } => {
+                let names: Vec<String> = messages.iter().map(ToString::to_string).collect();
+                write!(f, "{} from {} to {}: ", names.join(", "), list(from), list(to))?;
+                match delay {
+                    None => f.write_str("lost"),
+                    Some(delay) => write!(f, "late by {delay}"),
+                }
             }
             Fault::Reset { from, to } => write!(f, "connections of {} to {} are reset", list(from), list(to)),
             Fault::Mute { from, to, answers: false } => {

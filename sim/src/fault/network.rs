@@ -57,6 +57,14 @@ impl Fault {
                 }
                 Ok(None)
             }
+            Fault::Bus { messages, delay, .. } => {
+                let delay = delay.map(|span| span.0);
+                let rules: Vec<u64> = pairs(world, &left, &right)
+                    .into_iter()
+                    .map(|(from, to)| world.meddle(from, to, messages, delay))
+                    .collect();
+                Ok(Some(Box::new(move |world| rules.into_iter().for_each(|rule| world.stop_meddling(rule)))))
+            }
             Fault::Mute { answers, .. } => {
                 for (from, to) in pairs(world, &left, &right) {
                     world

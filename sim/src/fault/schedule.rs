@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use squall_clock::{Mono, Nanos};
 
-use super::{Fault, FaultPlan, FaultStep};
+use super::{Cast, Fault, FaultPlan, FaultStep};
 use crate::world::World;
 
 /// A fault as it was carried out, and whom it befell.
@@ -27,11 +27,18 @@ pub struct Faults {
     world: World,
     active: Rc<RefCell<Vec<(usize, Remedy)>>>,
     spans: Rc<RefCell<Vec<FaultSpan>>>,
+    cast: Cast,
 }
 
 impl Faults {
     pub fn of(world: &World) -> Faults {
-        Faults { world: world.clone(), active: Rc::default(), spans: Rc::default() }
+        let cast: Cast = Rc::new(|_| Vec::new());
+        Faults { world: world.clone(), active: Rc::default(), spans: Rc::default(), cast }
+    }
+
+    /// Faults that may name parts, which `cast` gives to machines at the time.
+    pub fn with_cast(self, cast: Cast) -> Faults {
+        Faults { cast, ..self }
     }
 
     /// Enters all steps of a plan, whose times count from now.
@@ -52,6 +59,10 @@ impl Faults {
     /// Begins a fault now, and ends it after `lasting`.
     pub fn begin(&self, fault: &Fault, lasting: Option<Nanos>) -> Result<(), String> {
         fault.check(&self.world)?;
+        let Some(fault) = fault.cast(&self.cast) else {
+            self.world.note("*", format_args!("befalls nobody: {fault:?}"));
+            return Ok(());
+        };
         self.world.note("*", format_args!("begin {fault:?}"));
         let remedy = fault.inflict(&self.world)?;
         let (now, number) = (self.world.now(), self.spans.borrow().len());

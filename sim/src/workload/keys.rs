@@ -1,11 +1,15 @@
-//! Which key an operation turns to: all alike, or some liked better than others by Zipf's law.
+//! Which key an operation turns to: all alike, or some liked better than others by Zipf's law; and what it is called,
+//! where keys must lie in certain slots of a cluster.
 
 use rand_chacha::ChaCha8Rng;
 
 use super::Workload;
+use crate::cluster_client::slot_of;
 use crate::entropy::{below, unit};
 
 pub(super) struct Keys {
+    prefix: &'static str,
+    slots: Option<[u16; 2]>,
     count: u64,
     /// Where keys are not all alike: the sum of the weights up to each.
     weights: Vec<f64>,
@@ -13,7 +17,21 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn of(workload: &Workload) -> Keys {
-        Keys { count: workload.keys, weights: weights_of(workload) }
+        let Workload { kind, slots, keys, .. } = *workload;
+        Keys { prefix: kind.prefix(), slots, count: keys, weights: weights_of(workload) }
+    }
+
+    /// The name of the key with that number; where it has to lie in certain slots, with a tag that leads there.
+    pub(super) fn name(&self, number: u64) -> String {
+        let prefix = self.prefix;
+        match self.slots {
+            None => format!("{prefix}:{number}"),
+            Some([first, last]) => {
+                let tagged = (0_u64..).map(|tag| format!("{prefix}:{{{tag}.{number}}}"));
+                let mut within = tagged.filter(|key| (first..=last).contains(&slot_of(key.as_bytes())));
+                within.next().expect("some number hashes to every slot")
+            }
+        }
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> u64 {
@@ -46,6 +64,15 @@ mod tests {
 
     use super::*;
     use crate::workload::Kind;
+
+    #[test]
+    fn keys_lie_where_they_must() {
+        let work = Workload { slots: Some([100, 103]), ..Workload::writing(Kind::Sets, Vec::new(), 1) };
+        let keys = Keys::of(&work);
+        let names: std::collections::BTreeSet<String> = (0..50).map(|number| keys.name(number)).collect();
+        assert_eq!(names.len(), 50);
+        assert!(names.iter().all(|name| (100..=103).contains(&slot_of(name.as_bytes()))), "{names:?}");
+    }
 
     /// The first of a hundred keys gets about a fifth under Zipf's law with exponent 1, and a hundredth under none.
     #[test]

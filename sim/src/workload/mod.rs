@@ -15,9 +15,10 @@ mod worker;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster_client::SLOT_COUNT;
 use crate::quantity::{Size, Span};
 
-pub use values::ledger_entries;
+pub use values::{ledger_entries, twin_of};
 pub use worker::Worker;
 
 /// What one group of clients does. Each client sits on a machine of its own.
@@ -27,11 +28,22 @@ pub struct Workload {
     pub kind: Kind,
     /// Operations a second of each client; it begins one only when the one before is over.
     pub rate: f64,
-    /// The nodes that writes turn to, in this order: a client goes on to the next when one does not serve it.
+    /// The nodes that writes turn to, in this order: a client goes on to the next when one does not serve it. Of a
+    /// cluster: those that a client knows at first.
+    #[serde(default)]
     pub write_to: Vec<String>,
     /// The nodes that reads turn to; where it is empty, reads go where writes go.
     #[serde(default)]
     pub read_from: Vec<String>,
+    /// Whether the clients know what a cluster is: they keep a map of its slots and follow redirects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<bool>,
+    /// In a cluster: reads go to replicas, with READONLY.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replica_reads: bool,
+    /// In a cluster: all keys lie in these slots, the first and the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<[u16; 2]>,
     /// The share of reads among the operations.
     #[serde(default)]
     pub reads: f64,
@@ -117,6 +129,9 @@ impl Workload {
             rate: 20.0,
             write_to: nodes,
             read_from: Vec::new(),
+            cluster: None,
+            replica_reads: false,
+            slots: None,
             reads: 0.0,
             keys: 1,
             skew: 0.0,
@@ -140,8 +155,8 @@ impl Workload {
         if !(0.0..=1.0).contains(&self.reads) {
             return Err(format!("reads is {}; it is a share between 0 and 1", self.reads));
         }
-        if self.write_to.is_empty() {
-            return Err("write_to names no node".to_owned());
+        if self.slots.is_some_and(|[first, last]| first > last || last >= SLOT_COUNT) {
+            return Err("slots are the first and the last of a range, within 0 to 16383".to_owned());
         }
         if self.wait.is_some_and(|wait| wait.within >= self.timeout) {
             return Err("wait gives up within the timeout, or the client does not hear of it".to_owned());

@@ -5,6 +5,14 @@ use rand_core::Rng;
 
 use super::{Kind, Workload};
 
+/// The other half of a pair; in a cluster it lies in the same slot.
+pub fn twin_of(key: &str) -> String {
+    match key.contains('{') {
+        true => format!("{key}:twin"),
+        false => format!("{{{key}}}:twin"),
+    }
+}
+
 /// The number of the operation, and behind a mark as many letters as make up the length of a value. They are
 /// drawn, so that no compression makes a dataset smaller than it is meant to be; a ledger is padded with blanks.
 pub(super) fn value_of(number: u64, workload: &Workload, letters: &mut ChaCha8Rng) -> Vec<u8> {

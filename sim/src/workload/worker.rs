@@ -2,15 +2,16 @@
 
 use rand_chacha::ChaCha8Rng;
 use squall_clock::{Mono, Nanos};
-use squall_net::{Address, Host};
+use squall_net::Host;
 use squall_resp::Value;
 
 use super::keys::Keys;
 use super::replies::understand;
-use super::values::value_of;
+use super::values::{twin_of, value_of};
 use super::{Confirmation, Kind, Workload};
+use crate::caller::Caller;
 use crate::checkers::Hold;
-use crate::client::{CallError, Client};
+use crate::client::CallError;
 use crate::entropy::{below, chance, stream};
 use crate::history::{Action, Answer, History, OpId, Outcome};
 use crate::host::SimHost;
@@ -27,8 +28,8 @@ pub struct Worker {
     history: History,
     rng: ChaCha8Rng,
     letters: ChaCha8Rng,
-    writer: Client,
-    reader: Option<Client>,
+    writer: Caller,
+    reader: Option<Caller>,
     keys: Keys,
 }
 
@@ -43,10 +44,7 @@ impl Worker {
     /// The client `number` of its world.
     pub fn on(host: &SimHost, number: u64, workload: &Workload, history: &History) -> Worker {
         let seed = host.world().seed();
-        let client = |names: &[String]| {
-            let nodes = names.iter().map(|name| Address { host: name.clone(), port: 6379 }).collect();
-            Client::to(host, nodes, workload.timeout.0)
-        };
+        let client = |names: &[String]| Caller::to(host, names, workload);
         let reader = (!workload.read_from.is_empty()).then(|| {
             // Readers spread over the nodes that they may read from.
             let mut names = workload.read_from.clone();
@@ -96,7 +94,7 @@ impl Worker {
             kind if kind.grows() => self.number,
             _ => self.keys.draw(&mut self.rng),
         };
-        let key = format!("{}:{number}", self.workload.kind.prefix());
+        let key = self.keys.name(number);
         if action != Action::Acquire {
             self.perform(action, &key, since).await;
             return;
@@ -125,12 +123,12 @@ impl Worker {
 
     /// One operation, tried at one node after another, and entered into the history.
     async fn perform(&mut self, action: Action, key: &str, since: Mono) -> (OpId, Outcome) {
-        let node = self.client(action).node().to_owned();
+        let node = self.client(action).node();
         let id = self.history.invoke(&self.name, &node, key, action, since);
         self.host.world().note(&self.name, format_args!("op {} {action:?} {key} at {node}", id.0));
         let value = value_of(id.0, &self.workload, &mut self.letters);
         let mut retries = self.workload.retries;
-        let mut turns = self.nodes(action);
+        let mut turns = self.tries(action);
         let mut sent_before = false;
         let outcome = loop {
             match self.attempt(action, key, &value).await {
@@ -148,7 +146,7 @@ impl Worker {
                 }
             }
             self.host.sleep_until(self.host.now().mono + TURN_AWAY_WAIT).await;
-            let node = self.client(action).node().to_owned();
+            let node = self.client(action).node();
             self.history.redirect(id, &node);
         };
         self.host.world().note(&self.name, format_args!("op {} {outcome}", id.0));
@@ -159,25 +157,29 @@ impl Worker {
     /// Sends it once; after a failure the client has turned to the next node.
     async fn attempt(&mut self, action: Action, key: &str, value: &[u8]) -> Attempt {
         let (kind, lease, name) = (self.workload.kind, self.workload.lease.0, self.name.clone());
+        let away = self.workload.replica_reads && action == Action::Read;
+        let (twin, lease) = (twin_of(key), lease.as_millis().to_string());
         let client = self.client(action);
-        let (key, twin, lease) = (key.as_bytes(), format!("{key}:twin"), lease.as_millis().to_string());
+        let key = key.as_bytes();
         let reply = match action {
             Action::Read | Action::Increment if kind == Kind::Pairs => {
                 let word: &[u8] = if action == Action::Read { b"GET" } else { b"INCR" };
-                let replies =
-                    client.pipeline(&[&[b"MULTI"], &[word, key], &[word, twin.as_bytes()], &[b"EXEC"]]).await;
+                let requests: [&[&[u8]]; 4] =
+                    [&[b"MULTI"], &[word, key], &[word, twin.as_bytes()], &[b"EXEC"]];
+                let replies = client.pipeline(key, &requests, away).await;
                 replies.map(|mut replies| replies.pop().expect("there is a reply to each request"))
             }
-            Action::Read => client.call(&[b"GET", key]).await,
-            Action::Write => client.call(&[b"SET", key, value]).await,
-            Action::Increment => client.call(&[b"INCR", key]).await,
-            Action::Append if kind == Kind::Lists => client.call(&[b"RPUSH", key, value]).await,
-            Action::Append if kind == Kind::Sets => client.call(&[b"SADD", key, value]).await,
-            Action::Append => client.call(&[b"APPEND", key, value]).await,
+            Action::Read => client.call(&[b"GET", key], away).await,
+            Action::Write => client.call(&[b"SET", key, value], false).await,
+            Action::Increment => client.call(&[b"INCR", key], false).await,
+            Action::Append if kind == Kind::Lists => client.call(&[b"RPUSH", key, value], false).await,
+            Action::Append if kind == Kind::Sets => client.call(&[b"SADD", key, value], false).await,
+            Action::Append => client.call(&[b"APPEND", key, value], false).await,
             Action::Acquire => {
-                client.call(&[b"SET", key, name.as_bytes(), b"NX", b"PX", lease.as_bytes()]).await
+                let request: &[&[u8]] = &[b"SET", key, name.as_bytes(), b"NX", b"PX", lease.as_bytes()];
+                client.call(request, false).await
             }
-            Action::Release => client.call(&[b"DEL", key]).await,
+            Action::Release => client.call(&[b"DEL", key], false).await,
         };
         match reply {
             Ok(Value::Error(message)) => {
@@ -206,7 +208,7 @@ impl Worker {
         };
         let (wanted, timeout) = (replicas.to_string(), within.0.as_millis().to_string());
         let client = self.client(action);
-        let reply = client.call(&[b"WAIT", wanted.as_bytes(), timeout.as_bytes()]).await;
+        let reply = client.follow_up(&[b"WAIT", wanted.as_bytes(), timeout.as_bytes()]).await;
         match reply {
             Ok(Value::Integer(count)) if count as u64 >= replicas => Attempt::Over(Outcome::Done(answer)),
             Ok(Value::Integer(count)) => {
@@ -220,17 +222,17 @@ impl Worker {
         }
     }
 
-    fn client(&mut self, action: Action) -> &mut Client {
+    fn client(&mut self, action: Action) -> &mut Caller {
         match &mut self.reader {
             Some(reader) if action == Action::Read => reader,
             _ => &mut self.writer,
         }
     }
 
-    fn nodes(&self, action: Action) -> usize {
-        match action {
-            Action::Read if self.reader.is_some() => self.workload.read_from.len(),
-            _ => self.workload.write_to.len(),
+    fn tries(&self, action: Action) -> usize {
+        match (&self.reader, action) {
+            (Some(reader), Action::Read) => reader.tries(self.workload.read_from.len()),
+            _ => self.writer.tries(self.workload.write_to.len()),
         }
     }
 }
