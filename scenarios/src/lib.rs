@@ -17,6 +17,7 @@ mod lag;
 mod measures;
 mod operator;
 mod picture;
+pub mod planted;
 mod report;
 pub mod seeds;
 pub mod shrink;

@@ -5,6 +5,7 @@ mod crash_points;
 mod determinism;
 mod durability_stories;
 mod hunting;
+mod planting;
 mod refusals;
 mod report_page;
 mod stories;

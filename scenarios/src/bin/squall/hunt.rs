@@ -30,6 +30,9 @@ pub struct HuntArguments {
     /// Tries every N-th seed, beginning with the I-th, counted from 0: so many machines hunt and none repeats another.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Ends with the first finding.
+    #[arg(long)]
+    until_found: bool,
     /// How many seeds are tried at a time.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
@@ -72,7 +75,7 @@ pub fn run(arguments: HuntArguments) -> ExitCode {
     let mut line = Line::default();
     let mut trouble = None;
     let tally = hunt(&source, ground, arguments.jobs, &stop, |catch, tally| {
-        if watch.is_over() {
+        if watch.is_over() || arguments.until_found && tally.failed() > 0 {
             stop.ask();
         }
         if !catch.passed() {

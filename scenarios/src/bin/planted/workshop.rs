@@ -1,0 +1,131 @@
+//! Where bugs are planted: a copy of the sources with a build directory of its own, so that the sources themselves
+//! are never touched, and an interrupted trial leaves nothing behind that matters.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use squall_scenarios::planted::Planted;
+
+pub struct Workshop {
+    root: PathBuf,
+    copy: PathBuf,
+    build: PathBuf,
+    release: bool,
+}
+
+/// What became of a search for a bug.
+pub enum Verdict {
+    Caught { by: String, after: Duration },
+    Missed { after: Duration },
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const FAILED: i32 = 1;
+
+impl Workshop {
+    /// In the build directory of the workspace.
+    pub fn open(root: &Path, release: bool) -> Result<Workshop, String> {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let place = root.join(target).join("planted");
+        Ok(Workshop {
+            root: root.to_owned(),
+            copy: place.join("sources"),
+            build: place.join("build"),
+            release,
+        })
+    }
+
+    /// Makes the copy equal to the sources but for this bug, and builds it.
+    pub fn plant(&self, planted: &Planted) -> Result<(), String> {
+        let bugged = planted.planted_text(&self.root)?;
+        self.copy_sources(&planted.bug.file, &bugged)?;
+        let mut command = Command::new("cargo");
+        command.args(["build", "--quiet", "--package", "squall-scenarios", "--bin", "squall"]);
+        if self.release {
+            // What is built to be thrown away need not be as fast as it can be.
+            command.arg("--release").env("CARGO_PROFILE_RELEASE_LTO", "off");
+            command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        }
+        command.env("CARGO_INCREMENTAL", "1").env("CARGO_TARGET_DIR", &self.build).current_dir(&self.copy);
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(_) => Err(format!("{} does not build", planted.name)),
+            Err(error) => Err(format!("cargo: {error}")),
+        }
+    }
+
+    /// Runs the planted `squall`. Its findings go to its standard error, each with its seed.
+    pub fn run(&self, words: &[&str], patience: Duration) -> Result<Verdict, String> {
+        let profile = if self.release { "release" } else { "debug" };
+        let squall = self.build.join(profile).join("squall");
+        let begun = Instant::now();
+        let mut command = Command::new(&squall);
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("{}: {error}", squall.display()))?;
+        let said = child.stderr.take().expect("it is piped");
+        let reader = std::thread::spawn(move || std::io::read_to_string(said).unwrap_or_default());
+        let status = wait(&mut child, begun + patience).map_err(|error| error.to_string())?;
+        let (after, said) = (begun.elapsed(), reader.join().unwrap_or_default());
+        let first =
+            said.lines().find(|line| line.starts_with("seed ")).map(|line| line.chars().take(160).collect());
+        match (status, first) {
+            (None, _) => Ok(Verdict::Caught { by: "it never ends".to_owned(), after }),
+            (Some(0), _) => Ok(Verdict::Missed { after }),
+            (Some(FAILED), Some(by)) => Ok(Verdict::Caught { by, after }),
+            (Some(status), _) => Err(format!("squall {}: status {status}\n{said}", words.join(" "))),
+        }
+    }
+
+    /// Files are written only where they differ, so that only what differs is compiled again.
+    fn copy_sources(&self, bugged_file: &str, bugged: &str) -> Result<(), String> {
+        let fault = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+        let wanted = self.listed()?;
+        let before = self.copy.join(".copied");
+        let copied = std::fs::read_to_string(&before).unwrap_or_default();
+        for gone in copied.lines().filter(|path| !wanted.contains(*path)) {
+            let _ = std::fs::remove_file(self.copy.join(gone));
+        }
+        for path in &wanted {
+            let (from, to) = (self.root.join(path), self.copy.join(path));
+            let content = match path == bugged_file {
+                true => bugged.as_bytes().to_vec(),
+                false => std::fs::read(&from).map_err(|error| fault(&from, error))?,
+            };
+            if std::fs::read(&to).is_ok_and(|there| there == content) {
+                continue;
+            }
+            let folder = to.parent().expect("it lies in the copy");
+            std::fs::create_dir_all(folder).map_err(|error| fault(folder, error))?;
+            std::fs::write(&to, content).map_err(|error| fault(&to, error))?;
+        }
+        let list: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        std::fs::write(&before, list.join("\n")).map_err(|error| fault(&before, error))
+    }
+
+    /// The files of the workspace that git knows, or would.
+    fn listed(&self) -> Result<BTreeSet<String>, String> {
+        let mut command = Command::new("git");
+        command.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(&self.root);
+        let output = command.output().map_err(|error| format!("git: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let files = text.lines().map(str::to_owned).filter(|path| self.root.join(path).is_file());
+        Ok(files.collect())
+    }
+}
+
+/// The exit status, or nothing where the time was up and it had to be ended. A signal is a status, too.
+fn wait(child: &mut Child, deadline: Instant) -> std::io::Result<Option<i32>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status.code().unwrap_or(-1)));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
