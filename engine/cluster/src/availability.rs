@@ -6,7 +6,6 @@ use squall_clock::{Mono, Nanos};
 
 use crate::cluster::Cluster;
 use crate::event::{Event, Severity};
-use crate::node::Node;
 
 /// After a start a primary serves nobody for at least that long.
 const START_DELAY: Nanos = Nanos::from_secs(2);
@@ -35,17 +34,21 @@ impl Availability {
 impl Cluster {
     pub(crate) fn assess(&mut self) {
         let now = self.now.mono;
-        let quorum = self.nodes.quorum();
         let myself = self.my_id();
-        let reachable = self.nodes.owners().filter(|node| node.is_voter() && node.is_well()).count();
-        let heard = |node: &&Node| node.is_voter() && (node.id == myself || node.data_received.is_some());
-        if !self.availability.heard_majority {
-            self.availability.heard_majority = self.nodes.owners().filter(heard).count() >= quorum;
+        let (mut voters, mut reachable, mut heard, mut failed_owners) = (0, 0, 0, 0);
+        for owner in self.nodes.owners() {
+            failed_owners += usize::from(owner.is_failed());
+            if owner.is_voter() {
+                voters += 1;
+                reachable += usize::from(owner.is_well());
+                heard += usize::from(owner.id == myself || owner.data_received.is_some());
+            }
         }
+        let is_majority = |count: usize| count > voters / 2;
+        self.availability.heard_majority |= is_majority(heard);
         let covered = !self.options.require_full_coverage
-            || (self.nodes.bound_slots() == crate::slots::SLOT_COUNT
-                && self.nodes.owners().all(|owner| !owner.is_failed()));
-        let is_minority = reachable < quorum;
+            || (self.nodes.bound_slots() == crate::slots::SLOT_COUNT && failed_owners == 0);
+        let is_minority = !is_majority(reachable);
         if is_minority {
             let delay = self.options.node_timeout.max(REJOIN_DELAY_MIN).min(REJOIN_DELAY_MAX);
             self.availability.in_minority_until = Some(now + delay);

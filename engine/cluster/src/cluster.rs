@@ -13,6 +13,7 @@ use crate::conf::{self, ConfError};
 use crate::durability::{Claims, Deferred, Durability};
 use crate::election::{Election, ManualFailover};
 use crate::event::{Event, ReplicationFacts, Severity};
+use crate::gossip::Watch;
 use crate::links::Links;
 use crate::node::{Node, Stage};
 use crate::nodes::Nodes;
@@ -51,6 +52,7 @@ pub struct Cluster {
     pub(crate) ticks: u64,
     /// Whether every node that decides is one of Squall's, which keep a quicker time among themselves.
     pub(crate) all_squall: bool,
+    pub(crate) watch: Watch,
     events: VecDeque<Event>,
 }
 
@@ -115,6 +117,7 @@ impl Cluster {
             next_tick: now.mono,
             ticks: 0,
             all_squall: true,
+            watch: Watch::default(),
             events: VecDeque::new(),
             options,
         };
@@ -203,6 +206,7 @@ impl Cluster {
         self.ping_at_random();
         self.ping_the_silent();
         self.suspect_the_silent();
+        self.tend_watch();
         self.repeat_failures();
         self.note_orphans();
         self.consider_migration();

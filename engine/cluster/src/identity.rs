@@ -48,6 +48,10 @@ impl NodeId {
     pub fn text(self) -> [u8; NAME_BYTES] {
         name_text(&self.0)
     }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl ShardId {

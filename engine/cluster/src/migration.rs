@@ -1,6 +1,8 @@
 //! Replicas that move: a primary with slots and without a replica that works gets one from the shard that
 //! has the most, if enough stay there.
 
+use std::collections::BTreeMap;
+
 use squall_clock::Nanos;
 
 use crate::NodeId;
@@ -14,13 +16,14 @@ const TICKS_PER_LOOK: u64 = 10;
 
 impl Cluster {
     pub(crate) fn note_orphans(&mut self) {
-        if self.nodes.me().is_primary() {
+        if self.nodes.me().is_primary() || !self.ticks.is_multiple_of(TICKS_PER_LOOK) {
             return;
         }
         let now = self.now.mono;
+        let working = self.working_replicas();
         let primaries = self.nodes.owners().filter(|node| node.is_voter() && node.is_well());
         let found: Vec<(NodeId, bool)> =
-            primaries.map(|node| (node.id, self.working_replicas(node.id) == 0)).collect();
+            primaries.map(|node| (node.id, !working.contains_key(&node.id))).collect();
         for (id, is_bare) in found {
             let node = self.nodes.get_mut(id).expect("listed above");
             match is_bare && node.migrate_to {
@@ -36,12 +39,14 @@ impl Cluster {
         if !may || !self.ticks.is_multiple_of(TICKS_PER_LOOK) || self.manual.is_some() {
             return;
         }
-        let own = self.working_replicas(mine);
+        let working = self.working_replicas();
+        let own = working.get(&mine).copied().unwrap_or(0);
         if own <= self.options.migration_barrier {
             return;
         }
         // The shard with the most replicas gives one: that with the smallest name.
-        let most = self.nodes.owners().map(|node| self.working_replicas(node.id)).max().unwrap_or(0);
+        let of_owners = self.nodes.owners().filter_map(|node| working.get(&node.id));
+        let most = of_owners.copied().max().unwrap_or(0);
         let myself = self.my_id();
         let first = self.nodes.replicas_of(mine).filter(|node| !node.is_failed()).map(|node| node.id).min();
         if own < most || first != Some(myself) {
@@ -59,7 +64,14 @@ impl Cluster {
         }
     }
 
-    fn working_replicas(&self, primary: NodeId) -> usize {
-        self.nodes.replicas_of(primary).filter(|node| !node.is_failed()).count()
+    /// How many replicas that have not failed each primary has, of those that have any.
+    fn working_replicas(&self) -> BTreeMap<NodeId, usize> {
+        let mut working = BTreeMap::new();
+        for node in self.nodes.iter().filter(|node| node.is_member() && !node.is_failed()) {
+            if let Some(primary) = node.primary {
+                *working.entry(primary).or_default() += 1;
+            }
+        }
+        working
     }
 }

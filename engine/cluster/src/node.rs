@@ -70,6 +70,8 @@ pub struct Node {
     /// Since when its machine refuses connections: the process is not there.
     pub refused_since: Option<Mono>,
     pub is_squall: bool,
+    /// Since when its messages show that it sees the cluster otherwise than this node.
+    pub view_differs_since: Option<Mono>,
     pub reads_extensions: bool,
     /// Whose candidature in its place this node has voted for last, and when.
     pub voted: Option<(NodeId, Mono)>,
@@ -105,6 +107,7 @@ impl Node {
             inbound: None,
             refused_since: None,
             is_squall: false,
+            view_differs_since: None,
             reads_extensions: false,
             voted: None,
             orphaned_since: None,

@@ -2,6 +2,7 @@
 //! and only the functions here change either.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use rand_core::Rng;
 
@@ -64,6 +65,19 @@ impl Nodes {
 
     pub fn iter(&self) -> impl Iterator<Item = &Node> {
         self.by_id.values()
+    }
+
+    /// The others in the order of their names, from the one that follows `id`, round to the one before it.
+    pub fn after(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        let next = self.by_id.range((Bound::Excluded(id), Bound::Unbounded));
+        next.chain(self.by_id.range(..id)).map(|(_, node)| node)
+    }
+
+    /// The same, the other way round.
+    pub fn before(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        let previous = self.by_id.range(..id).rev();
+        let rest = self.by_id.range((Bound::Excluded(id), Bound::Unbounded)).rev();
+        previous.chain(rest).map(|(_, node)| node)
     }
 
     pub fn others(&self) -> impl Iterator<Item = &Node> {

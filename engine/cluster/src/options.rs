@@ -20,6 +20,9 @@ pub struct Options {
     pub replica_ping_period: Nanos,
     /// `cluster-replica-no-failover`.
     pub no_failover: bool,
+    /// `cluster-full-gossip-nodes-max`: in larger clusters, where all nodes are Squall's, each is asked by a
+    /// few instead of by all.
+    pub full_gossip_nodes_max: usize,
     /// `cluster-announce-ip`; empty: the address that others reach this node by.
     pub announced_host: String,
     pub ports: Ports,
@@ -38,6 +41,7 @@ impl Default for Options {
             replica_validity_factor: 10,
             replica_ping_period: Nanos::from_secs(10),
             no_failover: false,
+            full_gossip_nodes_max: 16,
             announced_host: String::new(),
             ports: Ports { client: 6379, bus: 16_379, plain: 0 },
             hostname: String::new(),

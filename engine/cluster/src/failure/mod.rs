@@ -39,6 +39,10 @@ impl Cluster {
             self.log(Severity::Debug, format!("*** NODE {id} possibly failing"));
             self.nodes.get_mut(*id).expect("it is there").health = Health::Suspected;
         }
+        if !silent.is_empty() {
+            self.note_doubts();
+            self.report_suspects();
+        }
         let me = self.nodes.me();
         if me.is_voter() && self.nodes.voters() == 1 {
             // The only voter is a majority.

@@ -128,7 +128,9 @@ impl Cluster {
             self.take_claims(header);
             self.resolve_collision(header);
         }
+        self.note_view(header);
         self.take_entries(header.sender, entries);
+        self.heed_doubts(entries);
     }
 
     fn answer(&mut self, link: BusLink, to: NodeId) {

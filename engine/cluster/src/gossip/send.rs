@@ -7,7 +7,8 @@ use squall_clock::{Mono, Nanos};
 
 use crate::NodeId;
 use crate::cluster::Cluster;
-use crate::node::{Health, Node};
+use crate::links::Link;
+use crate::node::Node;
 use crate::wire::{Body, Extension, GossipEntry, GossipKind, Header, MessageFlags, NodeFlags, Published};
 
 /// How many nodes are drawn, of which the one that was heard of longest ago is asked.
@@ -53,6 +54,7 @@ impl Cluster {
                 extensions: true,
             },
             is_squall: true,
+            view: self.watch.view(),
         })
     }
 
@@ -114,7 +116,10 @@ impl Cluster {
 
     fn entries_for(&mut self, to: Option<NodeId>) -> Vec<GossipEntry> {
         let candidates = self.nodes.len().saturating_sub(2);
-        let wanted = ENTRIES_MIN.max(self.nodes.len() / 10).min(candidates);
+        let sees_otherwise =
+            to.and_then(|to| self.nodes.get(to)).is_some_and(|node| node.view_differs_since.is_some());
+        let share = if self.asks_everybody() || sees_otherwise { self.nodes.len() / 10 } else { 0 };
+        let wanted = ENTRIES_MIN.max(share).min(candidates);
         let mut chosen: Vec<NodeId> = Vec::with_capacity(wanted);
         for _ in 0..wanted * 3 {
             if chosen.len() == wanted {
@@ -126,15 +131,16 @@ impl Cluster {
                 chosen.push(id);
             }
         }
-        let suspected = self.nodes.others().filter(|node| node.health == Health::Suspected);
-        chosen.extend(suspected.filter(|node| self.may_speak_of(node)).map(|node| node.id));
+        let doubted = self.watch.doubted().iter().filter_map(|id| self.nodes.get(*id));
+        let doubted = doubted.filter(|node| self.is_in_doubt(node) && self.may_speak_of(node));
+        chosen.extend(doubted.map(|node| node.id));
         chosen.iter().filter_map(|id| self.nodes.get(*id)).map(|node| self.entry(node)).collect()
     }
 
     /// Nodes whose silence everybody is told anyway are not drawn.
     fn is_spoken_of(&self, node: &Node) -> bool {
         let linked_or_owner = node.link_is_open || !node.slots.is_empty();
-        node.health != Health::Suspected && self.may_speak_of(node) && linked_or_owner
+        !self.is_in_doubt(node) && self.may_speak_of(node) && linked_or_owner
     }
 
     fn may_speak_of(&self, node: &Node) -> bool {
@@ -148,7 +154,8 @@ impl Cluster {
             pong_received_s: (self.unix_ms_of(node.pong_received) / 1000) as u32,
             host: node.host.clone(),
             ports: node.ports,
-            flags: NodeFlags(node.flags(false).0 & !NodeFlags::MEET),
+            flags: NodeFlags(node.flags(false).0 & !NodeFlags::MEET)
+                .with(NodeFlags::DOUBTED, node.is_well() && self.is_in_doubt(node)),
         }
     }
 
@@ -186,18 +193,20 @@ impl Cluster {
         let handed_to = self.manual.as_ref().map(|manual| manual.replica);
         let mut silent = Vec::new();
         let mut stuck = Vec::new();
+        let asks_everybody = self.asks_everybody();
+        let (watched, soon) = self.watched();
         for node in self.nodes.others().filter(|node| node.link_is_open) {
-            let unheard = now.since(node.pong_received.unwrap_or(Mono(0))) > half;
-            if node.ping_sent.is_none() && (unheard || handed_to == Some(node.id)) {
+            let unheard = now.since(node.pong_received.unwrap_or(Mono(0)));
+            let is_due = (unheard > half && asks_everybody) || (unheard > soon && watched.contains(&node.id));
+            if node.ping_sent.is_none() && (is_due || handed_to == Some(node.id)) {
                 silent.push(node.id);
             }
             // A connection over which no answer comes is tried anew before its node is suspected. What comes
             // over the other one of the pair says nothing about this one.
-            let age =
-                node.link.and_then(|link| self.links.get(link)).map(|link| now.since(link.created.mono));
-            let long_asked = node.ping_sent.is_some_and(|asked| now.since(asked) > half);
-            if long_asked && age.is_some_and(|age| age > self.options.node_timeout) {
-                stuck.extend(node.link);
+            if node.ping_sent.is_some_and(|asked| now.since(asked) > half) {
+                let link = node.link.and_then(|link| self.links.get(link));
+                let is_old = |link: &Link| now.since(link.created.mono) > self.options.node_timeout;
+                stuck.extend(node.link.filter(|_| link.is_some_and(is_old)));
             }
         }
         silent.into_iter().for_each(|id| self.ping(id, GossipKind::Ping));

@@ -96,7 +96,10 @@ fn header(mut words: Words<'_>, client_port: u16) -> Result<(Header, u16), WireE
     let primary = optional_name(&words.take::<NAME_BYTES>())?;
     let host = address(&words.take::<ADDRESS_BYTES>())?;
     let extensions = words.u16();
-    let unused = words.take::<30>();
+    let mark = words.take::<6>();
+    let [_, _] = words.take::<2>();
+    let view = words.u64();
+    let _ = words.take::<14>();
     let plain = words.u16();
     let bus = words.u16();
     let flags = NodeFlags(words.u16());
@@ -119,7 +122,8 @@ fn header(mut words: Words<'_>, client_port: u16) -> Result<(Header, u16), WireE
             force_vote: message & 2 != 0,
             extensions: message & 4 != 0,
         },
-        is_squall: unused[..SQUALL_MARK.len()] == SQUALL_MARK,
+        is_squall: mark == SQUALL_MARK,
+        view: if mark == SQUALL_MARK { view } else { 0 },
     };
     Ok((header, extensions))
 }

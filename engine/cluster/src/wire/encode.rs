@@ -56,6 +56,8 @@ fn put_header(output: &mut BytesMut, header: &Header, kind: u16, entries: u16, e
     let unused = output.len();
     if header.is_squall {
         output.put_slice(&SQUALL_MARK);
+        output.put_u16(0);
+        output.put_u64(header.view);
     }
     output.resize(unused + UNUSED_BYTES, 0);
     output.put_u16(header.ports.plain);

@@ -27,7 +27,8 @@
 //! Valkey's light form, for PUBLISH alone: bit 15 of `type` is set and the data follow at byte 16.
 //!
 //! The 30 unused bytes are zero in other servers, and not looked at by them. Squall's nodes recognise one
-//! another by a mark there ([`SQUALL_MARK`]).
+//! another by a mark there ([`SQUALL_MARK`]); two bytes later stands a digest of how the sender sees the
+//! cluster, of eight bytes.
 //!
 //! The decoder trusts nothing: every length is checked against what is there, names against their form,
 //! texts against being text; what is wrong is a [`WireError`].
@@ -74,6 +75,8 @@ impl NodeFlags {
     pub const MEET: u16 = 1 << 7;
     pub const MIGRATE_TO: u16 = 1 << 8;
     pub const NO_FAILOVER: u16 = 1 << 9;
+    /// Among Squall's nodes, of third nodes: it owes an answer, though not for so long that it is suspected.
+    pub const DOUBTED: u16 = 1 << 15;
 
     pub fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
@@ -114,6 +117,8 @@ pub struct Header {
     pub message: MessageFlags,
     /// It carries Squall's mark.
     pub is_squall: bool,
+    /// And with it a digest of how its sender sees the cluster.
+    pub view: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord, Hash)]

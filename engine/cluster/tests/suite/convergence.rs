@@ -120,16 +120,19 @@ fn strike(world: &mut World, fault: Fault) {
     }
 }
 
-/// Three shards of two nodes, befallen by all that; then everything is mended.
-fn after_all_that(seed: u64, faults: Vec<Fault>, disk_ms: u64) {
-    let mut world = World::formed(seed, 3, 1);
+/// Shards of two nodes, befallen by all that; then everything is mended. `is_sparse`: few watch each node.
+fn after_all_that(seed: u64, shards: usize, is_sparse: bool, faults: Vec<Fault>, disk_ms: u64) {
+    let mut world = World::empty(seed, shards * 2);
+    world.options.full_gossip_nodes_max = if is_sparse { 0 } else { usize::MAX };
+    (0..shards * 2).for_each(|machine| world.start(machine));
+    world.form(shards);
     world.settings.disk_latency = disk_ms * crate::world::MS;
     world.run_ms(2_500);
     for fault in faults {
         strike(&mut world, fault);
     }
     world.heal();
-    for machine in 0..6 {
+    for machine in 0..shards * 2 {
         if world.machines[machine].cluster.is_none() {
             world.start(machine);
         }
@@ -142,7 +145,7 @@ fn after_all_that(seed: u64, faults: Vec<Fault>, disk_ms: u64) {
 
 #[test]
 fn a_slot_moves_to_a_node_that_loses_power_when_it_has_answered() {
-    after_all_that(0, vec![Fault::MoveSlot(2, 2_923), Fault::PowerOff(2)], 0);
+    after_all_that(0, 3, false, vec![Fault::MoveSlot(2, 2_923), Fault::PowerOff(2)], 0);
 }
 
 /// A failure is made smaller for no longer than this: each attempt runs to the end of a world's patience.
@@ -163,6 +166,13 @@ proptest! {
     fn whatever_happens_the_views_become_one(
         seed in any::<u64>(), faults in prop::collection::vec(fault(6), 1..25), disk_ms in 0..40u64,
     ) {
-        after_all_that(seed, faults, disk_ms);
+        after_all_that(seed, 3, false, faults, disk_ms);
+    }
+
+    #[test]
+    fn whatever_happens_the_views_become_one_where_few_watch_each(
+        seed in any::<u64>(), faults in prop::collection::vec(fault(12), 1..25), disk_ms in 0..40u64,
+    ) {
+        after_all_that(seed, 6, true, faults, disk_ms);
     }
 }

@@ -48,6 +48,7 @@ fn bytes_of(world: &World, forged: &Forged) -> BytesMut {
         cluster_ok: true,
         message: MessageFlags { paused: true, force_vote: forged.flags & 1 == 0, extensions: true },
         is_squall: forged.flags & 2 == 0,
+        view: u64::from(forged.flags),
     };
     let about = name(world, forged.about);
     let entry = GossipEntry {

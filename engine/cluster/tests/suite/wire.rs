@@ -113,7 +113,7 @@ prop_compose! {
             sender, primary, current_epoch: Epoch(epochs.0), config_epoch: Epoch(epochs.1),
             repl_offset: epochs.2, slots, host, ports, flags: NodeFlags(flags), cluster_ok: bits[0],
             message: MessageFlags { paused: bits[1], force_vote: bits[2], extensions: bits[3] },
-            is_squall: bits[4],
+            is_squall: bits[4], view: if bits[4] { epochs.2 } else { 0 },
         }
     }
 }

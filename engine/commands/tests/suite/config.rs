@@ -7,7 +7,7 @@ use squall_commands::config::{Config, Parameter};
 
 const FACTS: &str = include_str!("facts/config-redis-8.2.txt");
 /// Parameters that Squall alone has.
-const OWN: [(&str, &str); 1] = [("replica-keep-dataset", "yes")];
+const OWN: [(&str, &str); 2] = [("replica-keep-dataset", "yes"), ("cluster-full-gossip-nodes-max", "16")];
 
 /// Reads no further files.
 fn alone(path: &str) -> Result<Vec<(String, Vec<u8>)>, String> {

@@ -554,12 +554,12 @@ impl World {
     /// All live machines agree on the owner of each slot, which is one of them, and find the cluster ok.
     pub fn converged(&self) -> bool {
         let mut first: Option<Vec<Option<NodeId>>> = None;
-        self.live().all(|cluster| {
-            let owners = owners(cluster);
-            let known = owners.iter().flatten().all(|id| self.is_live(*id));
-            let same = first.get_or_insert_with(|| owners.clone()) == &owners;
-            cluster.is_ok() && same && known
-        })
+        self.live().all(Cluster::is_ok)
+            && self.live().all(|cluster| {
+                let owners = owners(cluster);
+                let known = owners.iter().flatten().all(|id| self.is_live(*id));
+                first.get_or_insert_with(|| owners.clone()) == &owners && known
+            })
     }
 
     pub fn is_live(&self, id: NodeId) -> bool {
