@@ -7,7 +7,7 @@ use squall_clock::{Mono, Nanos};
 use squall_net::{Address, Host};
 use squall_resp::Value;
 use squall_sim::checkers::NodeSample;
-use squall_sim::{Client, SimHost};
+use squall_sim::{Client, Resident, Theatre};
 
 use crate::audit::sample;
 use crate::file::Observe;
@@ -69,16 +69,16 @@ impl Samples {
     }
 }
 
-/// Asks this machine's node at each multiple of the period, so that answers of different nodes fall together.
-pub(crate) async fn watch(host: SimHost, samples: Samples) {
+/// Asks this machine's node, which is reached `here`, at each multiple of the period, so that answers of different nodes fall together.
+pub(crate) async fn watch(host: impl Resident, here: Address, samples: Samples) {
     let (node, start) = (host.name(), host.world().starts(host.machine()));
-    let here = Address { host: "127.0.0.1".to_owned(), port: 6379 };
     let mut client = Client::to(&host, vec![here], TIMEOUT);
     loop {
         let now = host.now().mono;
         host.sleep_until(Mono((now.0 / samples.every.0 + 1) * samples.every.0)).await;
         let at = host.now().mono;
-        if let Some(state) = ask(&mut client).await {
+        if let Some(mut state) = ask(&mut client).await {
+            state.follows = host.world().machine_at(&state.follows).unwrap_or(state.follows);
             samples.add(Sample { at, node: node.clone(), start, state });
         }
         if at.0 / samples.digest_every.0 > now.0 / samples.digest_every.0 {
@@ -90,7 +90,7 @@ pub(crate) async fn watch(host: SimHost, samples: Samples) {
 }
 
 /// What the node says about itself, if it answers.
-pub(crate) async fn ask(client: &mut Client) -> Option<NodeState> {
+pub(crate) async fn ask(client: &mut Client<impl Host>) -> Option<NodeState> {
     let requests: [&[&[u8]]; 2] = [&[b"INFO", b"replication"], &[b"INFO", b"stats"]];
     let replies = client.pipeline(&requests).await.ok()?;
     let mut text = String::new();

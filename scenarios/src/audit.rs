@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use squall_net::Host;
 use squall_resp::Value;
 use squall_sim::checkers::NodeSample;
 use squall_sim::{Action, Client, Operation, Survivors, ledger_entries, twin_of};
@@ -10,7 +11,10 @@ use squall_sim::{Action, Client, Operation, Survivors, ledger_entries, twin_of};
 use crate::agent::{NodeState, text_of};
 
 /// Reads every key that a ledger or counter of the history has.
-pub(crate) async fn read_survivors(client: &mut Client, history: &[Operation]) -> Option<Survivors> {
+pub(crate) async fn read_survivors(
+    client: &mut Client<impl Host>,
+    history: &[Operation],
+) -> Option<Survivors> {
     let keys_of = |action: Action| -> BTreeSet<&str> {
         let touched = history.iter().filter(|operation| operation.action == action);
         touched.map(|operation| operation.key.as_str()).collect()
@@ -39,7 +43,7 @@ pub(crate) async fn read_survivors(client: &mut Client, history: &[Operation]) -
     Some(survivors)
 }
 
-async fn count_at(client: &mut Client, key: &str) -> Option<i64> {
+async fn count_at(client: &mut Client<impl Host>, key: &str) -> Option<i64> {
     match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
         Value::Bulk(text) => std::str::from_utf8(&text).ok()?.parse().ok(),
         _ => Some(0),
@@ -55,7 +59,7 @@ fn entry(element: Value) -> Vec<u64> {
 }
 
 /// A node's digest and the point of history that it belongs to.
-pub(crate) async fn sample(name: &str, client: &mut Client) -> Option<NodeSample> {
+pub(crate) async fn sample(name: &str, client: &mut Client<impl Host>) -> Option<NodeSample> {
     let requests: [&[&[u8]]; 4] =
         [&[b"MULTI"], &[b"INFO", b"replication"], &[b"DEBUG", b"DIGEST"], &[b"EXEC"]];
     let replies = client.pipeline(&requests).await.ok()?;

@@ -1,12 +1,12 @@
-//! The machines of a scenario and what they run: the same shell and node as in production on each server's
-//! machine, beside an agent that watches it; a worker on each client's.
+//! The machines of a scenario and what they run: in a simulated world the same shell and node as in production on each
+//! server's machine, beside an agent that watches it; in every world a worker on each client's.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-use squall_net::Host;
+use squall_net::{Address, Host};
 use squall_server::{Config, Environment, LogLevel, LogLine, Marks, Running, ServerOptions, start};
-use squall_sim::{History, MachineId, Process, Program, SimHost, Worker, World};
+use squall_sim::{History, MachineId, Process, Program, SimHost, Theatre, Worker};
 
 use crate::agent::{Samples, watch};
 use crate::file::{NodeSpec, Scenario};
@@ -46,32 +46,28 @@ impl Drop for Life {
 }
 
 /// Adds and starts a machine for each node. Replicas may come before their primary: they try again.
-pub(crate) fn start_nodes(
-    world: &World,
+pub(crate) fn start_nodes<W: Theatre>(
+    world: &W,
     scenario: &Scenario,
-    samples: &Samples,
-    reached: &Reached,
+    program: impl Fn(&NodeSpec) -> Program<W::Host>,
 ) -> Vec<MachineId> {
-    let start_node = |node: &toml::Spanned<NodeSpec>| {
-        let spec = node.get_ref();
-        let machine = world.add_machine(&spec.name);
-        let text = scenario.config_text(spec);
-        let config = Config::from_text(&spec.name, text.as_bytes()).expect("the scenario has been checked");
-        world.start(machine, server(config, samples.clone(), reached.clone()));
+    let start_node = |spec: &toml::Spanned<NodeSpec>| {
+        let machine = world.add_machine(&spec.get_ref().name);
+        world.start(machine, program(spec.get_ref()));
         machine
     };
     scenario.nodes.iter().map(start_node).collect()
 }
 
 /// Adds a machine for each client and lets all work, until the shift is over.
-pub(crate) fn start_clients(world: &World, scenario: &Scenario, history: &History, shift: &Shift) {
+pub(crate) fn start_clients<W: Theatre>(world: &W, scenario: &Scenario, history: &History, shift: &Shift) {
     let mut number = 0;
     for group in &scenario.clients {
         for name in group.get_ref().machines() {
             let machine = world.machine_named(&name).expect("the machines have been added");
             let (work, history, shift) = (group.get_ref().work.clone(), history.clone(), shift.clone());
             shift.working.set(shift.working.get() + 1);
-            let program = move |host: SimHost| {
+            let program = move |host: W::Host| {
                 let worker = Worker::on(&host, number, &work, &history);
                 let shift = shift.clone();
                 Box::pin(async move {
@@ -97,7 +93,11 @@ impl Shift {
     }
 }
 
-fn server(config: Config, samples: Samples, reached: Reached) -> Program {
+/// The server of a node, as a simulated machine runs it.
+pub(crate) fn server(scenario: &Scenario, spec: &NodeSpec, samples: &Samples, reached: &Reached) -> Program {
+    let text = scenario.config_text(spec);
+    let config = Config::from_text(&spec.name, text.as_bytes()).expect("the scenario has been checked");
+    let (samples, reached) = (samples.clone(), reached.clone());
     Rc::new(move |host: SimHost| {
         let (config, samples, reached) = (config.clone(), samples.clone(), reached.clone());
         Box::pin(async move {
@@ -111,7 +111,8 @@ fn server(config: Config, samples: Samples, reached: Reached) -> Program {
             let environment = Environment { process_id: 1, ..Environment::default() };
             let running = start(host.clone(), ServerOptions { config, environment, log: Box::new(log) });
             let life = Life { running, reached };
-            host.spawn(watch(host.clone(), samples));
+            let here = Address { host: "127.0.0.1".to_owned(), port: 6379 };
+            host.spawn(watch(host.clone(), here, samples));
             life.running.exited().await;
         }) as Process
     })

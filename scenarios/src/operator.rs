@@ -7,7 +7,7 @@ use std::rc::Rc;
 use squall_clock::{Mono, Nanos};
 use squall_net::{Address, Host};
 use squall_resp::Value;
-use squall_sim::{Client, Faults, MachineId, Process, SimHost, World};
+use squall_sim::{Client, Faults, MachineId, Process, Resident, Theatre};
 
 use crate::agent::{NodeState, ask};
 use crate::file::{Condition, OperatorStep, Order, Scenario};
@@ -27,10 +27,10 @@ const RETRY_AFTER: Nanos = Nanos::from_millis(500);
 pub(crate) const LOOK_EVERY: Nanos = Nanos::from_millis(50);
 
 /// Runs `work` as the program of a machine and waits for what it gives.
-pub(crate) async fn on_machine<T: 'static, F: Future<Output = T> + 'static>(
-    world: &World,
+pub(crate) async fn on_machine<W: Theatre, T: 'static, F: Future<Output = T> + 'static>(
+    world: &W,
     machine: MachineId,
-    work: impl Fn(SimHost) -> F + 'static,
+    work: impl Fn(W::Host) -> F + 'static,
 ) -> T {
     let outcome = Rc::new(RefCell::new(None));
     let given = Rc::clone(&outcome);
@@ -52,10 +52,10 @@ pub(crate) async fn on_machine<T: 'static, F: Future<Output = T> + 'static>(
 }
 
 /// Carries out the orders in turn, each not before its time; gives up at `deadline`.
-pub(crate) async fn carry_out(
-    host: SimHost,
+pub(crate) async fn carry_out<H: Resident>(
+    host: H,
     steps: Vec<OperatorStep>,
-    faults: Faults,
+    faults: Faults<H::Theatre>,
     begin: Mono,
     deadline: Mono,
     carried: Rc<RefCell<Vec<Carried>>>,
@@ -93,7 +93,7 @@ pub(crate) async fn carry_out(
 }
 
 /// Asks every node for its state at once; those that do not answer are left out.
-pub(crate) async fn look_at_all(clients: &mut [(String, Client)]) -> Vec<(String, NodeState)> {
+pub(crate) async fn look_at_all(clients: &mut [(String, Client<impl Host>)]) -> Vec<(String, NodeState)> {
     let mut states = Vec::new();
     for (name, client) in clients {
         if let Some(state) = ask(client).await {
@@ -104,16 +104,16 @@ pub(crate) async fn look_at_all(clients: &mut [(String, Client)]) -> Vec<(String
 }
 
 /// A client to each node.
-pub(crate) fn clients(host: &SimHost, scenario: &Scenario) -> Vec<(String, Client)> {
+pub(crate) fn clients<H: Resident>(host: &H, scenario: &Scenario) -> Vec<(String, Client<H>)> {
     clients_with(host, scenario, TIMEOUT)
 }
 
 /// A client to each node that waits for the whole of what a narrow link takes long to carry.
-pub(crate) fn patient_clients(host: &SimHost, scenario: &Scenario) -> Vec<(String, Client)> {
+pub(crate) fn patient_clients<H: Resident>(host: &H, scenario: &Scenario) -> Vec<(String, Client<H>)> {
     clients_with(host, scenario, PATIENCE)
 }
 
-fn clients_with(host: &SimHost, scenario: &Scenario, timeout: Nanos) -> Vec<(String, Client)> {
+fn clients_with<H: Resident>(host: &H, scenario: &Scenario, timeout: Nanos) -> Vec<(String, Client<H>)> {
     let names = scenario.nodes.iter().map(|node| node.get_ref().name.clone());
     names.map(|name| (name.clone(), client(host, &name, timeout))).collect()
 }
@@ -127,14 +127,14 @@ pub(crate) fn agree_on_primary(states: &[(String, NodeState)], nodes: usize) -> 
     agreed.then(|| primary.clone())
 }
 
-fn client(host: &SimHost, node: &str, timeout: Nanos) -> Client {
-    Client::to(host, vec![Address { host: node.to_owned(), port: 6379 }], timeout)
+fn client<H: Resident>(host: &H, node: &str, timeout: Nanos) -> Client<H> {
+    Client::to(host, vec![host.world().address_of(node)], timeout)
 }
 
 /// Sends commands at once, until the node obeys all of them.
-async fn insist<W: AsRef<str>>(host: &SimHost, node: &str, commands: &[&[W]], deadline: Mono) -> bool {
+async fn insist<W: AsRef<str>>(host: &impl Resident, node: &str, commands: &[&[W]], deadline: Mono) -> bool {
     let mut client = client(host, node, TIMEOUT);
-    let words = |command: &&[W]| command.iter().map(|word| word.as_ref().to_owned()).collect::<Vec<_>>();
+    let words = |command: &&[W]| addressed(host.world(), command.iter().map(AsRef::as_ref));
     let commands: Vec<Vec<String>> = commands.iter().map(words).collect();
     let requests: Vec<Vec<&[u8]>> =
         commands.iter().map(|words| words.iter().map(|word| word.as_bytes()).collect()).collect();
@@ -157,6 +157,22 @@ async fn insist<W: AsRef<str>>(host: &SimHost, node: &str, commands: &[&[W]], de
     false
 }
 
+/// The words of a command, with the address of this world in the place of a machine's name and port.
+fn addressed<'a>(world: &impl Theatre, words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut addressed: Vec<String> = Vec::new();
+    for word in words {
+        match addressed.last_mut() {
+            Some(name) if word == "6379" && world.machine_named(name).is_some() => {
+                let Address { host, port } = world.address_of(name);
+                *name = host;
+                addressed.push(port.to_string());
+            }
+            _ => addressed.push(word.to_owned()),
+        }
+    }
+    addressed
+}
+
 /// The first error of a reply, EXEC's array included.
 fn refusal(reply: &Value) -> Option<String> {
     match reply {
@@ -166,7 +182,7 @@ fn refusal(reply: &Value) -> Option<String> {
     }
 }
 
-async fn await_condition(host: &SimHost, node: &str, until: Condition, deadline: Mono) -> bool {
+async fn await_condition(host: &impl Resident, node: &str, until: Condition, deadline: Mono) -> bool {
     let mut client = client(host, node, TIMEOUT);
     while host.now().mono < deadline {
         let holds = ask(&mut client).await.is_some_and(|state| match until {

@@ -1,4 +1,4 @@
-//! Plays a scenario: the nodes come into step, clients work while faults and orders happen (chaos), all
+//! Plays a scenario, in whatever world: the nodes come into step, clients work while faults and orders happen (chaos), all
 //! is healed and must agree again (repair), clients stop, and everything at rest is read.
 
 use std::cell::RefCell;
@@ -8,13 +8,16 @@ use std::sync::atomic::AtomicU64;
 
 use squall_clock::{Mono, Nanos};
 use squall_server::Marks;
-use squall_sim::{Faults, History, MachineId, Run, RunFailure, SimHost, TraceSink, World, WorldOptions, run};
+use squall_sim::{
+    Faults, History, MachineId, Program, Resident, Run, RunFailure, Theatre, TraceSink, World, WorldOptions,
+    run,
+};
 
 use crate::agent::{NodeState, Sample, Samples};
 use crate::audit;
-use crate::cluster::{Reached, Shift, start_clients, start_nodes};
+use crate::cluster::{Reached, Shift, server, start_clients, start_nodes};
 use crate::evidence::Evidence;
-use crate::file::Scenario;
+use crate::file::{NodeSpec, Scenario};
 use crate::operator::{
     Carried, LOOK_EVERY, agree_on_primary, carry_out, clients, look_at_all, on_machine, patient_clients,
 };
@@ -43,15 +46,19 @@ pub fn play(name: &str, scenario: &Scenario, options: RunOptions) -> Result<Repo
     let RunOptions { seed, trace, picture, progress } = options;
     let world = WorldOptions { links: scenario.links.clone(), trace, chronicle: picture, progress };
     let script = scenario.clone();
-    let run: Run<Evidence> =
-        run(seed, world, async move |world: World| Stage::set(world, script).perform().await)?;
+    let run: Run<Evidence> = run(seed, world, async move |world: World| {
+        let (samples, reached) = (Samples::of(&script.observe), Reached::default());
+        let program = |spec: &NodeSpec| server(&script, spec, &samples, &reached);
+        Stage::set(world, &script, &samples, &reached, program).perform().await
+    })?;
     let mut report = Report::of(name, scenario, seed, &run);
     report.picture = picture.then(|| Picture::of(scenario, &run, &report));
     Ok(report)
 }
 
-struct Stage {
-    world: World,
+/// A scenario with all its machines in a world, the nodes' already running.
+pub(crate) struct Stage<W: Theatre> {
+    world: W,
     scenario: Rc<Scenario>,
     nodes: Vec<MachineId>,
     operator: MachineId,
@@ -60,16 +67,21 @@ struct Stage {
     samples: Samples,
     history: History,
     shift: Shift,
-    faults: Faults,
+    faults: Faults<W>,
     reached: Reached,
     orders: Rc<RefCell<Vec<Carried>>>,
 }
 
-impl Stage {
-    fn set(world: World, scenario: Scenario) -> Stage {
-        let samples = Samples::of(&scenario.observe);
-        let reached = Reached::default();
-        let nodes = start_nodes(&world, &scenario, &samples, &reached);
+impl<W: Theatre> Stage<W> {
+    /// `program` is what the machine of a node runs; it and whoever looks on leave what they see in `samples`.
+    pub(crate) fn set(
+        world: W,
+        scenario: &Scenario,
+        samples: &Samples,
+        reached: &Reached,
+        program: impl Fn(&NodeSpec) -> Program<W::Host>,
+    ) -> Stage<W> {
+        let nodes = start_nodes(&world, scenario, program);
         for group in &scenario.clients {
             for name in group.get_ref().machines() {
                 world.add_machine(&name);
@@ -79,18 +91,18 @@ impl Stage {
             operator: world.add_machine("operator"),
             observer: world.add_machine("observer"),
             faults: Faults::of(&world),
-            scenario: Rc::new(scenario),
+            scenario: Rc::new(scenario.clone()),
             history: History::default(),
             shift: Shift::default(),
             orders: Rc::default(),
             world,
             nodes,
-            samples,
-            reached,
+            samples: samples.clone(),
+            reached: reached.clone(),
         }
     }
 
-    async fn perform(self) -> Evidence {
+    pub(crate) async fn perform(self) -> Evidence {
         let mut evidence = Evidence {
             begin: Mono(0),
             first_fault: None,
@@ -249,8 +261,9 @@ impl Stage {
     }
 }
 
-fn sample_of(host: &SimHost, node: String, state: NodeState) -> Sample {
+fn sample_of(host: &impl Resident, node: String, mut state: NodeState) -> Sample {
     let world = host.world();
+    state.follows = world.machine_at(&state.follows).unwrap_or(state.follows);
     let machine = world.machine_named(&node).expect("a node has a machine");
     Sample { at: world.now(), start: world.starts(machine), node, state }
 }

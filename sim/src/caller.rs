@@ -1,25 +1,26 @@
 //! Who a workload speaks through: a client with a list of nodes, or one that knows a cluster's slots.
 
-use squall_net::Address;
+use squall_net::Host;
 use squall_resp::Value;
 
 use crate::client::{CallError, Client};
 use crate::cluster_client::ClusterClient;
 use crate::host::SimHost;
+use crate::theatre::{Resident, Theatre};
 use crate::workload::Workload;
 
-pub enum Caller {
-    List(Client),
-    Cluster(ClusterClient),
+pub enum Caller<H: Host = SimHost> {
+    List(Client<H>),
+    Cluster(ClusterClient<H>),
 }
 
 /// How often one operation is tried through a cluster's client, which itself follows redirects.
 const CLUSTER_TRIES_MAX: usize = 4;
 
-impl Caller {
+impl<H: Resident> Caller<H> {
     /// As a workload's clients are; `nodes` are what they know at first.
-    pub fn to(host: &SimHost, nodes: &[String], workload: &Workload) -> Caller {
-        let nodes = nodes.iter().map(|name| Address { host: name.clone(), port: 6379 }).collect();
+    pub fn to(host: &H, nodes: &[String], workload: &Workload) -> Caller<H> {
+        let nodes = nodes.iter().map(|name| host.world().address_of(name)).collect();
         match workload.cluster {
             Some(true) => Caller::Cluster(ClusterClient::to(host, nodes, workload.timeout.0)),
             _ => Caller::List(Client::to(host, nodes, workload.timeout.0)),
@@ -29,7 +30,7 @@ impl Caller {
     /// The node that it turns to, or turned to last.
     pub fn node(&self) -> String {
         match self {
-            Caller::List(client) => client.node().to_owned(),
+            Caller::List(client) => client.node(),
             Caller::Cluster(client) => client.node(),
         }
     }

@@ -47,7 +47,7 @@ const MESSAGES_MAX: usize = 400_000;
 const REMARKS_MAX: usize = 50_000;
 
 impl Chronicle {
-    pub(crate) fn message(&mut self, message: Message) {
+    pub fn message(&mut self, message: Message) {
         // What a machine says to itself crosses nothing.
         if message.from == message.to {
             return;
@@ -58,11 +58,11 @@ impl Chronicle {
         }
     }
 
-    pub(crate) fn status(&mut self, at: Mono, machine: MachineId, status: MachineStatus) {
+    pub fn status(&mut self, at: Mono, machine: MachineId, status: MachineStatus) {
         self.statuses.push(StatusChange { at, machine, status });
     }
 
-    pub(crate) fn remark(&mut self, at: Mono, who: &str, text: std::fmt::Arguments<'_>) {
+    pub fn remark(&mut self, at: Mono, who: &str, text: std::fmt::Arguments<'_>) {
         match self.remarks.len() < REMARKS_MAX {
             true => self.remarks.push(Remark { at, who: who.to_owned(), text: text.to_string() }),
             false => self.left_out += 1,

@@ -13,14 +13,14 @@ use squall_resp::{Value, decode, encode_command};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::host::SimHost;
-use crate::stream::SimStream;
+use crate::theatre::{Resident, Theatre};
 
-pub struct Client {
-    host: SimHost,
+pub struct Client<H: Host = SimHost> {
+    host: H,
     nodes: Vec<Address>,
     current: usize,
     timeout: Nanos,
-    stream: Option<SimStream>,
+    stream: Option<H::Stream>,
     input: BytesMut,
     output: BytesMut,
 }
@@ -34,17 +34,12 @@ pub enum CallError {
     Unanswered(String),
 }
 
-impl Client {
+impl<H: Host> Client<H> {
     /// A client on `host` that begins with the first of `nodes`.
-    pub fn to(host: &SimHost, nodes: Vec<Address>, timeout: Nanos) -> Client {
+    pub fn to(host: &H, nodes: Vec<Address>, timeout: Nanos) -> Client<H> {
         assert!(!nodes.is_empty(), "a client needs a node to turn to");
         let (input, output) = (BytesMut::new(), BytesMut::new());
         Client { host: host.clone(), nodes, current: 0, timeout, stream: None, input, output }
-    }
-
-    /// The name of the node that it turns to now.
-    pub fn node(&self) -> &str {
-        &self.nodes[self.current].host
     }
 
     /// Gives the present node up for the next in the list.
@@ -124,6 +119,14 @@ impl Client {
     }
 }
 
+impl<H: Resident> Client<H> {
+    /// The name of the node that it turns to now.
+    pub fn node(&self) -> String {
+        let host = &self.nodes[self.current].host;
+        self.host.world().machine_at(host).unwrap_or_else(|| host.clone())
+    }
+}
+
 impl std::fmt::Display for CallError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -135,7 +138,7 @@ impl std::fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 /// What `future` gives, unless `timeout` passes first.
-pub async fn within<F: Future>(host: &SimHost, timeout: Nanos, future: F) -> Option<F::Output> {
+pub async fn within<F: Future>(host: &impl Host, timeout: Nanos, future: F) -> Option<F::Output> {
     let mut sleep = pin!(host.sleep_until(host.now().mono + timeout));
     let mut future = pin!(future);
     poll_fn(|context| match future.as_mut().poll(context) {

@@ -10,6 +10,7 @@ use squall_resp::Value;
 
 use crate::client::{CallError, Client};
 use crate::host::SimHost;
+use crate::theatre::{Resident, Theatre};
 
 pub(crate) const SLOT_COUNT: u16 = 16_384;
 /// How often one request is sent on before its client gives up, as libraries have it.
@@ -19,14 +20,14 @@ const MAP_ATTEMPTS_MAX: usize = 3;
 /// Before the same is asked again of who was busy, or gone.
 const PAUSE: Nanos = Nanos::from_millis(20);
 
-pub struct ClusterClient {
-    host: SimHost,
+pub struct ClusterClient<H: Host = SimHost> {
+    host: H,
     /// Known from the beginning, and asked when nobody else answers.
     seeds: Vec<Address>,
     timeout: Nanos,
     /// By the last slot of each range.
     ranges: BTreeMap<u16, Range>,
-    links: BTreeMap<Address, Client>,
+    links: BTreeMap<Address, Client<H>>,
     is_stale: bool,
     /// Counts what goes round: whom the map is asked of, and which replica is read.
     turn: usize,
@@ -47,8 +48,8 @@ enum Redirect {
     TryAgain,
 }
 
-impl ClusterClient {
-    pub fn to(host: &SimHost, seeds: Vec<Address>, timeout: Nanos) -> ClusterClient {
+impl<H: Resident> ClusterClient<H> {
+    pub fn to(host: &H, seeds: Vec<Address>, timeout: Nanos) -> ClusterClient<H> {
         assert!(!seeds.is_empty(), "a client needs a node to turn to");
         let (last, turn) = (seeds[0].clone(), host.machine().index());
         ClusterClient {
@@ -132,7 +133,7 @@ impl ClusterClient {
         self.link(&last).call(request).await
     }
 
-    fn link(&mut self, address: &Address) -> &mut Client {
+    fn link(&mut self, address: &Address) -> &mut Client<H> {
         let (host, timeout) = (&self.host, self.timeout);
         self.links.entry(address.clone()).or_insert_with(|| Client::to(host, vec![address.clone()], timeout))
     }

@@ -34,7 +34,7 @@ pub struct MachineId(pub(crate) u32);
 pub type Process = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What a machine runs: called at each start with the machine's host, it runs until its process ends.
-pub type Program = Rc<dyn Fn(SimHost) -> Process>;
+pub type Program<H = SimHost> = Rc<dyn Fn(H) -> Process>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MachineStatus {
@@ -62,7 +62,8 @@ pub(crate) struct Machine {
 }
 
 impl MachineId {
-    pub(crate) fn at(index: usize) -> MachineId {
+    /// The machine that is the `index`-th to have been added.
+    pub fn at(index: usize) -> MachineId {
         MachineId(u32::try_from(index).expect("a world has fewer machines than that"))
     }
 

@@ -1,5 +1,6 @@
 //! The directed paths between machines: which are cut, what each is like, and when a segment sent now arrives.
-//! Cuts are counted, so that two faults may cut one path and each heals only its own cut.
+//! Cuts are counted, so that two faults may cut one path and each heals only its own cut. Time is an argument, so that
+//! proxies between real processes can ask it, too.
 
 use rand_chacha::ChaCha8Rng;
 use squall_clock::{Mono, Nanos};
@@ -12,7 +13,8 @@ use crate::machine::MachineId;
 /// How long a byte takes to reach the machine that sent it.
 const LOOPBACK_LATENCY: Nanos = Nanos::from_micros(10);
 
-pub(crate) struct Paths {
+/// Every path between every two machines.
+pub struct Paths {
     seed: u64,
     usual: LinkSettings,
     /// By sender, then by receiver.
@@ -33,12 +35,13 @@ struct Path {
 }
 
 impl Paths {
-    pub(crate) fn with(seed: u64, usual: LinkSettings) -> Paths {
+    /// No machines yet, and what the paths between those to come are like.
+    pub fn with(seed: u64, usual: LinkSettings) -> Paths {
         Paths { seed, usual, rows: Vec::new() }
     }
 
     /// Adds the paths from and to one more machine.
-    pub(crate) fn add_machine(&mut self) {
+    pub fn add_machine(&mut self) {
         let count = self.rows.len() + 1;
         self.rows.push(Vec::new());
         for from in 0..count {
@@ -56,45 +59,44 @@ impl Paths {
         }
     }
 
-    pub(crate) fn cut(&mut self, from: MachineId, to: MachineId) {
+    /// Cuts the path once more.
+    pub fn cut(&mut self, from: MachineId, to: MachineId) {
         self.path(from, to).cuts += 1;
     }
 
-    pub(crate) fn heal(&mut self, from: MachineId, to: MachineId) {
+    /// Takes one cut back.
+    pub fn heal(&mut self, from: MachineId, to: MachineId) {
         let path = self.path(from, to);
         path.cuts = path.cuts.checked_sub(1).expect("a path is healed that was not cut");
     }
 
     /// Changes the path until `undo` is called with the same number: of several changes the latest that is left counts.
-    pub(crate) fn change(&mut self, from: MachineId, to: MachineId, number: u64, change: &LinkChange) {
+    pub fn change(&mut self, from: MachineId, to: MachineId, number: u64, change: &LinkChange) {
         let path = self.path(from, to);
         path.changes.push((number, change.clone()));
         path.settings.change(change);
     }
 
-    pub(crate) fn settings(&self, from: MachineId, to: MachineId) -> &LinkSettings {
+    /// What the path is like now.
+    pub fn settings(&self, from: MachineId, to: MachineId) -> &LinkSettings {
         &self.rows[from.index()][to.index()].settings
     }
 
-    pub(crate) fn undo(&mut self, from: MachineId, to: MachineId, number: u64) {
+    /// Takes a change back.
+    pub fn undo(&mut self, from: MachineId, to: MachineId, number: u64) {
         let path = self.path(from, to);
         path.changes.retain(|(other, _)| *other != number);
         path.settings = path.own.clone();
         path.changes.iter().for_each(|(_, change)| path.settings.change(change));
     }
 
-    pub(crate) fn is_open(&self, from: MachineId, to: MachineId) -> bool {
+    /// Whether nothing cuts it.
+    pub fn is_open(&self, from: MachineId, to: MachineId) -> bool {
         self.rows[from.index()][to.index()].cuts == 0
     }
 
     /// When `bytes` sent at `now` arrive; nothing where the path is cut or the segment is lost.
-    pub(crate) fn transit(
-        &mut self,
-        now: Mono,
-        from: MachineId,
-        to: MachineId,
-        bytes: usize,
-    ) -> Option<Mono> {
+    pub fn transit(&mut self, now: Mono, from: MachineId, to: MachineId, bytes: usize) -> Option<Mono> {
         if from == to {
             return Some(now + LOOPBACK_LATENCY);
         }
@@ -113,7 +115,7 @@ impl Paths {
     }
 
     /// When an acknowledgement sent at `now` arrives; it takes no bandwidth and no draw.
-    pub(crate) fn acknowledgement(&mut self, now: Mono, from: MachineId, to: MachineId) -> Option<Mono> {
+    pub fn acknowledgement(&mut self, now: Mono, from: MachineId, to: MachineId) -> Option<Mono> {
         if from == to {
             return Some(now + LOOPBACK_LATENCY);
         }
@@ -123,7 +125,7 @@ impl Paths {
     }
 
     /// How many of `len` bytes a read or write moves: fewer than all where the path's settings ask for short ones.
-    pub(crate) fn moved(&mut self, from: MachineId, to: MachineId, len: usize) -> usize {
+    pub fn moved(&mut self, from: MachineId, to: MachineId, len: usize) -> usize {
         let path = self.path(from, to);
         if len > 1 && chance(&mut path.rng, path.settings.short) {
             1 + below(&mut path.rng, len as u64 - 1) as usize

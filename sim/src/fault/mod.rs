@@ -18,7 +18,7 @@ use crate::bus::BusMessage;
 use crate::disk::DiskFault;
 use crate::link::{LinkChange, LinkSettings};
 use crate::quantity::Span;
-use crate::world::World;
+use crate::theatre::Theatre;
 
 pub use cast::{Cast, is_part};
 pub use drawn::PlanShape;
@@ -156,7 +156,7 @@ const PERIOD_MIN: Nanos = Nanos::from_millis(1);
 
 impl Fault {
     /// Says which machine it names that does not exist, or what about it is impossible.
-    pub fn check(&self, world: &World) -> Result<(), String> {
+    pub fn check(&self, world: &impl Theatre) -> Result<(), String> {
         let (left, right) = self.names();
         for name in left.iter().chain(&right) {
             if *name != "*" && !is_part(name) && world.machine_named(name).is_none() {
@@ -257,7 +257,7 @@ impl Fault {
     }
 
     /// Whom it befalls: those on its smaller side, or both where it names both.
-    fn machines(&self, world: &World) -> Vec<String> {
+    fn machines(&self, world: &impl Theatre) -> Vec<String> {
         let (left, right) = self.names();
         let named = |names: &[&str]| {
             names.iter().filter(|name| **name != "*").map(|name| (*name).to_owned()).collect()

@@ -3,11 +3,11 @@
 use super::turns::by_turns;
 use super::{Fault, Remedy};
 use crate::machine::MachineId;
-use crate::world::World;
+use crate::theatre::Theatre;
 
 impl Fault {
     /// Does it, and says how it is undone where it can be.
-    pub(super) fn inflict(&self, world: &World) -> Result<Option<Remedy>, String> {
+    pub(super) fn inflict<W: Theatre>(&self, world: &W) -> Result<Option<Remedy<W>>, String> {
         let (left, right) = self.names();
         match self {
             Fault::Cut { .. } => Ok(Some(cut_paths(world, pairs(world, &left, &right)))),
@@ -37,7 +37,7 @@ impl Fault {
             }
             Fault::Flapping { down, up, .. } => {
                 let paths = both_ways(pairs(world, &left, &right));
-                let apart = move |world: &World| cut_paths(world, paths.clone());
+                let apart = move |world: &W| cut_paths(world, paths.clone());
                 Ok(Some(by_turns(world, apart, down.0, up.0)))
             }
             Fault::Link { change, .. } => {
@@ -80,7 +80,7 @@ impl Fault {
 }
 
 /// The machines that `names` stand for; `*` is everyone whom `others` does not name.
-fn side(world: &World, names: &[&str], others: &[&str]) -> Vec<MachineId> {
+fn side(world: &impl Theatre, names: &[&str], others: &[&str]) -> Vec<MachineId> {
     if names.contains(&"*") {
         let named = |id: &MachineId| others.contains(&world.machine_name(*id).as_str());
         return world.machine_ids().into_iter().filter(|id| !named(id)).collect();
@@ -88,7 +88,7 @@ fn side(world: &World, names: &[&str], others: &[&str]) -> Vec<MachineId> {
     names.iter().filter_map(|name| world.machine_named(name)).collect()
 }
 
-fn pairs(world: &World, left: &[&str], right: &[&str]) -> Vec<(MachineId, MachineId)> {
+fn pairs(world: &impl Theatre, left: &[&str], right: &[&str]) -> Vec<(MachineId, MachineId)> {
     let targets = side(world, right, left);
     let sources = side(world, left, right);
     sources.into_iter().flat_map(|from| targets.iter().map(move |to| (from, *to))).collect()
@@ -98,7 +98,7 @@ fn both_ways(paths: Vec<(MachineId, MachineId)>) -> Vec<(MachineId, MachineId)> 
     paths.into_iter().flat_map(|(from, to)| [(from, to), (to, from)]).collect()
 }
 
-fn cut_paths(world: &World, paths: Vec<(MachineId, MachineId)>) -> Remedy {
+fn cut_paths<W: Theatre>(world: &W, paths: Vec<(MachineId, MachineId)>) -> Remedy<W> {
     let paths: Vec<_> = paths.into_iter().filter(|(from, to)| from != to).collect();
     paths.iter().for_each(|(from, to)| world.cut(*from, *to));
     Box::new(move |world| paths.into_iter().for_each(|(from, to)| world.heal(from, to)))

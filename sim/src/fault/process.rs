@@ -4,11 +4,11 @@ use super::turns::by_turns;
 use super::{Fault, Remedy};
 use crate::disk::DiskFault;
 use crate::machine::MachineId;
-use crate::world::World;
+use crate::theatre::Theatre;
 
 impl Fault {
     /// What befalls one machine.
-    pub(super) fn befall(&self, world: &World, id: MachineId) -> Result<Option<Remedy>, String> {
+    pub(super) fn befall<W: Theatre>(&self, world: &W, id: MachineId) -> Result<Option<Remedy<W>>, String> {
         match self {
             Fault::Crash { .. } => {
                 world.crash(id);
@@ -22,7 +22,7 @@ impl Fault {
                 })))
             }
             Fault::Stutter { work, stall, .. } => {
-                let stand_still = move |world: &World| -> Remedy {
+                let stand_still = move |world: &W| -> Remedy<W> {
                     world.pause(id);
                     Box::new(move |world| world.resume(id))
                 };

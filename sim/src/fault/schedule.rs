@@ -6,6 +6,7 @@ use std::rc::Rc;
 use squall_clock::{Mono, Nanos};
 
 use super::{Cast, Fault, FaultPlan, FaultStep};
+use crate::theatre::Theatre;
 use crate::world::World;
 
 /// A fault as it was carried out, and whom it befell.
@@ -19,25 +20,25 @@ pub struct FaultSpan {
 }
 
 /// Ends a fault.
-pub type Remedy = Box<dyn FnOnce(&World)>;
+pub type Remedy<W = World> = Box<dyn FnOnce(&W)>;
 
 /// Carries faults out in one world and remembers those that have not ended.
 #[derive(Clone)]
-pub struct Faults {
-    world: World,
-    active: Rc<RefCell<Vec<(usize, Remedy)>>>,
+pub struct Faults<W = World> {
+    world: W,
+    active: Rc<RefCell<Vec<(usize, Remedy<W>)>>>,
     spans: Rc<RefCell<Vec<FaultSpan>>>,
     cast: Cast,
 }
 
-impl Faults {
-    pub fn of(world: &World) -> Faults {
+impl<W: Theatre> Faults<W> {
+    pub fn of(world: &W) -> Faults<W> {
         let cast: Cast = Rc::new(|_| Vec::new());
         Faults { world: world.clone(), active: Rc::default(), spans: Rc::default(), cast }
     }
 
     /// Faults that may name parts, which `cast` gives to machines at the time.
-    pub fn with_cast(self, cast: Cast) -> Faults {
+    pub fn with_cast(self, cast: Cast) -> Faults<W> {
         Faults { cast, ..self }
     }
 

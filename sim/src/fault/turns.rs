@@ -6,24 +6,24 @@ use std::rc::Rc;
 use squall_clock::Nanos;
 
 use super::Remedy;
-use crate::world::World;
+use crate::theatre::Theatre;
 
 /// Lets `begin` last for `on`, ends it for `off`, and so forth, until its remedy is called.
-pub(super) fn by_turns(
-    world: &World,
-    begin: impl Fn(&World) -> Remedy + 'static,
+pub(super) fn by_turns<W: Theatre>(
+    world: &W,
+    begin: impl Fn(&W) -> Remedy<W> + 'static,
     on: Nanos,
     off: Nanos,
-) -> Remedy {
+) -> Remedy<W> {
     /// Holds the remedy while the fault is on; nothing is left to do once it is over.
-    struct Turns<B> {
+    struct Turns<W, B> {
         begin: B,
-        remedy: RefCell<Option<Remedy>>,
+        remedy: RefCell<Option<Remedy<W>>>,
         over: Cell<bool>,
         on: Nanos,
         off: Nanos,
     }
-    fn turn<B: Fn(&World) -> Remedy + 'static>(turns: &Rc<Turns<B>>, world: &World) {
+    fn turn<W: Theatre, B: Fn(&W) -> Remedy<W> + 'static>(turns: &Rc<Turns<W, B>>, world: &W) {
         if turns.over.get() {
             return;
         }

@@ -2,7 +2,6 @@
 
 use rand_chacha::ChaCha8Rng;
 use squall_clock::{Mono, Nanos};
-use squall_net::Host;
 use squall_resp::Value;
 
 use super::keys::Keys;
@@ -15,21 +14,22 @@ use crate::client::CallError;
 use crate::entropy::{below, chance, stream};
 use crate::history::{Action, Answer, History, OpId, Outcome};
 use crate::host::SimHost;
+use crate::theatre::{Resident, Theatre};
 
 /// How long a client waits before it tries the next node, so that a refusing list does not make it spin.
 const TURN_AWAY_WAIT: Nanos = Nanos::from_millis(20);
 
 /// One client at work.
-pub struct Worker {
-    host: SimHost,
+pub struct Worker<H: Resident = SimHost> {
+    host: H,
     name: String,
     number: u64,
     workload: Workload,
     history: History,
     rng: ChaCha8Rng,
     letters: ChaCha8Rng,
-    writer: Caller,
-    reader: Option<Caller>,
+    writer: Caller<H>,
+    reader: Option<Caller<H>>,
     keys: Keys,
 }
 
@@ -40,9 +40,9 @@ enum Attempt {
     Elsewhere(String),
 }
 
-impl Worker {
+impl<H: Resident> Worker<H> {
     /// The client `number` of its world.
-    pub fn on(host: &SimHost, number: u64, workload: &Workload, history: &History) -> Worker {
+    pub fn on(host: &H, number: u64, workload: &Workload, history: &History) -> Worker<H> {
         let seed = host.world().seed();
         let client = |names: &[String]| Caller::to(host, names, workload);
         let reader = (!workload.read_from.is_empty()).then(|| {
@@ -222,7 +222,7 @@ impl Worker {
         }
     }
 
-    fn client(&mut self, action: Action) -> &mut Caller {
+    fn client(&mut self, action: Action) -> &mut Caller<H> {
         match &mut self.reader {
             Some(reader) if action == Action::Read => reader,
             _ => &mut self.writer,
