@@ -22,11 +22,14 @@ pub struct FaultSpan {
 /// Ends a fault.
 pub type Remedy<W = World> = Box<dyn FnOnce(&W)>;
 
+/// The faults that have not ended, by number, and what ends them.
+type Active<W> = Vec<(usize, Remedy<W>)>;
+
 /// Carries faults out in one world and remembers those that have not ended.
 #[derive(Clone)]
 pub struct Faults<W = World> {
     world: W,
-    active: Rc<RefCell<Vec<(usize, Remedy<W>)>>>,
+    active: Rc<RefCell<Active<W>>>,
     spans: Rc<RefCell<Vec<FaultSpan>>>,
     cast: Cast,
 }
