@@ -50,8 +50,9 @@ pub struct Cluster {
     pub(crate) received: BTreeMap<Kind, u64>,
     pub(crate) next_tick: Mono,
     pub(crate) ticks: u64,
-    /// Whether every node that decides is one of Squall's, which keep a quicker time among themselves.
-    pub(crate) all_squall: bool,
+    /// Whether every node that decides is one of Squall's, which keep a quicker time among themselves, where the
+    /// operator lets them.
+    pub(crate) is_quick: bool,
     pub(crate) watch: Watch,
     events: VecDeque<Event>,
 }
@@ -116,7 +117,7 @@ impl Cluster {
             received: BTreeMap::new(),
             next_tick: now.mono,
             ticks: 0,
-            all_squall: true,
+            is_quick: options.quick_failover,
             watch: Watch::default(),
             events: VecDeque::new(),
             options,
@@ -199,7 +200,8 @@ impl Cluster {
     // --- Within ---
 
     fn tick(&mut self) {
-        self.all_squall = self.nodes.others().filter(|node| node.is_voter()).all(|node| node.is_squall);
+        self.is_quick = self.options.quick_failover
+            && self.nodes.others().filter(|node| node.is_voter()).all(|node| node.is_squall);
         self.drop_unanswered_handshakes();
         self.forgotten.retain(|_, until| *until > self.now.mono);
         self.dial_unlinked();

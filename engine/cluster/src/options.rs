@@ -20,6 +20,8 @@ pub struct Options {
     pub replica_ping_period: Nanos,
     /// `cluster-replica-no-failover`.
     pub no_failover: bool,
+    /// `cluster-quick-failover`: where all primaries are Squall's, they need not wait for what they can know.
+    pub quick_failover: bool,
     /// `cluster-full-gossip-nodes-max`: in larger clusters, where all nodes are Squall's, each is asked by a
     /// few instead of by all.
     pub full_gossip_nodes_max: usize,
@@ -41,7 +43,8 @@ impl Default for Options {
             replica_validity_factor: 10,
             replica_ping_period: Nanos::from_secs(10),
             no_failover: false,
-            full_gossip_nodes_max: 16,
+            quick_failover: true,
+            full_gossip_nodes_max: 32,
             announced_host: String::new(),
             ports: Ports { client: 6379, bus: 16_379, plain: 0 },
             hostname: String::new(),

@@ -17,8 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cluster", &["clock", "resp"]),
     ("node", &["clock", "resp", "store", "commands", "replication", "cluster"]),
     ("server", &["clock", "net", "node"]),
+    ("message-world", &["clock", "cluster"]),
     ("sim", &["clock", "net", "resp"]),
-    ("scenarios", &["clock", "net", "resp", "server", "sim"]),
+    ("scenarios", &["clock", "net", "resp", "server", "sim", "message-world"]),
     ("bench", &["clock", "net", "resp", "store", "commands", "replication", "node", "server"]),
 ];
 

@@ -150,7 +150,7 @@ impl Cluster {
         if rank > election.rank {
             scheduled = scheduled + Nanos(DELAY_PER_RANK.0 * (rank - election.rank) as u64);
         }
-        if self.all_squall && rank == 0 && self.siblings_have_spoken(election.primary) {
+        if self.is_quick && rank == 0 && self.siblings_have_spoken(election.primary) {
             let since = self.failed_since(election.primary).unwrap_or(now);
             scheduled = scheduled.min(since + Nanos(STAGGER.0 * self.shards_before(election.primary) as u64));
         }
@@ -165,7 +165,7 @@ impl Cluster {
         let (myself, offset) = (self.my_id(), self.replication.offset);
         let better = |node: &&Node| {
             let more = node.repl_offset > offset
-                || (self.all_squall && node.repl_offset == offset && node.id < myself);
+                || (self.is_quick && node.repl_offset == offset && node.id < myself);
             node.id != myself && !node.no_failover && !node.is_failed() && more
         };
         self.nodes.replicas_of(primary).filter(better).count()
@@ -194,7 +194,7 @@ impl Cluster {
         let epoch = self.current_epoch;
         let election = self.election.as_mut().expect("an election was scheduled");
         election.epoch = Some(epoch);
-        let patience = match self.all_squall {
+        let patience = match self.is_quick {
             // Neighbours that failed together try again at different times.
             true => QUICK_PATIENCE + Nanos::from_millis(u64::from(self.rng.next_u32()) % DELAY_RANDOM_MS),
             false => Nanos(timeout.0.saturating_mul(2)).max(PATIENCE_MIN),

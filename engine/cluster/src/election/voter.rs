@@ -63,7 +63,7 @@ impl Cluster {
             && !request.message.force_vote
         {
             let lease = Nanos(self.options.node_timeout.0.saturating_mul(LEASE));
-            let lease = if self.all_squall { lease.min(QUICK_LEASE_MAX) } else { lease };
+            let lease = if self.is_quick { lease.min(QUICK_LEASE_MAX) } else { lease };
             let age = self.now.mono.since(when);
             if age < lease {
                 let wait = lease.as_millis() - age.as_millis();

@@ -31,7 +31,7 @@ impl Cluster {
         let now = self.now.mono;
         let is_silent = |node: &&Node| {
             let refused = node.refused_since.is_some_and(|since| now.since(since) > refusal);
-            self.silence_of(node) > timeout || (self.all_squall && refused)
+            self.silence_of(node) > timeout || (self.is_quick && refused)
         };
         let well = self.nodes.others().filter(|node| node.is_member() && node.is_well());
         let silent: Vec<NodeId> = well.filter(is_silent).map(|node| node.id).collect();

@@ -89,9 +89,6 @@ impl Cluster {
         if self.ticks.is_multiple_of(TICKS_PER_VIEW) || self.watch.view == 0 {
             self.watch.view = view_digest(&self.nodes);
         }
-        if !self.watch.is_sparse {
-            return;
-        }
         let (watched, _) = self.watched();
         if self.watch.doubted.iter().any(|id| watched.contains(id)) {
             self.raise_alarm();
@@ -155,7 +152,7 @@ impl Cluster {
 
     /// Tells those who count that this voter finds nodes silent.
     pub(crate) fn report_suspects(&mut self) {
-        if !self.watch.is_sparse || !self.nodes.me().is_voter() {
+        if !(self.watch.is_sparse || self.is_quick) || !self.nodes.me().is_voter() {
             return;
         }
         let suspects = self.nodes.others().filter(|node| node.health == Health::Suspected);

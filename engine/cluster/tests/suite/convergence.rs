@@ -1,9 +1,9 @@
 //! What a cluster comes to, whatever befalls it: one owner per slot, one vote per epoch, epochs of their
 //! own, and that within a bound after the faults end.
 
-use crate::world::World;
 use proptest::prelude::*;
 use squall_cluster::{FailoverKind, Slot};
+use squall_message_world::World;
 
 #[test]
 fn six_nodes_meet_and_agree() {
@@ -126,7 +126,7 @@ fn after_all_that(seed: u64, shards: usize, is_sparse: bool, faults: Vec<Fault>,
     world.options.full_gossip_nodes_max = if is_sparse { 0 } else { usize::MAX };
     (0..shards * 2).for_each(|machine| world.start(machine));
     world.form(shards);
-    world.settings.disk_latency = disk_ms * crate::world::MS;
+    world.settings.disk_latency = disk_ms * squall_message_world::MS;
     world.run_ms(2_500);
     for fault in faults {
         strike(&mut world, fault);

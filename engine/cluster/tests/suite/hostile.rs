@@ -1,10 +1,10 @@
 //! What strangers send to a node of a cluster: whatever it is, it changes nothing that the cluster knows.
 
-use crate::world::{World, share};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use squall_cluster::wire::{Body, GossipEntry, GossipKind, Header, MessageFlags, NodeFlags, Ports, encode};
 use squall_cluster::{Cluster, Epoch, Event, NodeId, SlotSet};
+use squall_message_world::{World, share};
 
 /// A message that is well formed, from anybody about anything.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ proptest! {
     #[test]
     fn strangers_change_nothing(messages in prop::collection::vec(forged(), 1..20)) {
         let mut world = World::formed(5, 3, 1);
-        let before = crate::world::owners(world.cluster(0));
+        let before = squall_message_world::owners(world.cluster(0));
         let members = |world: &World| {
             world.cluster(0).nodes().filter(|node| node.is_member()).map(|node| node.id).collect::<Vec<_>>()
         };
@@ -97,7 +97,7 @@ proptest! {
         for message in messages {
             deliver(&mut world, &message);
         }
-        prop_assert_eq!(crate::world::owners(world.cluster(0)), before);
+        prop_assert_eq!(squall_message_world::owners(world.cluster(0)), before);
         prop_assert_eq!(members(&world), known);
         world.run_ms(5_000);
         world.check_invariants();

@@ -2,9 +2,8 @@
 
 mod convergence;
 mod hostile;
+mod large;
 mod nodes_conf;
-mod scale;
 mod stories;
 mod transcripts;
 mod wire;
-mod world;

@@ -1,8 +1,8 @@
 //! What has gone wrong in real clusters, played again: each story with the link at which it was told. Each
 //! ends as it should have ended then.
 
-use crate::world::{MS, World};
 use squall_cluster::{FailoverKind, NodeId, Slot};
+use squall_message_world::{MS, World};
 
 fn slot(number: u64) -> Slot {
     Slot::checked(number).unwrap()

@@ -1,16 +1,16 @@
 //! What nodes say to one another, line by line, when they meet, when a primary dies, when it hands over, and
 //! when a slot moves. Pings and their answers are shown where somebody's role or slots are new in them.
 
-use crate::world::{World, share};
 use insta::assert_snapshot;
 use squall_cluster::{Epoch, FailoverKind, Slot};
+use squall_message_world::{World, share};
 
 /// From here on everything of note is written down.
 fn listen(world: &mut World) {
     world.messages.clear();
     world.settings.keeps_transcript = true;
     // One latency for all, so that what is said can be read in order.
-    world.settings.latency_min = crate::world::MS;
+    world.settings.latency_min = squall_message_world::MS;
     world.settings.latency_spread = 0;
 }
 

@@ -214,7 +214,8 @@ parameters! {
     cluster_allow_reads_when_down: bool = false, "cluster-allow-reads-when-down", YesNo;
     cluster_allow_pubsubshard_when_down: bool = true, "cluster-allow-pubsubshard-when-down", YesNo;
     cluster_link_sendbuf_bytes_max: u64 = 0, "cluster-link-sendbuf-limit", Memory::any();
-    cluster_full_gossip_nodes_max: u32 = 16, "cluster-full-gossip-nodes-max", COUNT;
+    cluster_quick_failover: bool = true, "cluster-quick-failover", YesNo;
+    cluster_full_gossip_nodes_max: u32 = 32, "cluster-full-gossip-nodes-max", COUNT;
     cluster_announce_ip: String = String::new(), "cluster-announce-ip", Text;
     cluster_announce_port: u16 = 0, "cluster-announce-port", PORT;
     cluster_announce_tls_port: u16 = 0, "cluster-announce-tls-port", PORT;

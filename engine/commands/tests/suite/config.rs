@@ -7,7 +7,11 @@ use squall_commands::config::{Config, Parameter};
 
 const FACTS: &str = include_str!("facts/config-redis-8.2.txt");
 /// Parameters that Squall alone has.
-const OWN: [(&str, &str); 2] = [("replica-keep-dataset", "yes"), ("cluster-full-gossip-nodes-max", "16")];
+const OWN: [(&str, &str); 3] = [
+    ("replica-keep-dataset", "yes"),
+    ("cluster-quick-failover", "yes"),
+    ("cluster-full-gossip-nodes-max", "32"),
+];
 
 /// Reads no further files.
 fn alone(path: &str) -> Result<Vec<(String, Vec<u8>)>, String> {

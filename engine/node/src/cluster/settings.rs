@@ -17,6 +17,7 @@ pub(super) fn options(config: &Config) -> Options {
         replica_validity_factor: u64::from(config.cluster_replica_validity_factor),
         replica_ping_period: Nanos::from_secs(config.repl_ping_replica_period_seconds),
         no_failover: config.cluster_replica_no_failover,
+        quick_failover: config.cluster_quick_failover,
         full_gossip_nodes_max: config.cluster_full_gossip_nodes_max as usize,
         announced_host: config.cluster_announce_ip.clone(),
         ports: Ports {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use squall_cluster::wire::{Body, Message, decode};
 
-use super::{MS, World};
+use crate::world::{MS, World};
 
 pub fn at(now: u64, what: &str) -> String {
     format!("{:>9.2} ms  {what}", now as f64 / MS as f64)
