@@ -82,9 +82,11 @@ impl Cluster {
 
     pub(crate) fn tend_watch(&mut self) {
         let is_large = self.nodes.len() > self.options.full_gossip_nodes_max;
-        let counts = |node: &Node| node.is_member() && !node.is_failed();
-        self.watch.is_sparse =
-            is_large && self.nodes.others().filter(|node| counts(node)).all(|node| node.is_squall);
+        // Who has not said a word yet may be one; a start is no reason to tell everybody of everybody.
+        let is_other = |node: &Node| {
+            node.is_member() && !node.is_failed() && node.data_received.is_some() && !node.is_squall
+        };
+        self.watch.is_sparse = is_large && !self.nodes.others().any(is_other);
         self.note_doubts();
         if self.ticks.is_multiple_of(TICKS_PER_VIEW) || self.watch.view == 0 {
             self.watch.view = view_digest(&self.nodes);
