@@ -1,5 +1,5 @@
 //! Scenarios: what a file says ([`file`]), whether it can be ([`check`]), how it is played in a simulated world
-//! ([`stage`]), what came of it ([`measures`]) and how that is told ([`report`]). The `squall` binary is a thin
+//! ([`stage`]) or by real processes ([`real`]), what came of it ([`measures`]) and how that is told ([`report`]). The `squall` binary is a thin
 //! command line over this.
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod measures;
 mod operator;
 mod picture;
 pub mod planted;
+pub mod real;
 mod report;
 pub mod seeds;
 pub mod shrink;

@@ -13,6 +13,7 @@ use crate::evidence::Evidence;
 use crate::file::Scenario;
 use crate::measures::{Amount, Measures, Seconds};
 use crate::picture::Picture;
+use crate::real::ServerProgram;
 
 /// A machine that wants all of them reads the page's data.
 const PROOF_SHOWN_MAX: usize = 20;
@@ -33,6 +34,8 @@ pub struct Report {
     pub simulated: Nanos,
     pub trace_lines: u64,
     pub trace_hash: u64,
+    /// The program that real processes ran; none in a simulated world.
+    pub server: Option<ServerProgram>,
     /// What a page shows of the run, where it was asked for.
     pub(crate) picture: Option<Picture>,
     lag: Option<LagTable>,
@@ -83,6 +86,7 @@ impl Report {
             trace_lines: run.trace.lines,
             trace_hash: run.trace.hash,
             lag,
+            server: None,
             picture: None,
         }
     }
@@ -98,7 +102,12 @@ impl Report {
 
     /// The one command that plays it again.
     pub fn replay(&self) -> String {
-        format!("squall run {} --seed {}", self.name, self.seed)
+        match &self.server {
+            None => format!("squall run {} --seed {}", self.name, self.seed),
+            Some(server) => {
+                format!("squall real {} --seed {} --server {}", self.name, self.seed, server.path.display())
+            }
+        }
     }
 
     pub fn to_json(&self, wall: Option<Wall>) -> Value {
@@ -130,11 +139,17 @@ impl Report {
             "measures": measures,
             "marks": self.marks.iter().map(Mark::name).collect::<Vec<_>>(),
             "lag": { "columns": ["seconds", "bytes", "seconds_behind"], "nodes": lag },
-            "events": self.events,
-            "simulated_seconds": self.simulated.0 as f64 / 1e9,
-            "trace": { "lines": self.trace_lines, "hash": format!("{:016x}", self.trace_hash) },
             "replay": self.replay(),
         });
+        let seconds = self.simulated.0 as f64 / 1e9;
+        if let Some(server) = &self.server {
+            report["server"] = json!(server.name);
+            report["seconds"] = json!(seconds);
+            return report;
+        }
+        report["events"] = json!(self.events);
+        report["simulated_seconds"] = json!(seconds);
+        report["trace"] = json!({ "lines": self.trace_lines, "hash": format!("{:016x}", self.trace_hash) });
         if let Some(wall) = wall {
             report["wall_seconds"] = json!(wall.elapsed.0 as f64 / 1e9);
             report["simulated_seconds_per_wall_second"] = json!(wall.speed(self));
@@ -146,7 +161,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.passed() { "passed" } else { "FAILED" };
-        writeln!(f, "{} (seed {}): {verdict}", self.name, self.seed)?;
+        match &self.server {
+            None => writeln!(f, "{} (seed {}): {verdict}", self.name, self.seed)?,
+            Some(server) => writeln!(f, "{} with {}: {verdict}", self.name, server.name)?,
+        }
         writeln!(f, "{}", self.title)?;
         writeln!(f)?;
         for (label, text) in self.rows() {
@@ -213,6 +231,10 @@ impl Report {
             ));
         }
         rows.push(("lag", format!("{} at most, {} at most", get("peak-lag"), get("peak-lag-bytes"))));
+        if self.server.is_some() {
+            rows.push(("played", format!("{} with real processes on loopback", Seconds(self.simulated))));
+            return rows;
+        }
         rows.push(("events", format!("{} in {} simulated", self.events, Seconds(self.simulated))));
         rows.push(("trace", format!("{:016x} ({} lines)", self.trace_hash, self.trace_lines)));
         rows

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The binaries of a release build, made by the cargo that runs this test.
-fn release_binaries() -> &'static Path {
+pub(crate) fn release_binaries() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
         let build = Command::new(env!("CARGO"))

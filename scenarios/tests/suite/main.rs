@@ -6,6 +6,7 @@ mod determinism;
 mod durability_stories;
 mod hunting;
 mod planting;
+mod real;
 mod refusals;
 mod report_page;
 mod stories;

@@ -3,6 +3,7 @@
 
 mod hunt;
 mod progress;
+mod real;
 mod run;
 mod shrink;
 mod study;
@@ -15,6 +16,7 @@ use squall_scenarios::MEASURES;
 use squall_scenarios::catalog::{ENTRIES, SWARM, SWARM_TITLE, Source, find, source};
 
 use hunt::HuntArguments;
+use real::RealArguments;
 use run::RunArguments;
 use shrink::ShrinkArguments;
 use study::StudyArguments;
@@ -38,6 +40,8 @@ const EXAMPLES: &str = "Examples:
   squall hunt swarm --for 10m --jobs 2 --out findings
   squall shrink swarm --seed 4711 --out smallest.toml
   squall study replication-lag --out lag --jobs 2
+  squall real primary-partition --server redis-server
+  squall real primary-partition --compare
   squall show primary-partition > mine.toml     # then edit it, and:
   squall run ./mine.toml --json
 
@@ -68,6 +72,8 @@ enum Command {
     Study(StudyArguments),
     /// Plays a scenario and tells what came of it.
     Run(RunArguments),
+    /// Plays a scenario with real servers on this machine, and shows reality beside the simulator.
+    Real(RealArguments),
 }
 
 const FAILED: u8 = 1;
@@ -116,6 +122,7 @@ fn main() -> ExitCode {
         Command::Shrink(arguments) => shrink::run(arguments),
         Command::Study(arguments) => study::run(arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Real(arguments) => real::run(arguments),
     }
 }
 

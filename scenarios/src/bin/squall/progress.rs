@@ -16,20 +16,35 @@ const QUIET_FOR: Duration = Duration::from_secs(2);
 const REFRESH_EVERY: Duration = Duration::from_millis(200);
 
 impl Progress {
-    /// Begins to watch a run; says nothing where nobody looks.
-    #[allow(clippy::disallowed_methods, reason = "people wait in real time")]
+    /// Begins to watch a simulated run; says nothing where nobody looks.
     pub fn show(name: &str, seed: u64) -> Progress {
+        let name = name.to_owned();
+        Progress::telling(move |seconds, elapsed| {
+            format!("{name} (seed {seed}): {seconds:.1} s simulated, {:.0} a second", seconds / elapsed)
+        })
+    }
+
+    /// Begins to watch a run with real servers, whose faults end after so many seconds.
+    pub fn show_real(name: &str, server: &str, chaos_seconds: f64) -> Progress {
+        let what = format!("{name} with {server}");
+        Progress::telling(move |seconds, _| {
+            format!("{what}: {seconds:.0} s, of {chaos_seconds:.0} s of chaos and what start and repair take")
+        })
+    }
+
+    /// `tell` is given the seconds of the run and those that the watcher has waited.
+    #[allow(clippy::disallowed_methods, reason = "people wait in real time")]
+    fn telling(tell: impl Fn(f64, f64) -> String + Send + 'static) -> Progress {
         let (simulated, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let thread = std::io::stderr().is_terminal().then(|| {
-            let (simulated, over, name) = (Arc::clone(&simulated), Arc::clone(&over), name.to_owned());
+            let (simulated, over) = (Arc::clone(&simulated), Arc::clone(&over));
             std::thread::spawn(move || {
                 let begun = Instant::now();
                 while !over.load(Ordering::Relaxed) {
                     std::thread::park_timeout(REFRESH_EVERY);
                     if begun.elapsed() > QUIET_FOR {
                         let seconds = simulated.load(Ordering::Relaxed) as f64 / 1e9;
-                        let speed = seconds / begun.elapsed().as_secs_f64();
-                        eprint!("\r{name} (seed {seed}): {seconds:.1} s simulated, {speed:.0} a second  ");
+                        eprint!("\r\x1b[K{}", tell(seconds, begun.elapsed().as_secs_f64()));
                         let _ = std::io::stderr().flush();
                     }
                 }
