@@ -320,11 +320,14 @@ impl Changes {
             let Some(before) = before.filter(|_| sample.at > begin) else { continue };
             let (was, is) = (&before.state, &sample.state);
             changes.promotions += u64::from(is.is_primary && !was.is_primary);
+            // A process that was started anew counts from nothing, however much it had counted before one looked.
+            let anew = before.start != sample.start;
+            let gained = |was, is| if anew { is } else { gained(was, is) };
             changes.full += gained(was.full_syncs, is.full_syncs);
             changes.partial += gained(was.partial_syncs, is.partial_syncs);
             changes.refused += gained(was.refused_partial_syncs, is.refused_partial_syncs);
             // Who was receiving a snapshot, and now is another process or neither receives nor has it, lost it.
-            let lost = before.start != sample.start || !is.syncing && !is.link_up;
+            let lost = anew || !is.syncing && !is.link_up;
             changes.interrupted += u64::from(was.syncing && lost);
         }
         changes

@@ -77,6 +77,7 @@ impl Picture {
         let mut data = self.0.clone();
         data["name"] = json!(report.name);
         data["seed"] = json!(report.seed);
+        data["server"] = json!(report.server.as_ref().map(|server| server.name.as_str()));
         data["passed"] = json!(report.passed());
         data["replay"] = json!(report.replay());
         data["trace"] = json!(format!("{:016x}", report.trace_hash));

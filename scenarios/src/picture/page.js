@@ -569,8 +569,9 @@
   // ---- The rest of the page ----
 
   const fillHead = () => {
-    el("name").textContent = run.name; el("seed").textContent = "seed " + run.seed; el("title").textContent = run.title;
+    el("name").textContent = run.name; el("seed").textContent = run.server ?? "seed " + run.seed; el("title").textContent = run.title;
     el("about").textContent = run.about.trim(); el("replay").textContent = run.replay; el("trace").textContent = run.trace;
+    if (run.server) el("origin").textContent = "Played with real processes: they do not do the same twice.";
     el("verdict").textContent = run.passed ? "✓ passed" : "✗ failed";
     el("verdict").classList.add(run.passed ? "passed" : "failed");
     el("failures").hidden = !run.failures.length;

@@ -8,6 +8,8 @@
 pub mod compare;
 mod host;
 mod network;
+#[cfg(test)]
+mod probe;
 mod process;
 mod proxy;
 mod refusals;
@@ -109,7 +111,9 @@ async fn perform(world: &RealWorld, scenario: &Scenario, stop: &Stop) -> Result<
             return Err(RealError::Interrupted);
         }
         if let Some(what) = world.fallen() {
-            return Err(RealError::Fell(what));
+            // A server that nobody has heard of was never there: its configuration is refused, perhaps.
+            let unheard = samples.all().is_empty();
+            return Err(if unheard { RealError::Unfit(what) } else { RealError::Fell(what) });
         }
         world.sleep(LOOK_EVERY).await;
     }

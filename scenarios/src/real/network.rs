@@ -9,7 +9,7 @@
 //!
 //! A server whose process has ended has no proxy either: connections to it are refused, as its kernel would refuse them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -42,12 +42,20 @@ pub(super) struct Connection {
     /// From the dialler, and from the acceptor.
     pub(super) pipes: [Rc<Pipe>; 2],
     tasks: RefCell<Vec<AbortHandle>>,
+    /// How many of its directions have ended.
+    finished: Cell<u32>,
 }
 
 impl Connection {
     /// Both ends hear of a reset.
     pub(super) fn reset(&self) {
         self.ends.iter().for_each(|end| close_by_reset(end));
+    }
+
+    /// One direction has ended; says whether both have.
+    pub(super) fn finish(&self) -> bool {
+        self.finished.set(self.finished.get() + 1);
+        self.finished.get() == 2
     }
 
     fn stop(&self) {
@@ -177,26 +185,21 @@ fn join(world: &RealWorld, (from, near): (MachineId, TcpStream), (to, far): (Mac
         ends: [near, far],
         pipes: [Rc::clone(&there), Rc::clone(&back)],
         tasks: RefCell::default(),
+        finished: Cell::new(0),
     };
-    let takers = [&there, &back].map(|pipe| tokio::task::spawn_local(Rc::clone(pipe).take_in(world.clone())));
-    let carrier = tokio::task::spawn_local(carry(world.clone(), id, there, back));
-    let tasks = takers.iter().map(tokio::task::JoinHandle::abort_handle);
-    connection.tasks.borrow_mut().extend(tasks.chain([carrier.abort_handle()]));
+    // Each direction has one who takes in and one who hands over; all of them end with the connection.
+    for pipe in [there, back] {
+        let taker = tokio::task::spawn_local(Rc::clone(&pipe).take_in(world.clone()));
+        let carrier = tokio::task::spawn_local(carry(world.clone(), id, pipe));
+        connection.tasks.borrow_mut().extend([taker.abort_handle(), carrier.abort_handle()]);
+    }
     world.keep(id, connection);
 }
 
-/// Until both directions have ended, or one has broken.
-async fn carry(world: RealWorld, id: ConnId, there: Rc<Pipe>, back: Rc<Pipe>) {
-    let directions = [there, back].map(|pipe| {
-        let world = world.clone();
-        tokio::task::spawn_local(async move {
-            if matches!(pipe.hand_over(world.clone()).await, End::Broken) {
-                world.reset(id);
-            }
-        })
-    });
-    for direction in directions {
-        let _ = direction.await;
+/// Until this direction has ended; the connection is over with the second one, or with the first that breaks.
+async fn carry(world: RealWorld, id: ConnId, pipe: Rc<Pipe>) {
+    match pipe.hand_over(world.clone()).await {
+        End::Broken => world.reset(id),
+        End::Finished => world.finish(id),
     }
-    world.let_go(id);
 }

@@ -180,10 +180,13 @@ impl RealWorld {
         self.state().connections.insert(id, connection);
     }
 
-    /// Both of its ends are closed.
-    pub(super) fn let_go(&self, id: ConnId) {
-        let connection = self.state().connections.remove(&id);
-        drop(connection);
+    /// One direction has ended; with the second one, so has the connection.
+    pub(super) fn finish(&self, id: ConnId) {
+        let mut state = self.state();
+        let is_over = state.connections.get(&id).is_some_and(Connection::finish);
+        let over = if is_over { state.connections.remove(&id) } else { None };
+        drop(state);
+        drop(over);
     }
 
     pub(super) fn reset(&self, id: ConnId) {
@@ -253,8 +256,12 @@ impl RealWorld {
         for id in self.machine_ids() {
             self.crash(id);
         }
-        let connections = std::mem::take(&mut self.state().connections);
-        drop(connections);
+        let mut state = self.state();
+        let connections = std::mem::take(&mut state.connections);
+        let programs: Vec<_> = state.machines.iter_mut().map(|machine| machine.program.take()).collect();
+        drop(state);
+        // What is dropped may reach for the state, so it is dropped after the state has been let go.
+        drop((connections, programs));
     }
 
     fn set_status(&self, id: MachineId, status: MachineStatus) {

@@ -29,10 +29,11 @@ pub const STUDIES: &[Study] = &[
         name: "lost-write-window",
         title: "Which acknowledged writes does a failover lose?",
         method: "A primary with two replicas under appends of which each can be looked for at the end. Five seconds in, \
-                 the primary is cut off with a third of its clients (partition), or loses power; two \
+                 the primary is cut off with a third of its clients (partition), is killed (crash), or loses power; two \
                  seconds later a replica is promoted and the others follow it. A write is lost where its client was \
                  told that it had happened and nobody holds it at the end; the window is from the first such answer to \
-                 the last.",
+                 the last. For appendfsync, the primary has no replica and comes back alone, from its append-only file. \
+                 With WAIT, a client counts a write as acknowledged only when so many replicas have it.",
         sweeps: loss_sweeps,
         outcomes: &[
             Measured {
@@ -122,10 +123,38 @@ impl Calm {
     }
 }
 
+/// What becomes of the primary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    Partition,
+    Crash,
+    PowerLoss,
+}
+
+impl Blow {
+    const ALL: [Blow; 3] = [Blow::Partition, Blow::Crash, Blow::PowerLoss];
+
+    fn name(self) -> &'static str {
+        match self {
+            Blow::Partition => "partition",
+            Blow::Crash => "crash",
+            Blow::PowerLoss => "loss of power",
+        }
+    }
+
+    fn fault(self) -> &'static str {
+        match self {
+            Blow::Partition => "fault = \"partition\"\nleft = [\"p\", \"c1\", \"c2\"]\nright = [\"*\"]\n",
+            Blow::Crash => "fault = \"crash\"\nnode = \"p\"\n",
+            Blow::PowerLoss => "fault = \"power-loss\"\nnode = \"p\"\n",
+        }
+    }
+}
+
 /// What varies in the base scenario of the failover studies.
 #[derive(Clone, Copy)]
 struct Failing {
-    power: bool,
+    blow: Blow,
     fault_ms: u64,
     promote_after_ms: u64,
     latency_us: u64,
@@ -133,10 +162,12 @@ struct Failing {
     min_replicas: u64,
     max_lag_s: u64,
     timeout_ms: u64,
+    /// How many replicas must have a write before it counts; 0 asks none.
+    wait: u64,
 }
 
 const FAILING: Failing = Failing {
-    power: false,
+    blow: Blow::Partition,
     fault_ms: 8_000,
     promote_after_ms: 2_000,
     latency_us: 250,
@@ -144,12 +175,13 @@ const FAILING: Failing = Failing {
     min_replicas: 0,
     max_lag_s: 10,
     timeout_ms: 500,
+    wait: 0,
 };
 
 impl Failing {
     fn scenario(self) -> Scenario {
         let Failing {
-            power,
+            blow,
             fault_ms,
             promote_after_ms,
             latency_us,
@@ -157,10 +189,12 @@ impl Failing {
             min_replicas,
             max_lag_s,
             timeout_ms,
+            wait,
         } = self;
-        let fault = match power {
-            true => "fault = \"power-loss\"\nnode = \"p\"\n",
-            false => "fault = \"partition\"\nleft = [\"p\", \"c1\", \"c2\"]\nright = [\"*\"]\n",
+        let fault = blow.fault();
+        let wait = match wait {
+            0 => String::new(),
+            replicas => format!(", wait = {{ replicas = {replicas}, within = \"{}ms\" }}", timeout_ms / 2),
         };
         let (promote, rejoin, chaos) =
             (5_000 + promote_after_ms, 5_000 + fault_ms, 6_000 + fault_ms.max(promote_after_ms));
@@ -170,7 +204,7 @@ impl Failing {
              min-replicas-max-lag = {max_lag_s}\n[[node]]\nname = \"p\"\n[[node]]\nname = \"q\"\nreplica_of = \"p\"\n\
              [[node]]\nname = \"r\"\nreplica_of = \"p\"\n[links]\nlatency = {{ median = \"{latency_us}us\", sigma = 0.3 }}\n\
              [[clients]]\nname = \"c\"\ncount = 6\nwork = {{ kind = \"ledgers\", rate = {rate:?}, write_to = [\"p\", \"q\", \"r\"], \
-             timeout = \"{timeout_ms}ms\" }}\n[[fault]]\nat = \"5s\"\nfor = \"{fault_ms}ms\"\n{fault}{}{}{}\
+             timeout = \"{timeout_ms}ms\"{wait} }}\n[[fault]]\nat = \"5s\"\nfor = \"{fault_ms}ms\"\n{fault}{}{}{}\
              [chaos]\nlasting = \"{chaos}ms\"\n[repair]\nwithin = \"60s\"\n",
             order(promote, "do = \"promote\"\nnode = \"q\""),
             order(promote, "do = \"replicate\"\nnode = \"r\"\nof = \"q\""),
@@ -242,19 +276,19 @@ fn lag_sweeps() -> Vec<Sweep> {
 }
 
 fn loss_sweeps() -> Vec<Sweep> {
-    let of = |power: bool| move |failing: Failing| Failing { power, ..failing }.scenario();
-    let both = |change: fn(u64) -> Failing, values: &[u64], x: fn(u64) -> f64| {
-        let mut all = points("partition", values, x, |value| of(false)(change(value)));
-        all.extend(points("loss of power", values, x, |value| of(true)(change(value))));
-        all
+    let each = |change: fn(u64) -> Failing, values: &[u64], x: fn(u64) -> f64| {
+        let of = |blow: Blow| {
+            points(blow.name(), values, x, move |value| Failing { blow, ..change(value) }.scenario())
+        };
+        Blow::ALL.into_iter().flat_map(of).collect()
     };
     let guarded = |max_lag_s| Failing { min_replicas: 1, max_lag_s, ..FAILING }.scenario();
-    vec![
+    let mut sweeps = vec![
         Sweep {
             name: "fault-length",
             axis: "the primary is away for (s)",
             is_logarithmic: false,
-            points: both(
+            points: each(
                 |fault_ms| Failing { fault_ms, ..FAILING },
                 &[3_000, 5_000, 8_000, 12_000],
                 |ms| ms as f64 / 1e3,
@@ -264,7 +298,7 @@ fn loss_sweeps() -> Vec<Sweep> {
             name: "link-latency",
             axis: "latency of the link, one way (ms)",
             is_logarithmic: true,
-            points: both(
+            points: each(
                 |latency_us| Failing { latency_us, ..FAILING },
                 &[100, 1_000, 10_000, 50_000],
                 |us| us as f64 / 1e3,
@@ -276,7 +310,44 @@ fn loss_sweeps() -> Vec<Sweep> {
             is_logarithmic: false,
             points: points("", &[1, 2, 3, 5, 8], whole, guarded),
         },
-    ]
+        Sweep {
+            name: "min-replicas-to-write",
+            axis: "min-replicas-to-write, with min-replicas-max-lag 2",
+            is_logarithmic: false,
+            points: each(|min_replicas| Failing { min_replicas, max_lag_s: 2, ..FAILING }, &[0, 1, 2], whole),
+        },
+        Sweep {
+            name: "wait",
+            axis: "replicas that WAIT must name",
+            is_logarithmic: false,
+            points: each(|wait| Failing { wait, ..FAILING }, &[0, 1, 2], whole),
+        },
+    ];
+    sweeps.push(fsync_sweep());
+    sweeps
+}
+
+/// One node without a replica comes back from its append-only file: all that counts is what was on its disk.
+fn fsync_sweep() -> Sweep {
+    const POLICIES: [&str; 3] = ["no", "everysec", "always"];
+    let alone = |blow: Blow| {
+        move |policy: u64| {
+            let (policy, fault) = (POLICIES[policy as usize], blow.fault());
+            read(&format!(
+                "title = \"alone\"\n[server]\nappendonly = true\nappendfsync = \"{policy}\"\n[[node]]\nname = \"p\"\n\
+                 [[clients]]\nname = \"c\"\ncount = 6\nwork = {{ kind = \"ledgers\", rate = 20.0, write_to = [\"p\"], \
+                 timeout = \"500ms\" }}\n[[fault]]\nat = \"5s\"\nfor = \"1s\"\n{fault}\
+                 [chaos]\nlasting = \"8s\"\n[repair]\nwithin = \"60s\"\n"
+            ))
+        }
+    };
+    let of = |blow: Blow| points(blow.name(), &[0, 1, 2], whole, alone(blow));
+    Sweep {
+        name: "appendfsync",
+        axis: "appendfsync: no (0), everysec (1), always (2)",
+        is_logarithmic: false,
+        points: [Blow::Crash, Blow::PowerLoss].into_iter().flat_map(of).collect(),
+    }
 }
 
 fn staleness_sweeps() -> Vec<Sweep> {
@@ -300,7 +371,7 @@ fn staleness_sweeps() -> Vec<Sweep> {
 }
 
 fn failover_sweeps() -> Vec<Sweep> {
-    let base = Failing { power: true, promote_after_ms: 1_000, ..FAILING };
+    let base = Failing { blow: Blow::PowerLoss, promote_after_ms: 1_000, ..FAILING };
     let delay = move |promote_after_ms| Failing { promote_after_ms, ..base }.scenario();
     let timeout = move |timeout_ms| Failing { timeout_ms, ..base }.scenario();
     let latency = move |latency_us| Failing { latency_us, ..base }.scenario();

@@ -73,7 +73,7 @@ every = "50ms"
 
 [[expect]]
 measure = "acknowledged-writes"
-at_least = 300
+at_least = 200
 
 [[expect]]
 measure = "lost-writes"
@@ -94,7 +94,7 @@ at_least = 1
 [[expect]]
 measure = "peak-lag"
 at_least = "500ms"
-at_most = "5s"
+at_most = "15s"
 "#;
 
 /// A directory for a run's files, in which the scenario lies, too.
