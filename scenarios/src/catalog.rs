@@ -25,6 +25,7 @@ pub const ENTRIES: &[Entry] = entries![
     "crash-during-full-sync",
     "chained-replicas",
     "drawn-faults",
+    "consumers-through-a-failover",
     "fullresync-offset-too-new",
     "half-command-in-the-backlog",
     "multi-without-exec-when-demoted-inside-a-transaction",

@@ -2,7 +2,7 @@
 
 use squall_clock::Mono;
 use squall_server::Marks;
-use squall_sim::checkers::{Hold, NodeSample};
+use squall_sim::checkers::{Heard, Hold, NodeSample};
 use squall_sim::{FaultSpan, Operation, Survivors};
 
 use crate::agent::Sample;
@@ -22,6 +22,7 @@ pub(crate) struct Evidence {
     pub(crate) stopped: Mono,
     pub(crate) history: Vec<Operation>,
     pub(crate) holds: Vec<Hold>,
+    pub(crate) heard: Vec<Heard>,
     pub(crate) samples: Vec<Sample>,
     /// What data nodes had along the way.
     pub(crate) digests: Vec<NodeSample>,

@@ -6,8 +6,8 @@ use std::fmt;
 
 use squall_clock::{Mono, Nanos};
 use squall_sim::checkers::{
-    Divergence, LostWrites, SessionReads, SharedHold, StaleReads, Verdict, diverging, linearizable_keys,
-    lost_writes, session_reads, shared_holds, stale_reads,
+    Channels, Deliveries, Divergence, LostWrites, SessionReads, SharedHold, StaleReads, Torn, Verdict, channels,
+    deliveries, diverging, linearizable_keys, lost_writes, session_reads, shared_holds, stale_reads, torn,
 };
 use squall_sim::{OpId, Operation, Outcome, Size};
 
@@ -58,9 +58,14 @@ pub const MEASURES: &[Measure] = &[
     })
     .proven_by(|run| run.losses.lost.first().into_iter().chain(run.losses.lost.last()).copied().collect()),
     row("risen-writes", "writes that are there although they were refused, or more often than sent", |run| {
-        count((run.losses.risen.len() + run.losses.duplicated.len()) as u64 + run.losses.increments_risen)
+        let given = run.deliveries.risen.len() + run.channels.risen.len();
+        let written = run.losses.risen.len() + run.losses.duplicated.len();
+        count((given + written) as u64 + run.losses.increments_risen)
     })
-    .proven_by(|run| run.losses.risen.iter().chain(&run.losses.duplicated).copied().collect()),
+    .proven_by(|run| {
+        let written = run.losses.risen.iter().chain(&run.losses.duplicated);
+        written.chain(&run.deliveries.risen).chain(&run.channels.risen).copied().collect()
+    }),
     row("reads", "reads of registers that were answered", |run| count(run.reads.reads)),
     row("stale-reads", "reads that returned a value that had been overwritten before they began", |run| {
         count(run.reads.stale.len() as u64)
@@ -84,11 +89,34 @@ pub const MEASURES: &[Measure] = &[
         count(run.sessions.blind.len() as u64)
     })
     .proven_by(|run| run.sessions.blind.clone()),
-    row("torn-transactions", "pairs whose halves were seen apart, by a client or at the end", |run| {
-        let at_rest = run.evidence.survivors.as_ref().map_or(0, |survivors| survivors.torn.len() as u64);
-        count(run.ids(Operation::is_torn).len() as u64 + at_rest)
+    row("torn-transactions", "times that half of a transaction or script was seen, or is left at the end", |run| {
+        count(run.torn.count())
     })
-    .proven_by(|run| run.ids(Operation::is_torn)),
+    .proven_by(|run| run.torn.seen.clone()),
+    row("deliveries", "elements of queues and entries of streams that somebody was given", |run| {
+        count(run.deliveries.delivered)
+    }),
+    row("repeated-deliveries", "elements that were popped more often than they were put", |run| {
+        count(run.deliveries.repeated.len() as u64)
+    })
+    .proven_by(|run| run.deliveries.repeated.clone()),
+    row("repeated-claims", "claims of what had been given to a client before", |run| {
+        count(run.deliveries.claimed_again)
+    }),
+    row("missing-deliveries", "acknowledged elements that nobody was given and that do not wait, either", |run| {
+        let deliveries = run.evidence.survivors.as_ref().map(|_| &run.deliveries);
+        deliveries.map_or(Amount::Never, |deliveries| count(deliveries.missing.len() as u64))
+    })
+    .proven_by(|run| run.deliveries.missing.clone()),
+    row("heard-messages", "messages of channels that listeners heard", |run| count(run.channels.heard)),
+    row("repeated-messages", "messages that a listener heard twice over one connection", |run| {
+        count(run.channels.repeated.len() as u64)
+    })
+    .proven_by(|run| run.channels.repeated.clone()),
+    row("reordered-messages", "messages heard after one that was published later at the same node", |run| {
+        count(run.channels.reordered.len() as u64)
+    })
+    .proven_by(|run| run.channels.reordered.clone()),
     row("shared-locks", "times that a client took a lock while another held it", |run| {
         count(run.shared_locks.len() as u64)
     }),
@@ -171,6 +199,9 @@ struct Judged<'a> {
     verdicts: BTreeMap<String, Verdict>,
     sessions: SessionReads,
     shared_locks: Vec<SharedHold>,
+    torn: Torn,
+    deliveries: Deliveries,
+    channels: Channels,
     outage: Option<Outage>,
     lag: BTreeMap<String, Vec<LagPoint>>,
     changes: Changes,
@@ -222,6 +253,9 @@ impl Judged<'_> {
             verdicts: linearizable_keys(history),
             sessions: session_reads(history),
             shared_locks: shared_holds(&evidence.holds),
+            torn: torn(history, &survivors),
+            deliveries: deliveries(history, &survivors),
+            channels: channels(history, &evidence.heard),
             outage: longest_outage(history, evidence.begin, evidence.stopped),
             lag: lag_over_time(&evidence.samples, evidence.begin),
             changes: Changes::among(&evidence.samples, evidence.begin),

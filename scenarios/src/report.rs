@@ -203,6 +203,17 @@ impl Report {
             }
             rows.push(("reads", reads));
         }
+        if any("deliveries") {
+            let (delivered, again) = (get("deliveries"), get("repeated-claims"));
+            let (twice, missing) = (get("repeated-deliveries"), get("missing-deliveries"));
+            rows.push((
+                "queues",
+                format!("{delivered} delivered, {twice} popped twice, {again} claimed again, {missing} missing"),
+            ));
+        }
+        if any("heard-messages") {
+            rows.push(("channels", format!("{} messages heard", get("heard-messages"))));
+        }
         if let Some(outage) = self.measures.outage.as_ref().filter(|outage| outage.length().as_secs() > 0) {
             let from = Seconds(outage.from.since(self.measures.begin));
             rows.push((
@@ -281,14 +292,18 @@ fn broken_promises(measures: &Measures) -> Vec<Failure> {
             ))
         })
         .collect();
-    if measures.get("torn-transactions") != Amount::Count(0) {
-        let text = format!("{} transactions were seen half done", measures.get("torn-transactions"));
-        broken.push(Failure { text, proof: measures.proof("torn-transactions").to_vec() });
-    }
-    if measures.get("risen-writes") != Amount::Count(0) {
-        let count = measures.get("risen-writes");
-        let text = format!("{count} writes are there that were refused, or are there too often");
-        broken.push(Failure { text, proof: measures.proof("risen-writes").to_vec() });
+    let never = [
+        ("torn-transactions", "transactions or scripts were seen half done"),
+        ("risen-writes", "writes are there that were refused, or are there too often"),
+        ("repeated-messages", "messages were heard twice over one connection"),
+        ("reordered-messages", "messages were heard after later ones of the same node"),
+    ];
+    for (measure, what) in never {
+        let amount = measures.get(measure);
+        if amount != Amount::Count(0) {
+            let (text, proof) = (format!("{amount} {what}"), measures.proof(measure).to_vec());
+            broken.push(Failure { text, proof });
+        }
     }
     broken
 }

@@ -111,6 +111,7 @@ impl<W: Theatre> Stage<W> {
             stopped: Mono(0),
             history: Vec::new(),
             holds: Vec::new(),
+            heard: Vec::new(),
             samples: Vec::new(),
             digests: Vec::new(),
             orders: Vec::new(),
@@ -125,6 +126,7 @@ impl<W: Theatre> Stage<W> {
         evidence.stopped = self.world.now();
         evidence.history = self.history.operations();
         evidence.holds = self.history.holds();
+        evidence.heard = self.history.heard();
         evidence.samples = self.samples.all();
         evidence.digests = self.samples.digests();
         evidence.orders = self.orders.borrow().clone();

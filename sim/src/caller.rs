@@ -43,19 +43,20 @@ impl<H: Resident> Caller<H> {
         }
     }
 
+    /// The connection over which the last answer came, if it is still there.
+    pub fn connection(&self) -> Option<u64> {
+        match self {
+            Caller::List(client) => client.connection(),
+            Caller::Cluster(client) => client.connection(),
+        }
+    }
+
     /// How often one operation may be tried, where a list has so many nodes.
     pub fn tries(&self, listed: usize) -> usize {
         match self {
             Caller::List(_) => listed,
             Caller::Cluster(_) => CLUSTER_TRIES_MAX,
         }
-    }
-
-    /// Sends a request whose second word is its key.
-    pub async fn call(&mut self, request: &[&[u8]], at_replicas: bool) -> Result<Value, CallError> {
-        let key = request.get(1).copied().unwrap_or_default();
-        let mut replies = self.pipeline(key, &[request], at_replicas).await?;
-        Ok(replies.pop().expect("there is a reply to each request"))
     }
 
     /// Sends requests about `key` at once.

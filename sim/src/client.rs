@@ -21,6 +21,8 @@ pub struct Client<H: Host = SimHost> {
     current: usize,
     timeout: Nanos,
     stream: Option<H::Stream>,
+    /// How many connections it has opened.
+    opened: u64,
     input: BytesMut,
     output: BytesMut,
 }
@@ -39,7 +41,7 @@ impl<H: Host> Client<H> {
     pub fn to(host: &H, nodes: Vec<Address>, timeout: Nanos) -> Client<H> {
         assert!(!nodes.is_empty(), "a client needs a node to turn to");
         let (input, output) = (BytesMut::new(), BytesMut::new());
-        Client { host: host.clone(), nodes, current: 0, timeout, stream: None, input, output }
+        Client { host: host.clone(), nodes, current: 0, timeout, stream: None, opened: 0, input, output }
     }
 
     /// Gives the present node up for the next in the list.
@@ -52,6 +54,42 @@ impl<H: Host> Client<H> {
     pub fn hang_up(&mut self) {
         self.stream = None;
         self.input.clear();
+    }
+
+    /// Which of its connections the next request will be sent over; nothing where that will be another.
+    pub fn connection(&self) -> Option<u64> {
+        self.stream.as_ref().map(|_| self.opened)
+    }
+
+    /// Sends a request over the connection that there is, and waits for no reply.
+    pub async fn say(&mut self, request: &[&[u8]]) -> Result<(), CallError> {
+        self.output.clear();
+        encode_command(&mut self.output, request.iter().copied());
+        let (host, timeout) = (self.host.clone(), self.timeout);
+        let Some(stream) = &mut self.stream else {
+            return Err(CallError::NotSent("there is no connection".to_owned()));
+        };
+        match within(&host, timeout, stream.write_all(&self.output)).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(CallError::Unanswered(error.to_string())),
+            None => Err(CallError::Unanswered("timeout".to_owned())),
+        }
+    }
+
+    /// What comes next over the connection, asked for or not; nothing where nothing comes within `patience`.
+    pub async fn hear(&mut self, patience: Nanos) -> Result<Option<Value>, CallError> {
+        if self.stream.is_none() {
+            return Err(CallError::NotSent("there is no connection".to_owned()));
+        }
+        let host = self.host.clone();
+        match within(&host, patience, self.next_value()).await {
+            Some(Err(reason)) => {
+                self.hang_up();
+                Err(CallError::Unanswered(reason))
+            }
+            Some(Ok(value)) => Ok(Some(value)),
+            None => Ok(None),
+        }
     }
 
     /// Sends one request and waits for its reply.
@@ -94,6 +132,7 @@ impl<H: Host> Client<H> {
     async fn open(&mut self) -> Result<(), String> {
         let stream = self.host.connect(&self.nodes[self.current], None).await;
         self.stream = Some(stream.map_err(|error| error.to_string())?);
+        self.opened += 1;
         Ok(())
     }
 
@@ -102,20 +141,22 @@ impl<H: Host> Client<H> {
         stream.write_all(&self.output).await.map_err(|error| error.to_string())?;
         let mut replies = Vec::with_capacity(count);
         while replies.len() < count {
-            match decode(&self.input).map_err(|error| format!("not a reply: {error}"))? {
-                Some((value, len)) => {
-                    self.input.advance(len);
-                    replies.push(value);
-                }
-                None => {
-                    let read = stream.read_buf(&mut self.input).await.map_err(|error| error.to_string())?;
-                    if read == 0 {
-                        return Err("the connection was closed".to_owned());
-                    }
-                }
-            }
+            replies.push(self.next_value().await?);
         }
         Ok(replies)
+    }
+
+    async fn next_value(&mut self) -> Result<Value, String> {
+        let stream = self.stream.as_mut().expect("the connection was opened before");
+        loop {
+            if let Some((value, len)) = decode(&self.input).map_err(|error| format!("not a reply: {error}"))? {
+                self.input.advance(len);
+                return Ok(value);
+            }
+            if stream.read_buf(&mut self.input).await.map_err(|error| error.to_string())? == 0 {
+                return Err("the connection was closed".to_owned());
+            }
+        }
     }
 }
 

@@ -133,6 +133,11 @@ impl<H: Resident> ClusterClient<H> {
         self.link(&last).call(request).await
     }
 
+    /// The connection over which the last answer came, if it is still there.
+    pub fn connection(&self) -> Option<u64> {
+        self.links.get(&self.last).and_then(Client::connection)
+    }
+
     fn link(&mut self, address: &Address) -> &mut Client<H> {
         let (host, timeout) = (&self.host, self.timeout);
         self.links.entry(address.clone()).or_insert_with(|| Client::to(host, vec![address.clone()], timeout))

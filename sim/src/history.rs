@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use squall_clock::{Mono, Nanos};
 
-use crate::checkers::Hold;
+use crate::checkers::{Heard, Hold};
 
 /// Operations are numbered in the order in which they began; a written value is the number of its write.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -23,6 +23,8 @@ pub struct Operation {
     pub node: String,
     pub key: String,
     pub action: Action,
+    /// How often it was sent; what was sent twice may happen twice.
+    pub sends: u32,
     pub invoked: Mono,
     pub completed: Option<Mono>,
     pub outcome: Outcome,
@@ -36,8 +38,18 @@ pub enum Action {
     Write,
     /// Adds one to a counter.
     Increment,
-    /// Adds the operation's own number to a ledger, a list or a set.
+    /// Adds the operation's own number to a ledger, a list, a set or a stream, where it stays.
     Append,
+    /// Puts the operation's own number into a queue.
+    Put,
+    /// Takes out of a queue what is then nowhere else: whoever does not hear the answer has lost it.
+    Pop,
+    /// Is given something that is kept for the client until it confirms that it has dealt with it.
+    Claim,
+    /// Says that the claim before has been dealt with.
+    Confirm,
+    /// Tells the operation's own number to all who listen to a channel.
+    Publish,
     /// Takes a lock for a while.
     Acquire,
     /// Gives it back.
@@ -66,6 +78,8 @@ pub enum Answer {
     Count(i64),
     /// What the two halves of a pair hold, where they differ: half of a transaction was seen.
     Torn(i64, i64),
+    /// What a queue or a stream gave: the number of the operation that put it there, or nothing.
+    Taken(Option<u64>),
 }
 
 /// All operations of a run, shared by the clients of a world.
@@ -73,15 +87,18 @@ pub enum Answer {
 pub struct History {
     operations: Rc<RefCell<Vec<Operation>>>,
     holds: Rc<RefCell<Vec<Hold>>>,
+    heard: Rc<RefCell<Vec<Heard>>>,
 }
 
-/// What the ledgers hold at the end: the numbers of the operations that survived, in order.
+/// What is there at the end: the numbers of the operations that survived, in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Survivors {
     pub ledgers: BTreeMap<String, Vec<u64>>,
     pub counters: BTreeMap<String, i64>,
     /// Pairs whose halves differ.
     pub torn: Vec<String>,
+    /// By queue or stream: what nobody has been given, and what was claimed and not confirmed.
+    pub waiting: BTreeMap<String, Vec<u64>>,
 }
 
 impl History {
@@ -95,6 +112,7 @@ impl History {
             node: node.to_owned(),
             key: key.to_owned(),
             action,
+            sends: 1,
             invoked: now,
             completed: None,
             outcome: Outcome::Pending,
@@ -105,6 +123,11 @@ impl History {
     /// The client turned to another node for the same operation.
     pub fn redirect(&self, id: OpId, node: &str) {
         node.clone_into(&mut self.operations.borrow_mut()[id.0 as usize - 1].node);
+    }
+
+    /// The client sends it once more, though it may have happened.
+    pub fn repeat(&self, id: OpId) {
+        self.operations.borrow_mut()[id.0 as usize - 1].sends += 1;
     }
 
     pub fn complete(&self, id: OpId, outcome: Outcome, now: Mono) {
@@ -123,6 +146,16 @@ impl History {
         self.holds.borrow().clone()
     }
 
+    /// A listener has heard a message.
+    pub fn hear(&self, heard: Heard) {
+        self.heard.borrow_mut().push(heard);
+    }
+
+    /// In the order in which they were heard.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.heard.borrow().clone()
+    }
+
     pub fn len(&self) -> usize {
         self.operations.borrow().len()
     }
@@ -131,11 +164,11 @@ impl History {
         self.operations.borrow().is_empty()
     }
 
-    /// Whether a write that began after `since` has been acknowledged.
+    /// Whether something that more than a replica is needed for, and that began after `since`, has been acknowledged.
     pub fn serves_writes(&self, since: Mono) -> bool {
         let operations = self.operations.borrow();
         let later = operations.iter().rev().take_while(|operation| operation.invoked > since);
-        later.into_iter().any(|operation| operation.is_write() && operation.is_acknowledged())
+        later.into_iter().any(|operation| operation.action != Action::Read && operation.is_acknowledged())
     }
 
     /// The operations, in the order in which they began.
@@ -154,13 +187,10 @@ impl Operation {
         self.completed.map(|completed| completed.since(self.invoked))
     }
 
+    /// Whether it changes what is stored.
     pub fn is_write(&self) -> bool {
-        self.action != Action::Read
-    }
-
-    /// Whether the halves of a pair were seen apart.
-    pub fn is_torn(&self) -> bool {
-        matches!(self.outcome, Outcome::Done(Answer::Torn(..)))
+        !matches!(self.action, Action::Read | Action::Publish)
+            && self.outcome != Outcome::Done(Answer::Taken(None))
     }
 }
 
@@ -173,6 +203,8 @@ impl fmt::Display for Outcome {
             Outcome::Done(Answer::Value(Some(value))) => write!(f, "ok {value}"),
             Outcome::Done(Answer::Count(count)) => write!(f, "ok {count}"),
             Outcome::Done(Answer::Torn(one, other)) => write!(f, "torn {one} {other}"),
+            Outcome::Done(Answer::Taken(None)) => f.write_str("ok nothing"),
+            Outcome::Done(Answer::Taken(Some(value))) => write!(f, "ok took {value}"),
             Outcome::Refused(reason) => write!(f, "refused: {reason}"),
             Outcome::Unknown(reason) => write!(f, "unknown: {reason}"),
         }

@@ -136,30 +136,45 @@ fn client_groups(rng: &mut ChaCha8Rng, names: &[String]) -> Vec<ClientGroup> {
         ("s", Kind::Sets),
         ("i", Kind::Counters),
         ("p", Kind::Pairs),
+        ("x", Kind::Scripts),
         ("k", Kind::Locks),
+        ("q", Kind::Queues),
+        ("j", Kind::Jobs),
+        ("m", Kind::Streams),
+        ("h", Kind::Channels),
         ("r", Kind::Registers),
     ];
     for (number, (name, kind)) in kinds.into_iter().enumerate() {
-        let wanted = chance(rng, 0.35) || (number + 1 == kinds.len() && groups.is_empty());
-        let reads_replicas = chance(rng, 0.5);
-        let grows = matches!(kind, Kind::Ledgers | Kind::Lists | Kind::Sets);
-        let work = Workload {
-            kind,
-            rate: *pick(rng, &[5.0, 20.0, 60.0]),
-            reads: if grows { 0.0 } else { *pick(rng, &[0.0, 0.3, 0.7]) },
-            skew: *pick(rng, &[0.0, 0.0, 1.0]),
-            open: chance(rng, 0.3),
-            keys: *pick(rng, &[1, 4, 50]),
-            value: *pick(rng, &[Size(0), Size(64), Size(500), Size(2 << 10)]),
-            read_from: if reads_replicas { names[1..].to_vec() } else { Vec::new() },
-            ..Workload::writing(kind, names.to_vec(), *pick(rng, &[200, 500, 1_000]))
-        };
+        let wanted = chance(rng, 0.2) || (number + 1 == kinds.len() && groups.is_empty());
+        let work = work(rng, kind, names);
         let count = 1 + below(rng, 4) as u32;
         if wanted {
             groups.push(ClientGroup { name: name.to_owned(), count, work });
         }
     }
     groups
+}
+
+fn work(rng: &mut ChaCha8Rng, kind: Kind, names: &[String]) -> Workload {
+    let reads_replicas = chance(rng, 0.5) && !kind.is_taken_from();
+    let reads = match kind {
+        Kind::Ledgers | Kind::Lists | Kind::Sets | Kind::Locks | Kind::Channels => [0.0; 3],
+        // Who never takes anything has no deliveries, and who mostly does has an empty queue.
+        Kind::Queues | Kind::Jobs | Kind::Streams => [0.3, 0.5, 0.6],
+        Kind::Registers | Kind::Counters | Kind::Pairs | Kind::Scripts => [0.0, 0.3, 0.7],
+    };
+    Workload {
+        kind,
+        rate: *pick(rng, &[5.0, 20.0, 60.0]),
+        reads: *pick(rng, &reads),
+        skew: *pick(rng, &[0.0, 0.0, 1.0]),
+        open: chance(rng, 0.3),
+        keys: *pick(rng, &[1, 4, 50]),
+        value: *pick(rng, &[Size(0), Size(64), Size(500), Size(2 << 10)]),
+        retries: *pick(rng, &[0, 0, 0, 2]),
+        read_from: if reads_replicas { names[1..].to_vec() } else { Vec::new() },
+        ..Workload::writing(kind, names.to_vec(), *pick(rng, &[200, 500, 1_000]))
+    }
 }
 
 fn faults(rng: &mut ChaCha8Rng, seed: u64, names: &[String], lasting: Span) -> Vec<FaultStep> {
@@ -252,7 +267,9 @@ fn expectations(
     let primary = &nodes[0].name;
     let mut expected = Vec::new();
     if operator.is_empty() && !faults.iter().any(|step| ends_process_of(step, primary)) {
-        expected.push(bound("lost-writes", 0));
+        for measure in ["lost-writes", "missing-deliveries", "repeated-deliveries"] {
+            expected.push(bound(measure, 0));
+        }
         // A client whose node is gone may read from the next one, which need not be the primary.
         if clients.iter().all(|group| group.work.reads == 0.0) {
             expected.push(bound("violated-keys", 0));

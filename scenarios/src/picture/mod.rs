@@ -120,6 +120,11 @@ fn operations(evidence: &Evidence, report: &Report) -> Value {
             Action::Append => "append",
             Action::Acquire => "acquire",
             Action::Release => "release",
+            Action::Put => "put",
+            Action::Pop => "pop",
+            Action::Claim => "claim",
+            Action::Confirm => "confirm",
+            Action::Publish => "publish",
         });
         from.push(micros(operation.invoked, evidence.begin));
         took.push(operation.latency().map_or(-1, |latency| latency.as_micros() as i64));
@@ -147,6 +152,8 @@ fn told(operation: &Operation) -> (u8, String) {
         Outcome::Done(Answer::Value(Some(value))) => (0, format!("the value of #{value}")),
         Outcome::Done(Answer::Count(count)) => (0, format!("count {count}")),
         Outcome::Done(Answer::Torn(one, other)) => (0, format!("torn: {one} and {other}")),
+        Outcome::Done(Answer::Taken(None)) => (0, "nothing to take".to_owned()),
+        Outcome::Done(Answer::Taken(Some(value))) => (0, format!("what #{value} put there")),
         Outcome::Refused(reason) => (1, reason.clone()),
         Outcome::Unknown(reason) => (2, reason.clone()),
         Outcome::Pending => (3, "never answered".to_owned()),

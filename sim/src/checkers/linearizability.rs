@@ -54,7 +54,13 @@ pub fn linearizable_keys(history: &[Operation]) -> BTreeMap<String, Verdict> {
     let mut keys: BTreeMap<&str, Vec<Operation>> = BTreeMap::new();
     let judged = [Action::Read, Action::Write, Action::Increment];
     for operation in history.iter().filter(|operation| judged.contains(&operation.action)) {
-        keys.entry(&operation.key).or_default().push(operation.clone());
+        let operations = keys.entry(&operation.key).or_default();
+        operations.push(operation.clone());
+        // What was sent again may have happened each time, and any time later.
+        for _ in 1..operation.sends {
+            let outcome = Outcome::Unknown("sent again".to_owned());
+            operations.push(Operation { outcome, ..operation.clone() });
+        }
     }
     keys.into_iter().map(|(key, operations)| (key.to_owned(), linearizable(&operations))).collect()
 }

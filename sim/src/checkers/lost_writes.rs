@@ -48,7 +48,7 @@ pub fn lost_writes(history: &[Operation], survivors: &Survivors) -> LostWrites {
         }
         match operation.outcome {
             Outcome::Refused(_) if times > 0 => report.risen.push(operation.id),
-            _ if times > 1 => report.duplicated.push(operation.id),
+            _ if times > u64::from(operation.sends) => report.duplicated.push(operation.id),
             _ => {}
         }
     }
@@ -64,9 +64,11 @@ fn count_increments(history: &[Operation], survivors: &Survivors, report: &mut L
     let mut told: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for operation in history.iter().filter(|operation| operation.action == Action::Increment) {
         let (surely, perhaps) = told.entry(&operation.key).or_default();
+        // What was sent again because no answer came may have happened each time.
+        let sends = i64::from(operation.sends);
         match operation.outcome {
-            Outcome::Done(_) => *surely += 1,
-            Outcome::Unknown(_) | Outcome::Pending => *perhaps += 1,
+            Outcome::Done(_) => (*surely, *perhaps) = (*surely + 1, *perhaps + sends - 1),
+            Outcome::Unknown(_) | Outcome::Pending => *perhaps += sends,
             Outcome::Refused(_) => {}
         }
     }

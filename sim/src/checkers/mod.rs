@@ -2,20 +2,26 @@
 //! gives a measurement as well as a verdict: asynchronous replication is allowed its window, and no more.
 //! Each has a test in which it catches a violation that was planted.
 
+mod channels;
+mod deliveries;
 mod linearizability;
 mod locks;
 mod lost_writes;
 mod prefix;
 mod sessions;
 mod stale_reads;
+mod torn;
 mod views;
 
+pub use channels::{Channels, Heard, channels};
+pub use deliveries::{Deliveries, deliveries};
 pub use linearizability::{Verdict, linearizable, linearizable_keys};
 pub use locks::{Hold, SharedHold, shared_holds};
 pub use lost_writes::{LostWrites, lost_writes};
 pub use prefix::{Divergence, NodeSample, diverging};
 pub use sessions::{SessionReads, session_reads};
 pub use stale_reads::{StaleReads, stale_reads};
+pub use torn::{Torn, torn};
 pub use views::{
     Member, Sighting, View, chains, cycles, double_votes, epoch_conflicts, owner_conflicts, strangers,
 };

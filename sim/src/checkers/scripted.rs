@@ -14,6 +14,10 @@ pub(crate) fn count(value: i64) -> Outcome {
     Outcome::Done(Answer::Count(value))
 }
 
+pub(crate) fn taken(value: u64) -> Outcome {
+    Outcome::Done(Answer::Taken((value != 0).then_some(value)))
+}
+
 pub(crate) fn unknown() -> Outcome {
     Outcome::Unknown("timeout".to_owned())
 }

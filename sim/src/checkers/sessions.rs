@@ -3,7 +3,7 @@
 //! within their lag, which is what these two measure.
 //!
 //! A value counts as older than another only where its write was acknowledged before the other's began: writes that
-//! overlap may stand in either order, and one of unknown outcome may have happened at any time.
+//! overlap may stand in either order, and one of unknown outcome, or sent again, may have happened at any time.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ fn write_of(history: &[Operation], number: u64) -> Option<&Operation> {
 }
 
 fn written(operation: &Operation) -> Written {
-    let acknowledged = operation.completed.filter(|_| operation.is_acknowledged());
+    let acknowledged = operation.completed.filter(|_| operation.is_acknowledged() && operation.sends == 1);
     Written { began: operation.invoked, acknowledged }
 }
 

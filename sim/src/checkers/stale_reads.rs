@@ -40,11 +40,12 @@ pub fn stale_reads(history: &[Operation]) -> StaleReads {
     for read in history {
         let Outcome::Done(Answer::Value(value)) = read.outcome else { continue };
         report.reads += 1;
-        // A write whose outcome is unknown may have happened after all others: what it wrote is never called stale.
+        // A write whose outcome is unknown, or that was sent again, may have happened after all others: what it wrote
+        // is never called stale.
         let seen = value.and_then(|number| history.get(usize::try_from(number).ok()?.checked_sub(1)?));
         let after = match (value, seen) {
             (None, _) => Some(Mono(0)),
-            (Some(_), Some(write)) if write.is_acknowledged() => write.completed,
+            (Some(_), Some(write)) if write.is_acknowledged() && write.sends == 1 => write.completed,
             _ => None,
         };
         let overwritten =

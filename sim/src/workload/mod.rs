@@ -1,23 +1,23 @@
 //! Workloads: what the clients of a scenario do, again and again, and how they enter it into the history.
 //!
-//! Every written value is unique (it is the operation's number), so a history can tell which write a read saw.
-//! A *register* is a string key that is set and read; a *counter* is incremented; a *pair* is two counters that are
-//! incremented, and read, in one transaction. A *ledger* is a string to which each writer appends, a *list* and a
-//! *set* are grown likewise, so that at the end every acknowledged write is either there or lost. A *lock* is taken
-//! for a lease, held for half of it, and given back.
-//!
-//! What a group does is data, in this file; [`worker`] does it.
+//! Every written value is unique (it is the operation's number), so a history can tell which write a read saw. What each
+//! [`Kind`] does is said beside it. What a group does is data, in this file; [`worker`] does it, in the words of
+//! [`requests`] and by the meaning that [`replies`] gives to the answers; [`listener`] hears channels.
 
 mod keys;
+mod listener;
 mod replies;
+mod requests;
 mod values;
 mod worker;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster_client::SLOT_COUNT;
+use crate::history::Action;
 use crate::quantity::{Size, Span};
 
+pub use requests::{GROUP, taken_by};
 pub use values::{ledger_entries, twin_of};
 pub use worker::Worker;
 
@@ -44,10 +44,10 @@ pub struct Workload {
     /// In a cluster: all keys lie in these slots, the first and the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<[u16; 2]>,
-    /// The share of reads among the operations.
+    /// The share of reads among the operations; of queues and streams, the share of takes.
     #[serde(default)]
     pub reads: f64,
-    /// How many keys there are; ledgers, lists and sets have one for each client.
+    /// How many keys (or channels) there are; ledgers, lists and sets have one for each client.
     #[serde(default = "one")]
     pub keys: u64,
     /// How much some keys are liked better than others: Zipf's exponent. 0 likes all alike, 1 is usual on the web.
@@ -57,7 +57,7 @@ pub struct Workload {
     /// begin in time begins as soon as its client is free, and counts from when it was due.
     #[serde(default, skip_serializing_if = "is_false")]
     pub open: bool,
-    /// For how long a lock is taken.
+    /// For how long a lock is taken, and after how long a consumer may claim what another was given.
     #[serde(default = "two_seconds", skip_serializing_if = "is_two_seconds")]
     pub lease: Span,
     /// How long a client waits for a connection and for an answer.
@@ -88,10 +88,15 @@ pub enum Kind {
     Registers,
     Counters,
     Pairs,
+    Scripts,
     Ledgers,
     Lists,
     Sets,
     Locks,
+    Queues,
+    Jobs,
+    Streams,
+    Channels,
 }
 
 /// A table of more keys than this would be the biggest thing in the world.
@@ -173,6 +178,12 @@ impl Workload {
         if self.kind.grows() && self.reads > 0.0 {
             return Err("ledgers, lists and sets are read at the end; reads must be 0".to_owned());
         }
+        if matches!(self.kind, Kind::Locks | Kind::Channels) && self.reads > 0.0 {
+            return Err("locks are not read, and channels are heard by all; reads must be 0".to_owned());
+        }
+        if self.kind.is_taken_from() && !self.read_from.is_empty() {
+            return Err("what is taken is taken where it is written; read_from must be empty".to_owned());
+        }
         if self.lease.0.as_millis() < 2 {
             return Err(format!("a lease of {} is over before it is granted", self.lease));
         }
@@ -181,9 +192,72 @@ impl Workload {
 }
 
 impl Kind {
+    /// In the order in which they are shown.
+    pub const ALL: [Kind; 12] = [
+        Kind::Registers,
+        Kind::Counters,
+        Kind::Pairs,
+        Kind::Scripts,
+        Kind::Ledgers,
+        Kind::Lists,
+        Kind::Sets,
+        Kind::Locks,
+        Kind::Queues,
+        Kind::Jobs,
+        Kind::Streams,
+        Kind::Channels,
+    ];
+
+    /// What it is called in a scenario, what its clients do, and what its history is judged by.
+    pub fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Registers => ("registers", "strings that are set and read: linearizable, stale or backward reads"),
+            Kind::Counters => ("counters", "numbers that are incremented and read: lost and doubled increments"),
+            Kind::Pairs => ("pairs", "two counters that MULTI and EXEC increment, and read, together: torn transactions"),
+            Kind::Scripts => ("scripts", "two counters that a script increments, and reads, together: torn scripts"),
+            Kind::Ledgers => ("ledgers", "a string to which each client appends: lost, doubled and risen writes"),
+            Kind::Lists => ("lists", "a list to which each client appends: the same"),
+            Kind::Sets => ("sets", "a set to which each client adds: the same"),
+            Kind::Locks => ("locks", "SET NX PX, held for half of the lease, then given back: two holders at once"),
+            Kind::Queues => ("queues", "RPUSH, and BLPOP for the share of reads: no element is given out twice"),
+            Kind::Jobs => ("jobs", "RPUSH, and BLMOVE to a list of one's own, then LREM: no element goes missing"),
+            Kind::Streams => {
+                ("streams", "XADD, and XREADGROUP or XAUTOCLAIM, then XACK: no entry goes missing or is skipped")
+            }
+            Kind::Channels => {
+                ("channels", "PUBLISH, while each client hears all channels: no message twice or out of order")
+            }
+        }
+    }
+
     /// Whether each client has a key of its own, to which it adds and which is read at the end.
-    fn grows(self) -> bool {
+    pub fn grows(self) -> bool {
         matches!(self, Kind::Ledgers | Kind::Lists | Kind::Sets)
+    }
+
+    /// Whether elements that are put in are given out, each to one client.
+    pub fn is_taken_from(self) -> bool {
+        matches!(self, Kind::Queues | Kind::Jobs | Kind::Streams)
+    }
+
+    /// What its clients do next: the one thing, or the other.
+    fn action(self, reads: bool) -> Action {
+        match self {
+            Kind::Locks => Action::Acquire,
+            Kind::Channels => Action::Publish,
+            Kind::Queues if reads => Action::Pop,
+            Kind::Jobs | Kind::Streams if reads => Action::Claim,
+            Kind::Queues | Kind::Jobs => Action::Put,
+            _ if reads => Action::Read,
+            Kind::Registers => Action::Write,
+            Kind::Counters | Kind::Pairs | Kind::Scripts => Action::Increment,
+            Kind::Ledgers | Kind::Lists | Kind::Sets | Kind::Streams => Action::Append,
+        }
+    }
+
+    /// Whether some of its requests are worded otherwise than the others.
+    fn has_rare_form(self) -> bool {
+        matches!(self, Kind::Streams | Kind::Scripts)
     }
 
     /// What its keys begin with; whoever reads what is left knows by it what a key is.
@@ -192,10 +266,15 @@ impl Kind {
             Kind::Registers => "register",
             Kind::Counters => "counter",
             Kind::Pairs => "pair",
+            Kind::Scripts => "script",
             Kind::Ledgers => "ledger",
             Kind::Lists => "list",
             Kind::Sets => "set",
             Kind::Locks => "lock",
+            Kind::Queues => "queue",
+            Kind::Jobs => "jobs",
+            Kind::Streams => "stream",
+            Kind::Channels => "channel",
         }
     }
 }

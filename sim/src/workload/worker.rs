@@ -5,8 +5,10 @@ use squall_clock::{Mono, Nanos};
 use squall_resp::Value;
 
 use super::keys::Keys;
-use super::replies::understand;
-use super::values::{twin_of, value_of};
+use super::listener::Listener;
+use super::replies::{given, understand};
+use super::requests::Wish;
+use super::values::value_of;
 use super::{Confirmation, Kind, Workload};
 use crate::caller::Caller;
 use crate::checkers::Hold;
@@ -31,7 +33,12 @@ pub struct Worker<H: Resident = SimHost> {
     writer: Caller<H>,
     reader: Option<Caller<H>>,
     keys: Keys,
+    /// By what the last claim is confirmed, and over which connection it was given.
+    claimed: Option<(Vec<u8>, u64)>,
 }
+
+/// One in so many requests takes its rarer form.
+const RARELY: f64 = 1.0 / 16.0;
 
 /// What there is to say about an operation after one attempt.
 enum Attempt {
@@ -61,12 +68,17 @@ impl<H: Resident> Worker<H> {
             writer: client(&workload.write_to),
             reader,
             keys: Keys::of(workload),
+            claimed: None,
             host: host.clone(),
         }
     }
 
     /// Works until `stop` says so.
-    pub async fn work(mut self, stop: impl Fn() -> bool) {
+    pub async fn work(mut self, stop: impl Fn() -> bool + Clone + 'static) {
+        if self.workload.kind == Kind::Channels {
+            let listener = Listener::beside(&self.host, self.number, &self.workload, &self.history);
+            self.host.spawn(listener.listen(stop.clone()));
+        }
         let period = Nanos((1e9 / self.workload.rate) as u64);
         // Clients that begin together would go on in step for ever.
         let mut due = self.host.now().mono + Nanos(below(&mut self.rng, period.0));
@@ -83,27 +95,32 @@ impl<H: Resident> Worker<H> {
 
     async fn operate(&mut self, since: Mono) {
         let reads = chance(&mut self.rng, self.workload.reads);
-        let action = match self.workload.kind {
-            Kind::Locks => Action::Acquire,
-            _ if reads => Action::Read,
-            Kind::Registers => Action::Write,
-            Kind::Counters | Kind::Pairs => Action::Increment,
-            Kind::Ledgers | Kind::Lists | Kind::Sets => Action::Append,
-        };
+        let action = self.workload.kind.action(reads);
         let number = match self.workload.kind {
             kind if kind.grows() => self.number,
             _ => self.keys.draw(&mut self.rng),
         };
         let key = self.keys.name(number);
-        if action != Action::Acquire {
-            self.perform(action, &key, since).await;
-            return;
-        }
         let sent = self.host.now().mono;
-        let (_, outcome) = self.perform(Action::Acquire, &key, since).await;
-        if matches!(outcome, Outcome::Done(_)) {
-            self.hold(key, sent).await;
+        let (_, outcome) = self.perform(action, &key, since).await;
+        match (action, outcome) {
+            (Action::Acquire, Outcome::Done(_)) => self.hold(key, sent).await,
+            (Action::Claim, Outcome::Done(Answer::Taken(Some(_)))) => self.deal_with(key).await,
+            _ => {}
         }
+    }
+
+    /// Works on what was claimed for as long as an operation may take, and confirms it: to the very process that gave it,
+    /// for another one may by now mean something else by the same name.
+    async fn deal_with(&mut self, key: String) {
+        let period = Nanos((1e9 / self.workload.rate) as u64);
+        let pause = Nanos(below(&mut self.rng, period.0));
+        self.host.sleep_until(self.host.now().mono + pause).await;
+        let Some((_, connection)) = &self.claimed else { return };
+        if self.writer.connection() == Some(*connection) {
+            self.perform(Action::Confirm, &key, self.host.now().mono).await;
+        }
+        self.claimed = None;
     }
 
     /// Holds a lock that was granted for a request sent at `sent`, and gives it back.
@@ -126,15 +143,16 @@ impl<H: Resident> Worker<H> {
         let node = self.client(action).node();
         let id = self.history.invoke(&self.name, &node, key, action, since);
         self.host.world().note(&self.name, format_args!("op {} {action:?} {key} at {node}", id.0));
-        let value = value_of(id.0, &self.workload, &mut self.letters);
+        let requests = self.requests(action, key, id);
         let mut retries = self.workload.retries;
         let mut turns = self.tries(action);
         let mut sent_before = false;
         let outcome = loop {
-            match self.attempt(action, key, &value).await {
-                Attempt::Over(Outcome::Unknown(_)) if retries > 0 => {
+            match self.attempt(action, key, &requests).await {
+                Attempt::Over(Outcome::Unknown(_)) if retries > 0 && action != Action::Confirm => {
                     retries -= 1;
                     sent_before = true;
+                    self.history.repeat(id);
                 }
                 Attempt::Over(outcome) => break outcome,
                 Attempt::Elsewhere(reason) => {
@@ -154,42 +172,44 @@ impl<H: Resident> Worker<H> {
         (id, outcome)
     }
 
-    /// Sends it once; after a failure the client has turned to the next node.
-    async fn attempt(&mut self, action: Action, key: &str, value: &[u8]) -> Attempt {
-        let (kind, lease, name) = (self.workload.kind, self.workload.lease.0, self.name.clone());
-        let away = self.workload.replica_reads && action == Action::Read;
-        let (twin, lease) = (twin_of(key), lease.as_millis().to_string());
-        let client = self.client(action);
-        let key = key.as_bytes();
-        let reply = match action {
-            Action::Read | Action::Increment if kind == Kind::Pairs => {
-                let word: &[u8] = if action == Action::Read { b"GET" } else { b"INCR" };
-                let requests: [&[&[u8]]; 4] =
-                    [&[b"MULTI"], &[word, key], &[word, twin.as_bytes()], &[b"EXEC"]];
-                let replies = client.pipeline(key, &requests, away).await;
-                replies.map(|mut replies| replies.pop().expect("there is a reply to each request"))
-            }
-            Action::Read => client.call(&[b"GET", key], away).await,
-            Action::Write => client.call(&[b"SET", key, value], false).await,
-            Action::Increment => client.call(&[b"INCR", key], false).await,
-            Action::Append if kind == Kind::Lists => client.call(&[b"RPUSH", key, value], false).await,
-            Action::Append if kind == Kind::Sets => client.call(&[b"SADD", key, value], false).await,
-            Action::Append => client.call(&[b"APPEND", key, value], false).await,
-            Action::Acquire => {
-                let request: &[&[u8]] = &[b"SET", key, name.as_bytes(), b"NX", b"PX", lease.as_bytes()];
-                client.call(request, false).await
-            }
-            Action::Release => client.call(&[b"DEL", key], false).await,
+    fn requests(&mut self, action: Action, key: &str, id: OpId) -> Vec<Vec<Vec<u8>>> {
+        let value = match (&self.claimed, action) {
+            (Some((receipt, _)), Action::Confirm) => receipt.clone(),
+            _ => value_of(id.0, &self.workload, &mut self.letters),
         };
+        let Workload { kind, lease, timeout, .. } = self.workload;
+        let rarely = kind.has_rare_form() && chance(&mut self.rng, RARELY);
+        let block = Nanos(timeout.0.0 / 2);
+        let wish =
+            Wish { kind, action, key, client: &self.name, value: &value, lease: lease.0, block, rarely };
+        wish.requests()
+    }
+
+    /// Sends it once; after a failure the client has turned to the next node.
+    async fn attempt(&mut self, action: Action, key: &str, requests: &[Vec<Vec<u8>>]) -> Attempt {
+        let kind = self.workload.kind;
+        let at_replicas = self.workload.replica_reads && action == Action::Read;
+        let client = self.client(action);
+        let requests: Vec<Vec<&[u8]>> =
+            requests.iter().map(|request| request.iter().map(Vec::as_slice).collect()).collect();
+        let requests: Vec<&[&[u8]]> = requests.iter().map(Vec::as_slice).collect();
+        let replies = client.pipeline(key.as_bytes(), &requests, at_replicas).await;
+        let reply = replies.map(|mut replies| replies.pop().expect("there is a reply to each request"));
         match reply {
             Ok(Value::Error(message)) => {
                 client.turn_away();
                 Attempt::Elsewhere(message)
             }
-            Ok(reply) => match understand(self.workload.kind, action, reply) {
-                Outcome::Done(answer) if action != Action::Read => self.confirm(action, answer).await,
-                outcome => Attempt::Over(outcome),
-            },
+            Ok(reply) => {
+                if action == Action::Claim {
+                    let given = given(kind, action, &reply).ok().flatten();
+                    self.claimed = given.map(|given| given.receipt).zip(client.connection());
+                }
+                match understand(kind, action, &reply) {
+                    Outcome::Done(answer) if action != Action::Read => self.confirm(action, answer).await,
+                    outcome => Attempt::Over(outcome),
+                }
+            }
             Err(CallError::NotSent(reason)) => {
                 client.turn_away();
                 Attempt::Elsewhere(reason)
@@ -231,6 +251,8 @@ impl<H: Resident> Worker<H> {
 
     fn tries(&self, action: Action) -> usize {
         match (&self.reader, action) {
+            // Only who gave something can hear that it has been dealt with.
+            (_, Action::Confirm) => 1,
             (Some(reader), Action::Read) => reader.tries(self.workload.read_from.len()),
             _ => self.writer.tries(self.workload.write_to.len()),
         }

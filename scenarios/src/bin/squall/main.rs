@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use squall_scenarios::MEASURES;
 use squall_scenarios::catalog::{ENTRIES, SWARM, SWARM_TITLE, Source, find, source};
+use squall_sim::Kind;
 
 use hunt::HuntArguments;
 use real::RealArguments;
@@ -64,6 +65,8 @@ enum Command {
     },
     /// Shows what [[expect]] can be about.
     Measures,
+    /// Shows what clients can do.
+    Workloads,
     /// Plays seed after seed, goes after what is rare, and tells what it found.
     Hunt(HuntArguments),
     /// Makes a failing scenario smaller while it fails, and writes it down to be committed.
@@ -100,6 +103,13 @@ fn main() -> ExitCode {
             let width = MEASURES.iter().map(|measure| measure.name.len()).max().unwrap_or(0);
             for measure in MEASURES {
                 say(&format!("{:width$}  {}\n", measure.name, measure.meaning));
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Workloads => {
+            let width = Kind::ALL.iter().map(|kind| kind.told().0.len()).max().unwrap_or(0);
+            for (name, meaning) in Kind::ALL.map(Kind::told) {
+                say(&format!("{name:width$}  {meaning}\n"));
             }
             ExitCode::SUCCESS
         }

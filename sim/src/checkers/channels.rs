@@ -1,0 +1,113 @@
+//! What a channel owes to its listeners: each message at most once, and messages of one node in their order.
+//!
+//! A connection that breaks may miss messages: that is what pub/sub is. But over one connection no message comes twice,
+//! and none comes after one that was only published when the first had been acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use squall_clock::Mono;
+
+use crate::history::{Action, OpId, Operation, Outcome};
+
+/// A message that a listener heard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// The operation that published it.
+    pub message: OpId,
+    pub channel: String,
+    pub listener: String,
+    /// The node that it came from, and over which of the listener's connections, counted from 1.
+    pub node: String,
+    pub connection: u64,
+    pub at: Mono,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Channels {
+    pub heard: u64,
+    /// Heard more often over one connection than they were published.
+    pub repeated: Vec<OpId>,
+    /// Heard after one that was published later at the same node.
+    pub reordered: Vec<OpId>,
+    /// Heard although they were refused, or on a channel that they were not meant for.
+    pub risen: Vec<OpId>,
+}
+
+pub fn channels(history: &[Operation], heard: &[Heard]) -> Channels {
+    let mut report = Channels { heard: heard.len() as u64, ..Default::default() };
+    let mut times: BTreeMap<(&str, u64, OpId), u32> = BTreeMap::new();
+    // By listener, its connection, channel and publishing node: when the latest publication began of all that were heard.
+    let mut latest: BTreeMap<(&str, u64, &str, &str), Mono> = BTreeMap::new();
+    let (mut repeated, mut reordered, mut risen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for Heard { message, channel, listener, connection, .. } in heard {
+        let publication = usize::try_from(message.0).ok().and_then(|number| history.get(number.checked_sub(1)?));
+        let meant = |operation: &&Operation| {
+            operation.action == Action::Publish
+                && operation.key == *channel
+                && !matches!(operation.outcome, Outcome::Refused(_))
+        };
+        let Some(publication) = publication.filter(meant) else {
+            risen.insert(*message);
+            continue;
+        };
+        let count = times.entry((listener, *connection, *message)).or_default();
+        *count += 1;
+        if *count > publication.sends {
+            repeated.insert(*message);
+        }
+        let latest = latest.entry((listener, *connection, channel, &publication.node)).or_default();
+        // What was sent twice, or never answered, may have been published at any time.
+        let certain = publication.is_acknowledged() && publication.sends == 1;
+        if certain && publication.completed.is_some_and(|completed| completed < *latest) {
+            reordered.insert(*message);
+        }
+        *latest = publication.invoked.max(*latest);
+    }
+    report.repeated = repeated.into_iter().collect();
+    report.reordered = reordered.into_iter().collect();
+    report.risen = risen.into_iter().collect();
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::scripted::{ACKNOWLEDGED, history};
+
+    /// What was heard, as `(connection, message)`.
+    fn hear(script: &[(u64, u64)]) -> Vec<Heard> {
+        let heard = |(connection, message): &(u64, u64)| Heard {
+            message: OpId(*message),
+            channel: "key".to_owned(),
+            listener: "l".to_owned(),
+            node: "a".to_owned(),
+            connection: *connection,
+            at: Mono(0),
+        };
+        script.iter().map(heard).collect()
+    }
+
+    fn published() -> Vec<Operation> {
+        let refused = Outcome::Refused("no".to_owned());
+        history(&[
+            (0, 10, Action::Publish, ACKNOWLEDGED),
+            (20, 30, Action::Publish, ACKNOWLEDGED),
+            (25, 40, Action::Publish, ACKNOWLEDGED),
+            (50, 60, Action::Publish, refused),
+        ])
+    }
+
+    #[test]
+    fn messages_may_be_missed_or_overlap_and_be_heard_over_several_connections() {
+        let fine = channels(&published(), &hear(&[(1, 1), (1, 3), (1, 2), (2, 1), (2, 3)]));
+        assert_eq!(fine, Channels { heard: 5, ..Default::default() });
+    }
+
+    #[test]
+    fn repetitions_wrong_order_and_what_nobody_published_are_found() {
+        let found = channels(&published(), &hear(&[(1, 2), (1, 1), (2, 1), (2, 1), (2, 4), (2, 99)]));
+        assert_eq!(found.reordered, [OpId(1)]);
+        assert_eq!(found.repeated, [OpId(1)]);
+        assert_eq!(found.risen, [OpId(4), OpId(99)]);
+    }
+}
