@@ -6,7 +6,7 @@ use std::rc::Rc;
 use squall_clock::{Mono, Nanos};
 use squall_net::{Address, Host};
 use squall_resp::Value;
-use squall_sim::checkers::NodeSample;
+use squall_sim::checkers::{MemorySample, NodeSample};
 use squall_sim::{Client, Resident, Theatre};
 
 use crate::audit::sample;
@@ -36,6 +36,8 @@ pub(crate) struct NodeState {
     pub(crate) full_syncs: u64,
     pub(crate) partial_syncs: u64,
     pub(crate) refused_partial_syncs: u64,
+    pub(crate) backlog_bytes: u64,
+    pub(crate) backlog_bytes_max: u64,
 }
 
 /// All answers of a run, in the order in which they came.
@@ -43,6 +45,7 @@ pub(crate) struct NodeState {
 pub(crate) struct Samples {
     taken: Rc<RefCell<Vec<Sample>>>,
     digests: Rc<RefCell<Vec<NodeSample>>>,
+    memory: Rc<RefCell<Vec<MemorySample>>>,
     every: Nanos,
     digest_every: Nanos,
 }
@@ -52,7 +55,7 @@ const TIMEOUT: Nanos = Nanos::from_secs(1);
 impl Samples {
     pub(crate) fn of(observe: &Observe) -> Samples {
         let (every, digest_every) = (observe.every.0, observe.digest_every.0);
-        Samples { taken: Rc::default(), digests: Rc::default(), every, digest_every }
+        Samples { taken: Rc::default(), digests: Rc::default(), memory: Rc::default(), every, digest_every }
     }
 
     pub(crate) fn add(&self, sample: Sample) {
@@ -61,6 +64,11 @@ impl Samples {
 
     pub(crate) fn all(&self) -> Vec<Sample> {
         self.taken.borrow().clone()
+    }
+
+    /// What nodes held in memory.
+    pub(crate) fn memory(&self) -> Vec<MemorySample> {
+        self.memory.borrow().clone()
     }
 
     /// What data nodes had at which points of their histories.
@@ -77,11 +85,19 @@ pub(crate) async fn watch(host: impl Resident, here: Address, samples: Samples) 
         let now = host.now().mono;
         host.sleep_until(Mono((now.0 / samples.every.0 + 1) * samples.every.0)).await;
         let at = host.now().mono;
-        if let Some(mut state) = ask(&mut client).await {
+        let answered = ask(&mut client).await;
+        let state = answered.clone().unwrap_or_default();
+        if let Some(mut state) = answered {
             state.follows = host.world().machine_at(&state.follows).unwrap_or(state.follows);
             samples.add(Sample { at, node: node.clone(), start, state });
         }
         if at.0 / samples.digest_every.0 > now.0 / samples.digest_every.0 {
+            let memory = ask_memory(&mut client, &state).await;
+            samples.memory.borrow_mut().extend(memory.map(|held| MemorySample {
+                at,
+                node: node.clone(),
+                ..held
+            }));
             let digest = sample(&node, &mut client).await;
             // Before the first replica comes nobody counts: there is no history yet that the data could differ by.
             samples.digests.borrow_mut().extend(digest.filter(|sample| sample.offset > 0));
@@ -93,40 +109,90 @@ pub(crate) async fn watch(host: impl Resident, here: Address, samples: Samples) 
 pub(crate) async fn ask(client: &mut Client<impl Host>) -> Option<NodeState> {
     let requests: [&[&[u8]]; 2] = [&[b"INFO", b"replication"], &[b"INFO", b"stats"]];
     let replies = client.pipeline(&requests).await.ok()?;
-    let mut text = String::new();
+    let mut state = NodeState::default();
     for reply in replies {
-        text.push_str(&text_of(reply)?);
+        state.learn(&text_of(reply)?);
     }
-    Some(NodeState::of_info(&text))
+    Some(state)
+}
+
+/// Whether the node is a primary or a linked replica, and of which history: all that agreement takes.
+pub(crate) async fn look(client: &mut Client<impl Host>) -> Option<NodeState> {
+    let reply = client.call(&[b"INFO", b"replication"]).await.ok()?;
+    let mut state = NodeState::default();
+    state.learn(&text_of(reply)?);
+    Some(state)
+}
+
+/// What the node, in this state, holds in memory, and how much it may.
+async fn ask_memory(client: &mut Client<impl Host>, state: &NodeState) -> Option<MemorySample> {
+    let limits: &[&[u8]] = &[b"CONFIG", b"GET", b"client-output-buffer-limit"];
+    let replies = client.pipeline(&[&[b"INFO", b"memory"], limits]).await.ok()?;
+    let [info, limits] = <[Value; 2]>::try_from(replies).ok()?;
+    let (backlog, backlog_max) = (state.backlog_bytes, state.backlog_bytes_max);
+    let mut held = MemorySample { backlog, backlog_max, ..Default::default() };
+    let text = text_of(info)?;
+    for (name, value) in fields(&text) {
+        let number = || value.parse().unwrap_or(0);
+        match name {
+            "used_memory_dataset" => held.dataset = number(),
+            // A replica holds what its primary holds.
+            "maxmemory" if state.is_primary => held.dataset_max = number(),
+            "mem_total_replication_buffers" => held.stream = number(),
+            "mem_clients_normal" => held.clients = number(),
+            _ => {}
+        }
+    }
+    if let Value::Array(pair) = limits
+        && let Some(limits) = pair.into_iter().nth(1).and_then(text_of)
+    {
+        let mut words = limits.split(' ').skip_while(|word| !matches!(*word, "slave" | "replica")).skip(1);
+        held.replica_output_max = words.next().and_then(|hard| hard.parse().ok()).unwrap_or(0);
+    }
+    Some(held)
 }
 
 impl NodeState {
     /// Reads the sections `replication` and `stats`.
     pub(crate) fn of_info(text: &str) -> NodeState {
         let mut state = NodeState::default();
-        for (name, value) in text.lines().filter_map(|line| line.trim_end().split_once(':')) {
+        state.learn(text);
+        state
+    }
+
+    fn learn(&mut self, text: &str) {
+        for (name, value) in fields(text) {
             let number = || value.parse().unwrap_or(0);
             match name {
-                "role" => state.is_primary = value == "master",
-                "master_host" => value.clone_into(&mut state.follows),
-                "master_link_status" => state.link_up = value == "up",
-                "master_sync_in_progress" => state.syncing = value == "1",
-                "master_replid" => value.clone_into(&mut state.replid),
-                "master_repl_offset" => state.offset = number(),
-                "sync_full" => state.full_syncs = number(),
-                "sync_partial_ok" => state.partial_syncs = number(),
-                "sync_partial_err" => state.refused_partial_syncs = number(),
+                "role" => self.is_primary = value == "master",
+                "master_host" => value.clone_into(&mut self.follows),
+                "master_link_status" => self.link_up = value == "up",
+                "master_sync_in_progress" => self.syncing = value == "1",
+                "master_replid" => value.clone_into(&mut self.replid),
+                "master_repl_offset" => self.offset = number(),
+                "repl_backlog_size" => self.backlog_bytes_max = number(),
+                "repl_backlog_histlen" => self.backlog_bytes = number(),
+                "sync_full" => self.full_syncs = number(),
+                "sync_partial_ok" => self.partial_syncs = number(),
+                "sync_partial_err" => self.refused_partial_syncs = number(),
                 _ => {}
             }
         }
-        state
     }
+}
+
+/// The fields of INFO.
+fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("\r\n").filter_map(|line| line.split_once(':'))
 }
 
 /// The text of a bulk or verbatim reply.
 pub(crate) fn text_of(reply: Value) -> Option<String> {
     match reply {
-        Value::Bulk(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Value::Bulk(bytes) => match String::from_utf8(bytes.into()) {
+            Ok(text) => Some(text),
+            Err(bytes) => Some(String::from_utf8_lossy(bytes.as_bytes()).into_owned()),
+        },
         Value::Verbatim { text, .. } | Value::Simple(text) => Some(text),
         _ => None,
     }

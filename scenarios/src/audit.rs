@@ -11,7 +11,10 @@ use squall_sim::{Action, Client, GROUP, Operation, Survivors, ledger_entries, ta
 use crate::agent::{NodeState, text_of};
 
 /// Reads every key that the history has changed.
-pub(crate) async fn read_survivors(client: &mut Client<impl Host>, history: &[Operation]) -> Option<Survivors> {
+pub(crate) async fn read_survivors(
+    client: &mut Client<impl Host>,
+    history: &[Operation],
+) -> Option<Survivors> {
     let keys_of = |action: Action| -> BTreeSet<&str> {
         let touched = history.iter().filter(|operation| operation.action == action);
         touched.map(|operation| operation.key.as_str()).collect()
@@ -71,7 +74,8 @@ impl Stream {
         let mut entries = BTreeMap::new();
         for entry in array(client.call(&[b"XRANGE", key, b"-", b"+"]).await.ok()?) {
             let [id, fields] = <[Value; 2]>::try_from(array(entry)).ok()?;
-            let number = array(fields).into_iter().nth(1).and_then(|value| entry_numbers(value).first().copied());
+            let number =
+                array(fields).into_iter().nth(1).and_then(|value| entry_numbers(value).first().copied());
             entries.insert(entry_id(id)?, number.unwrap_or(0));
         }
         let group = array(client.call(&[b"XINFO", b"GROUPS", key]).await.ok()?).into_iter().next();
@@ -90,7 +94,8 @@ impl Stream {
 
     /// What the group has not given out, or has and waits to be told that it was dealt with.
     fn waiting(&self) -> Vec<u64> {
-        let waits = |id: &EntryId| self.given_until.is_none_or(|until| *id > until) || self.pending.contains(id);
+        let waits =
+            |id: &EntryId| self.given_until.is_none_or(|until| *id > until) || self.pending.contains(id);
         self.entries.iter().filter(|(id, _)| waits(id)).map(|(_, number)| *number).collect()
     }
 }

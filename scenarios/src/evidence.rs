@@ -2,7 +2,7 @@
 
 use squall_clock::Mono;
 use squall_server::Marks;
-use squall_sim::checkers::{Heard, Hold, NodeSample};
+use squall_sim::checkers::{Heard, Hold, MemorySample, NodeSample};
 use squall_sim::{FaultSpan, Operation, Survivors};
 
 use crate::agent::Sample;
@@ -26,6 +26,8 @@ pub(crate) struct Evidence {
     pub(crate) samples: Vec<Sample>,
     /// What data nodes had along the way.
     pub(crate) digests: Vec<NodeSample>,
+    /// What nodes held in memory along the way.
+    pub(crate) memory: Vec<MemorySample>,
     pub(crate) orders: Vec<Carried>,
     pub(crate) faults: Vec<FaultSpan>,
     /// The turns that any of the nodes has taken.

@@ -6,8 +6,9 @@ use std::fmt;
 
 use squall_clock::{Mono, Nanos};
 use squall_sim::checkers::{
-    Channels, Deliveries, Divergence, LostWrites, SessionReads, SharedHold, StaleReads, Torn, Verdict, channels,
-    deliveries, diverging, linearizable_keys, lost_writes, session_reads, shared_holds, stale_reads, torn,
+    Channels, Deliveries, Divergence, ImpossibleOffset, LostWrites, Memory, Position, SessionReads,
+    SharedHold, StaleReads, Torn, Verdict, channels, deliveries, diverging, impossible_offsets,
+    linearizable_keys, lost_writes, memory, session_reads, shared_holds, stale_reads, torn,
 };
 use squall_sim::{OpId, Operation, Outcome, Size};
 
@@ -89,9 +90,11 @@ pub const MEASURES: &[Measure] = &[
         count(run.sessions.blind.len() as u64)
     })
     .proven_by(|run| run.sessions.blind.clone()),
-    row("torn-transactions", "times that half of a transaction or script was seen, or is left at the end", |run| {
-        count(run.torn.count())
-    })
+    row(
+        "torn-transactions",
+        "times that half of a transaction or script was seen, or is left at the end",
+        |run| count(run.torn.count()),
+    )
     .proven_by(|run| run.torn.seen.clone()),
     row("deliveries", "elements of queues and entries of streams that somebody was given", |run| {
         count(run.deliveries.delivered)
@@ -103,10 +106,14 @@ pub const MEASURES: &[Measure] = &[
     row("repeated-claims", "claims of what had been given to a client before", |run| {
         count(run.deliveries.claimed_again)
     }),
-    row("missing-deliveries", "acknowledged elements that nobody was given and that do not wait, either", |run| {
-        let deliveries = run.evidence.survivors.as_ref().map(|_| &run.deliveries);
-        deliveries.map_or(Amount::Never, |deliveries| count(deliveries.missing.len() as u64))
-    })
+    row(
+        "missing-deliveries",
+        "acknowledged elements that nobody was given and that do not wait, either",
+        |run| {
+            let deliveries = run.evidence.survivors.as_ref().map(|_| &run.deliveries);
+            deliveries.map_or(Amount::Never, |deliveries| count(deliveries.missing.len() as u64))
+        },
+    )
     .proven_by(|run| run.deliveries.missing.clone()),
     row("heard-messages", "messages of channels that listeners heard", |run| count(run.channels.heard)),
     row("repeated-messages", "messages that a listener heard twice over one connection", |run| {
@@ -164,6 +171,19 @@ pub const MEASURES: &[Measure] = &[
     row("peak-lag-bytes", "the most bytes that a replica was behind its primary", |run| {
         Amount::Bytes(run.lags().map(|point| point.bytes).max().unwrap_or_default())
     }),
+    row("impossible-offsets", "offsets that went back, or replicas ahead of their primary", |run| {
+        count(run.impossible.len() as u64)
+    }),
+    row("peak-dataset", "the most that a node's dataset took", |run| Amount::Bytes(run.memory.peak_dataset)),
+    row("peak-backlog", "the longest stretch of its stream that a node had on offer", |run| {
+        Amount::Bytes(run.memory.peak_backlog)
+    }),
+    row("peak-buffers", "the most that a node kept for its replicas and clients", |run| {
+        Amount::Bytes(run.memory.peak_buffers)
+    }),
+    row("overgrown-memory", "times that a node held more than its configuration allows", |run| {
+        count(run.memory.overgrown.len() as u64)
+    }),
     row("diverging-nodes", "pairs of nodes with different data at one point of one history", |run| {
         count(run.diverging.len() as u64)
     }),
@@ -205,6 +225,8 @@ struct Judged<'a> {
     outage: Option<Outage>,
     lag: BTreeMap<String, Vec<LagPoint>>,
     changes: Changes,
+    impossible: Vec<ImpossibleOffset>,
+    memory: Memory,
     diverging: Vec<Divergence>,
 }
 
@@ -259,6 +281,8 @@ impl Judged<'_> {
             outage: longest_outage(history, evidence.begin, evidence.stopped),
             lag: lag_over_time(&evidence.samples, evidence.begin),
             changes: Changes::among(&evidence.samples, evidence.begin),
+            impossible: impossible_offsets(&positions(&evidence.samples)),
+            memory: memory(&evidence.memory),
             diverging: diverging(&[&evidence.digests[..], &evidence.at_rest].concat()),
             evidence,
         }
@@ -371,6 +395,23 @@ impl Changes {
 /// How much a counter grew; one that fell began anew with its process.
 fn gained(was: u64, is: u64) -> u64 {
     if is >= was { is - was } else { is }
+}
+
+/// Where nodes stood; before its first replica came a node counts nothing.
+fn positions(samples: &[Sample]) -> Vec<Position> {
+    let mut positions: Vec<Position> = samples
+        .iter()
+        .map(|Sample { at, node, start, state }| Position {
+            at: *at,
+            node: node.clone(),
+            start: *start,
+            is_primary: state.is_primary,
+            replid: state.replid.clone(),
+            offset: state.offset,
+        })
+        .collect();
+    positions.sort_by_key(|position| position.at);
+    positions
 }
 
 fn stuck(verdict: &Verdict) -> Option<OpId> {

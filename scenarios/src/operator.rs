@@ -9,7 +9,7 @@ use squall_net::{Address, Host};
 use squall_resp::Value;
 use squall_sim::{Client, Faults, MachineId, Process, Resident, Theatre};
 
-use crate::agent::{NodeState, ask};
+use crate::agent::{NodeState, ask, look};
 use crate::file::{Condition, OperatorStep, Order, Scenario};
 
 /// An order that a node has obeyed.
@@ -92,8 +92,19 @@ pub(crate) async fn carry_out<H: Resident>(
     }
 }
 
-/// Asks every node for its state at once; those that do not answer are left out.
+/// Asks every node whom it follows; those that do not answer are left out.
 pub(crate) async fn look_at_all(clients: &mut [(String, Client<impl Host>)]) -> Vec<(String, NodeState)> {
+    let mut states = Vec::new();
+    for (name, client) in clients {
+        if let Some(state) = look(client).await {
+            states.push((name.clone(), state));
+        }
+    }
+    states
+}
+
+/// Asks every node for all of its state; those that do not answer are left out.
+pub(crate) async fn ask_all(clients: &mut [(String, Client<impl Host>)]) -> Vec<(String, NodeState)> {
     let mut states = Vec::new();
     for (name, client) in clients {
         if let Some(state) = ask(client).await {
@@ -185,7 +196,7 @@ fn refusal(reply: &Value) -> Option<String> {
 async fn await_condition(host: &impl Resident, node: &str, until: Condition, deadline: Mono) -> bool {
     let mut client = client(host, node, TIMEOUT);
     while host.now().mono < deadline {
-        let holds = ask(&mut client).await.is_some_and(|state| match until {
+        let holds = look(&mut client).await.is_some_and(|state| match until {
             Condition::Primary => state.is_primary,
             Condition::Linked => !state.is_primary && state.link_up,
             Condition::Syncing => state.syncing,

@@ -208,7 +208,9 @@ impl Report {
             let (twice, missing) = (get("repeated-deliveries"), get("missing-deliveries"));
             rows.push((
                 "queues",
-                format!("{delivered} delivered, {twice} popped twice, {again} claimed again, {missing} missing"),
+                format!(
+                    "{delivered} delivered, {twice} popped twice, {again} claimed again, {missing} missing"
+                ),
             ));
         }
         if any("heard-messages") {
@@ -296,6 +298,7 @@ fn broken_promises(measures: &Measures) -> Vec<Failure> {
         ("torn-transactions", "transactions or scripts were seen half done"),
         ("risen-writes", "writes are there that were refused, or are there too often"),
         ("repeated-messages", "messages were heard twice over one connection"),
+        ("impossible-offsets", "offsets went back, or were ahead of the primary's"),
         ("reordered-messages", "messages were heard after later ones of the same node"),
     ];
     for (measure, what) in never {

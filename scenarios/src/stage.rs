@@ -19,7 +19,8 @@ use crate::cluster::{Reached, Shift, server, start_clients, start_nodes};
 use crate::evidence::Evidence;
 use crate::file::{NodeSpec, Scenario};
 use crate::operator::{
-    Carried, LOOK_EVERY, agree_on_primary, carry_out, clients, look_at_all, on_machine, patient_clients,
+    Carried, LOOK_EVERY, agree_on_primary, ask_all, carry_out, clients, look_at_all, on_machine,
+    patient_clients,
 };
 use crate::picture::Picture;
 use crate::report::Report;
@@ -114,6 +115,7 @@ impl<W: Theatre> Stage<W> {
             heard: Vec::new(),
             samples: Vec::new(),
             digests: Vec::new(),
+            memory: Vec::new(),
             orders: Vec::new(),
             faults: Vec::new(),
             marks: Marks::default(),
@@ -129,6 +131,7 @@ impl<W: Theatre> Stage<W> {
         evidence.heard = self.history.heard();
         evidence.samples = self.samples.all();
         evidence.digests = self.samples.digests();
+        evidence.memory = self.samples.memory();
         evidence.orders = self.orders.borrow().clone();
         evidence.faults = self.faults.spans();
         // The nodes that still run tell what they have been through when they end.
@@ -200,7 +203,7 @@ impl<W: Theatre> Stage<W> {
                     let served = served.as_ref().is_none_or(|(history, since)| history.serves_writes(*since));
                     if agreed && served {
                         // What is counted from here on is counted from what they say now that all are in step.
-                        let states = look_at_all(&mut clients).await;
+                        let states = ask_all(&mut clients).await;
                         states
                             .into_iter()
                             .for_each(|(node, state)| samples.add(sample_of(&host, node, state)));

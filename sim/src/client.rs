@@ -149,7 +149,9 @@ impl<H: Host> Client<H> {
     async fn next_value(&mut self) -> Result<Value, String> {
         let stream = self.stream.as_mut().expect("the connection was opened before");
         loop {
-            if let Some((value, len)) = decode(&self.input).map_err(|error| format!("not a reply: {error}"))? {
+            if let Some((value, len)) =
+                decode(&self.input).map_err(|error| format!("not a reply: {error}"))?
+            {
                 self.input.advance(len);
                 return Ok(value);
             }

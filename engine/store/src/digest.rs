@@ -6,7 +6,7 @@
 
 use crate::entry::{Entry, Value};
 use crate::keyspace::Keyspace;
-use sha1_smol::Sha1;
+use sha1::{Digest as _, Sha1};
 
 /// Twenty bytes; all zero for no data.
 pub type Digest = [u8; 20];
@@ -60,11 +60,11 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
 }
 
 pub(crate) fn add(digest: &mut Digest, data: &[u8]) {
-    let hash = Sha1::from(data).digest().bytes();
+    let hash = Sha1::digest(data);
     digest.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte ^= hashed);
 }
 
 pub(crate) fn mix(digest: &mut Digest, data: &[u8]) {
     add(digest, data);
-    *digest = Sha1::from(*digest).digest().bytes();
+    *digest = Sha1::digest(*digest).into();
 }

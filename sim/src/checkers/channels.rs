@@ -40,7 +40,8 @@ pub fn channels(history: &[Operation], heard: &[Heard]) -> Channels {
     let mut latest: BTreeMap<(&str, u64, &str, &str), Mono> = BTreeMap::new();
     let (mut repeated, mut reordered, mut risen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for Heard { message, channel, listener, connection, .. } in heard {
-        let publication = usize::try_from(message.0).ok().and_then(|number| history.get(number.checked_sub(1)?));
+        let publication =
+            usize::try_from(message.0).ok().and_then(|number| history.get(number.checked_sub(1)?));
         let meant = |operation: &&Operation| {
             operation.action == Action::Publish
                 && operation.key == *channel

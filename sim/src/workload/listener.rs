@@ -28,7 +28,8 @@ const TURN_AWAY_WAIT: Nanos = Nanos::from_millis(20);
 impl<H: Resident> Listener<H> {
     /// The listener of client `number`; listeners spread over the nodes that may be read from.
     pub(super) fn beside(host: &H, number: u64, work: &Workload, history: &History) -> Listener<H> {
-        let mut nodes = if work.read_from.is_empty() { work.write_to.clone() } else { work.read_from.clone() };
+        let mut nodes =
+            if work.read_from.is_empty() { work.write_to.clone() } else { work.read_from.clone() };
         let first = number as usize % nodes.len();
         nodes.rotate_left(first);
         let nodes = nodes.iter().map(|name| host.world().address_of(name)).collect();
@@ -75,7 +76,8 @@ impl<H: Resident> Listener<H> {
                 Ok(Some(value)) => {
                     asked = false;
                     if let Some((channel, message)) = message_in(&value) {
-                        let (listener, node, at) = (self.name.clone(), self.client.node(), self.host.now().mono);
+                        let (listener, node, at) =
+                            (self.name.clone(), self.client.node(), self.host.now().mono);
                         self.host.world().note(&self.name, format_args!("hears {} on {channel}", message.0));
                         self.history.hear(Heard { message, channel, listener, node, connection, at });
                     }

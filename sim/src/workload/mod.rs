@@ -181,6 +181,11 @@ impl Workload {
         if matches!(self.kind, Kind::Locks | Kind::Channels) && self.reads > 0.0 {
             return Err("locks are not read, and channels are heard by all; reads must be 0".to_owned());
         }
+        let waits = self.kind == Kind::Locks || self.kind.is_taken_from() && self.reads > 0.0;
+        if self.open && waits {
+            return Err("who holds a lock or waits for an element cannot keep to times; open must be false"
+                .to_owned());
+        }
         if self.kind.is_taken_from() && !self.read_from.is_empty() {
             return Err("what is taken is taken where it is written; read_from must be empty".to_owned());
         }
@@ -211,22 +216,40 @@ impl Kind {
     /// What it is called in a scenario, what its clients do, and what its history is judged by.
     pub fn told(self) -> (&'static str, &'static str) {
         match self {
-            Kind::Registers => ("registers", "strings that are set and read: linearizable, stale or backward reads"),
-            Kind::Counters => ("counters", "numbers that are incremented and read: lost and doubled increments"),
-            Kind::Pairs => ("pairs", "two counters that MULTI and EXEC increment, and read, together: torn transactions"),
-            Kind::Scripts => ("scripts", "two counters that a script increments, and reads, together: torn scripts"),
-            Kind::Ledgers => ("ledgers", "a string to which each client appends: lost, doubled and risen writes"),
+            Kind::Registers => {
+                ("registers", "strings that are set and read: linearizable, stale or backward reads")
+            }
+            Kind::Counters => {
+                ("counters", "numbers that are incremented and read: lost and doubled increments")
+            }
+            Kind::Pairs => {
+                ("pairs", "two counters that MULTI and EXEC increment, and read, together: torn transactions")
+            }
+            Kind::Scripts => {
+                ("scripts", "two counters that a script increments, and reads, together: torn scripts")
+            }
+            Kind::Ledgers => {
+                ("ledgers", "a string to which each client appends: lost, doubled and risen writes")
+            }
             Kind::Lists => ("lists", "a list to which each client appends: the same"),
             Kind::Sets => ("sets", "a set to which each client adds: the same"),
-            Kind::Locks => ("locks", "SET NX PX, held for half of the lease, then given back: two holders at once"),
-            Kind::Queues => ("queues", "RPUSH, and BLPOP for the share of reads: no element is given out twice"),
-            Kind::Jobs => ("jobs", "RPUSH, and BLMOVE to a list of one's own, then LREM: no element goes missing"),
-            Kind::Streams => {
-                ("streams", "XADD, and XREADGROUP or XAUTOCLAIM, then XACK: no entry goes missing or is skipped")
+            Kind::Locks => {
+                ("locks", "SET NX PX, held for half of the lease, then given back: two holders at once")
             }
-            Kind::Channels => {
-                ("channels", "PUBLISH, while each client hears all channels: no message twice or out of order")
+            Kind::Queues => {
+                ("queues", "RPUSH, and BLPOP for the share of reads: no element is given out twice")
             }
+            Kind::Jobs => {
+                ("jobs", "RPUSH, and BLMOVE to a list of one's own, then LREM: no element goes missing")
+            }
+            Kind::Streams => (
+                "streams",
+                "XADD, and XREADGROUP or XAUTOCLAIM, then XACK: no entry goes missing or is skipped",
+            ),
+            Kind::Channels => (
+                "channels",
+                "PUBLISH, while each client hears all channels: no message twice or out of order",
+            ),
         }
     }
 

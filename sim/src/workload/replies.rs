@@ -19,8 +19,14 @@ pub(super) fn understand(kind: Kind, action: Action, reply: &Value) -> Outcome {
             Outcome::Done(Answer::Acknowledged)
         }
         (_, Action::Acquire, Value::Null) => Outcome::Refused("the lock is taken".to_owned()),
-        (Kind::Pairs | Kind::Scripts, Action::Increment | Action::Read, Value::Array(both)) => both_counts(both),
-        (_, Action::Append | Action::Put | Action::Release | Action::Publish | Action::Confirm, Value::Integer(_))
+        (Kind::Pairs | Kind::Scripts, Action::Increment | Action::Read, Value::Array(both)) => {
+            both_counts(both)
+        }
+        (
+            _,
+            Action::Append | Action::Put | Action::Release | Action::Publish | Action::Confirm,
+            Value::Integer(_),
+        )
         | (Kind::Streams, Action::Append, Value::Bulk(_)) => Outcome::Done(Answer::Acknowledged),
         (_, Action::Pop | Action::Claim, reply) => match given(kind, action, reply) {
             Ok(given) => Outcome::Done(Answer::Taken(given.map(|given| number(&given.value).unwrap_or(0)))),

@@ -12,7 +12,8 @@ pub const GROUP: &str = "readers";
 /// Both halves at once; between them the script may be long enough to be laid aside.
 const INCREMENT_BOTH: &str = "local one = redis.call('INCR', KEYS[1]) for i = 1, tonumber(ARGV[1]) do end \
                               return {one, redis.call('INCR', KEYS[2])}";
-const READ_BOTH: &str = "return {tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(redis.call('GET', KEYS[2]) or 0)}";
+const READ_BOTH: &str =
+    "return {tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(redis.call('GET', KEYS[2]) or 0)}";
 /// Rounds of a script that ends at once, and of one that takes several slices.
 const ROUNDS: [&str; 2] = ["0", "150000"];
 
@@ -86,7 +87,17 @@ impl Wish<'_> {
         let claim = match self.rarely {
             true => words(&["XAUTOCLAIM", self.key, GROUP, self.client, &idle, "0", "COUNT", "1"]),
             false => words(&[
-                "XREADGROUP", "GROUP", GROUP, self.client, "COUNT", "1", "BLOCK", &block, "STREAMS", self.key, ">",
+                "XREADGROUP",
+                "GROUP",
+                GROUP,
+                self.client,
+                "COUNT",
+                "1",
+                "BLOCK",
+                &block,
+                "STREAMS",
+                self.key,
+                ">",
             ]),
         };
         vec![create, claim]

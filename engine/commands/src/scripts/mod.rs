@@ -158,7 +158,8 @@ pub(crate) struct Digest([u8; 20]);
 
 impl Digest {
     pub fn of(text: &[u8]) -> Digest {
-        Digest(sha1_smol::Sha1::from(text).digest().bytes())
+        use sha1::Digest as _;
+        Digest(sha1::Sha1::digest(text).into())
     }
 
     /// Forty hexadecimal digits, in either case.

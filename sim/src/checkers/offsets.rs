@@ -1,0 +1,89 @@
+//! Offsets that cannot be: within one process and one history a node's offset never goes back, and no replica is ahead of
+//! the primary of its history.
+
+use std::collections::BTreeMap;
+
+use squall_clock::Mono;
+
+/// One look at where a node stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Position {
+    pub at: Mono,
+    pub node: String,
+    /// Which of its processes it was.
+    pub start: u32,
+    pub is_primary: bool,
+    pub replid: String,
+    pub offset: u64,
+}
+
+/// Two looks that cannot both be true.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImpossibleOffset {
+    pub earlier: Position,
+    pub later: Position,
+}
+
+/// The positions come in the order of their times.
+pub fn impossible_offsets(positions: &[Position]) -> Vec<ImpossibleOffset> {
+    let mut found = Vec::new();
+    let mut last: BTreeMap<(&str, u32, &str), &Position> = BTreeMap::new();
+    // By history, the replica that was furthest so far.
+    let mut furthest: BTreeMap<&str, &Position> = BTreeMap::new();
+    for position in positions {
+        let mut refuse = |earlier: &Position| {
+            found.push(ImpossibleOffset { earlier: earlier.clone(), later: position.clone() });
+        };
+        let process = (position.node.as_str(), position.start, position.replid.as_str());
+        if let Some(before) = last.insert(process, position).filter(|before| before.offset > position.offset)
+        {
+            refuse(before);
+        }
+        if position.is_primary {
+            let ahead = furthest.get(position.replid.as_str());
+            // Looks at one time are not taken at one moment.
+            if let Some(ahead) =
+                ahead.filter(|ahead| ahead.offset > position.offset && ahead.at < position.at)
+            {
+                refuse(ahead);
+            }
+        } else {
+            let furthest = furthest.entry(&position.replid).or_insert(position);
+            if position.offset > furthest.offset {
+                *furthest = position;
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(second: u64, node: &str, is_primary: bool, offset: u64) -> Position {
+        let (at, replid) = (Mono(second * 1_000_000_000), "h".to_owned());
+        Position { at, node: node.to_owned(), start: 1, is_primary, replid, offset }
+    }
+
+    #[test]
+    fn offsets_that_go_back_or_ahead_are_found() {
+        let healthy = [
+            position(1, "a", true, 100),
+            position(1, "b", false, 110),
+            position(2, "a", true, 120),
+            position(2, "b", false, 120),
+        ];
+        assert_eq!(impossible_offsets(&healthy), []);
+        let mut back = healthy.to_vec();
+        back.push(position(3, "b", false, 90));
+        assert_eq!(impossible_offsets(&back)[0].later.offset, 90);
+        let mut ahead = healthy.to_vec();
+        ahead.insert(2, position(1, "b", false, 500));
+        let found = impossible_offsets(&ahead);
+        assert_eq!((found[0].earlier.offset, found[0].later.node.as_str()), (500, "a"));
+        let mut restarted = healthy.to_vec();
+        restarted.push(Position { start: 2, ..position(3, "b", false, 90) });
+        assert_eq!(impossible_offsets(&restarted), []);
+    }
+}
