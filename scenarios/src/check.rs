@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use squall_server::Config;
+use squall_server::{Config, Mark};
 use toml::Spanned;
 
-use crate::file::{NodeSpec, Scenario};
+use crate::file::{NodeSpec, Scenario, Zone};
 use crate::measures::{MEASURES, Measure};
 
 /// Why a scenario is refused.
@@ -68,6 +68,7 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn check(&self) -> Result<(), ScenarioError> {
         self.check_nodes()?;
+        self.check_zones()?;
         self.check_clients()?;
         self.check_times()?;
         self.check_faults()?;
@@ -92,24 +93,61 @@ impl Checker<'_> {
             }
             let config = Config::from_text(&spec.name, self.scenario.config_text(spec).as_bytes());
             if let Err(error) = config {
-                let message = format!("the configuration of `{}` is refused: {error}", spec.name);
-                return Err(self.refuse(node.span(), message, None));
+                let directive = error.line.split(' ').next().unwrap_or_default();
+                let named = self.key_place(0..self.text.len(), directive);
+                let place = if named.start == 0 { node.span() } else { named };
+                let message = format!(
+                    "the configuration of `{}` is refused: `{}`: {}",
+                    spec.name, error.line, error.what
+                );
+                return Err(self.refuse(place, message, error.suggestion.map(str::to_owned)));
             }
         }
-        self.scenario.links.check().map_err(|message| self.refuse(self.place_of("links"), message, None))
+        self.scenario.links.check().map_err(|message| self.refuse_field(self.place_of("links"), message))
+    }
+
+    fn check_zones(&self) -> Result<(), ScenarioError> {
+        let machines = self.scenario.machines();
+        let zones: Vec<String> = self.scenario.zones.iter().map(|zone| zone.get_ref().name.clone()).collect();
+        let mut seen = BTreeSet::new();
+        for zone in &self.scenario.zones {
+            let Zone { name, machines: members } = zone.get_ref();
+            if machines.contains(name) || !seen.insert(name) {
+                let message = format!("`{name}` is the name of something else already");
+                return Err(self.refuse(self.within(zone.span(), name), message, None));
+            }
+            for member in members {
+                self.check_name(zone.span(), member, &machines, "machine")?;
+                let homes =
+                    self.scenario.zones.iter().filter(|zone| zone.get_ref().machines.contains(member));
+                if homes.count() > 1 {
+                    let message = format!("`{member}` stands in two zones");
+                    return Err(self.refuse(self.within(zone.span(), member), message, None));
+                }
+            }
+        }
+        for route in &self.scenario.routes {
+            for name in &route.get_ref().between {
+                self.check_name(route.span(), name, &zones, "zone")?;
+            }
+            let mut settings = self.scenario.links.clone();
+            settings.change(&route.get_ref().link);
+            settings.check().map_err(|message| self.refuse_field(route.span(), message))?;
+        }
+        Ok(())
     }
 
     fn check_clients(&self) -> Result<(), ScenarioError> {
         for group in &self.scenario.clients {
             let work = &group.get_ref().work;
-            work.check().map_err(|message| self.refuse(group.span(), message, None))?;
+            work.check().map_err(|message| self.refuse_field(group.span(), message))?;
             if work.write_to.is_empty() {
                 return Err(self.refuse(group.span(), "write_to names no node".to_owned(), None));
             }
             if !(1..=CLIENTS_MAX).contains(&group.get_ref().count) {
                 let message =
                     format!("count is {}; a group has 1 to {CLIENTS_MAX} clients", group.get_ref().count);
-                return Err(self.refuse(group.span(), message, None));
+                return Err(self.refuse_field(group.span(), message));
             }
             for node in work.write_to.iter().chain(&work.read_from) {
                 self.check_node_name(group.span(), node)?;
@@ -136,7 +174,8 @@ impl Checker<'_> {
     }
 
     fn check_faults(&self) -> Result<(), ScenarioError> {
-        let machines = self.scenario.machines();
+        let zones = self.scenario.zones.iter().map(|zone| zone.get_ref().name.clone());
+        let machines: Vec<String> = self.scenario.machines().into_iter().chain(zones).collect();
         if let Some(drawn) = &self.scenario.drawn {
             for name in &drawn.nodes {
                 self.check_name(self.place_of("[drawn]"), name, &machines, "machine")?;
@@ -151,14 +190,15 @@ impl Checker<'_> {
             for name in left.into_iter().chain(right).filter(|name| *name != "*") {
                 self.check_name(step.span(), name, &machines, "machine")?;
             }
-            step.get_ref().fault.check_shape().map_err(|message| self.refuse(step.span(), message, None))?;
+            let (fault, place) = (&step.get_ref().fault, step.span());
+            fault.check_shape().map_err(|message| self.refuse_field(place, message))?;
             if step.get_ref().at > self.scenario.chaos.lasting {
                 let message = format!(
                     "a fault at {} never happens: chaos lasts {}",
                     step.get_ref().at,
                     self.scenario.chaos.lasting
                 );
-                return Err(self.refuse(step.span(), message, None));
+                return Err(self.refuse(self.key_place(step.span(), "at"), message, None));
             }
         }
         Ok(())
@@ -172,13 +212,17 @@ impl Checker<'_> {
             }
             if step.get_ref().at.0 > end {
                 let message = format!("an order at {} comes after the end of the run", step.get_ref().at);
-                return Err(self.refuse(step.span(), message, None));
+                return Err(self.refuse(self.key_place(step.span(), "at"), message, None));
             }
         }
         Ok(())
     }
 
     fn check_expectations(&self) -> Result<(), ScenarioError> {
+        let marks: Vec<String> = Mark::ALL.iter().map(|mark| mark.name().to_owned()).collect();
+        for mark in &self.scenario.reaches {
+            self.check_name(self.place_of("reaches"), mark, &marks, "mark")?;
+        }
         let known: Vec<String> = MEASURES.iter().map(|measure: &Measure| measure.name.to_owned()).collect();
         for expectation in &self.scenario.expectations {
             let expected = expectation.get_ref();
@@ -217,6 +261,26 @@ impl Checker<'_> {
     fn refuse(&self, place: Range<usize>, message: String, suggestion: Option<String>) -> ScenarioError {
         let line = if place.end == 0 { 0 } else { line_of(self.text, place.start) };
         ScenarioError { file: self.file.to_owned(), line, message, suggestion }
+    }
+
+    /// Refuses what a message begins to speak of: the field of that name, where the table has one.
+    fn refuse_field(&self, table: Range<usize>, message: String) -> ScenarioError {
+        let field = message.split([' ', ';']).next().unwrap_or_default();
+        self.refuse(self.key_place(table, field), message, None)
+    }
+
+    /// Where a field of a table is set, or the table itself.
+    fn key_place(&self, table: Range<usize>, field: &str) -> Range<usize> {
+        let Some(text) = self.text.get(table.clone()) else { return table };
+        let is_set = |(at, _): &(usize, &str)| {
+            let before = text[..*at].chars().next_back();
+            let after = text[at + field.len()..].trim_start();
+            after.starts_with('=') && before.is_none_or(|before| !before.is_alphanumeric() && before != '_')
+        };
+        match text.match_indices(field).find(is_set) {
+            Some((at, _)) if !field.is_empty() => table.start + at..table.start + at + field.len(),
+            _ => table,
+        }
     }
 
     /// Where `word` stands within a table, or the table itself.

@@ -2,12 +2,20 @@
 //!
 //! ```toml
 //! title = "what it is about, in a line"
+//! reaches = ["promoted"]            # the turns that some node must take, or the run fails: `squall marks`
 //! [[node]]                          # the servers; redis.conf for all of them under [server]
 //! name = "a"
 //! [[node]]
 //! name = "b"
 //! replica_of = "a"
-//! [[clients]]                       # groups of clients, each on a machine of its own: w1, w2, ...
+//! [[zone]]                          # machines that stand together; a fault may name a zone
+//! name = "paris"
+//! machines = ["a", "w1"]
+//! [[route]]                         # and what is between two zones
+//! between = ["paris", "oslo"]
+//! link = { latency = "25ms" }
+//! [[clients]]                       # groups of clients, each on a machine of its own: w1, w2, ...; `squall workloads`
+//!                                   # shows what they can do
 //! name = "w"
 //! count = 4
 //! work = { kind = "ledgers", rate = 20, write_to = ["a", "b"] }
@@ -33,7 +41,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use squall_sim::{FaultPlan, FaultStep, LinkSettings, PlanShape, Size, Span, Workload};
+use squall_sim::{FaultPlan, FaultStep, LinkChange, LinkSettings, PlanShape, Size, Span, Workload};
 use toml::Spanned;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -52,6 +60,12 @@ pub struct Scenario {
     /// What every path between two machines is like.
     #[serde(default)]
     pub links: LinkSettings,
+    /// Machines that stand together: a rack, a region. Faults may name a zone where they may name several machines.
+    #[serde(default, rename = "zone", skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<Spanned<Zone>>,
+    /// What the paths between two zones are like, both ways.
+    #[serde(default, rename = "route", skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Spanned<Route>>,
     #[serde(default)]
     pub clients: Vec<Spanned<ClientGroup>>,
     #[serde(default, rename = "fault")]
@@ -62,6 +76,9 @@ pub struct Scenario {
     pub operator: Vec<Spanned<OperatorStep>>,
     pub chaos: Chaos,
     pub repair: Repair,
+    /// Marks (`squall marks` shows them) that some node must reach, or the run missed what it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaches: Vec<String>,
     #[serde(default, rename = "expect")]
     pub expectations: Vec<Spanned<Expectation>>,
     #[serde(default)]
@@ -77,6 +94,21 @@ pub struct NodeSpec {
     /// redis.conf of this node, beside what all have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, Setting>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    pub name: String,
+    pub machines: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub between: [String; 2],
+    /// How it differs from what every path is like.
+    pub link: LinkChange,
 }
 
 /// A value of redis.conf. A list repeats the directive.
@@ -202,7 +234,14 @@ impl Scenario {
     pub fn plan(&self, seed: u64) -> FaultPlan {
         let mut steps: Vec<FaultStep> = self.faults.iter().map(|step| step.get_ref().clone()).collect();
         steps.extend(self.drawn_plan(seed).steps);
+        steps.iter_mut().for_each(|step| step.fault.expand(|name| self.zone(name).map(<[String]>::to_vec)));
         FaultPlan { steps }
+    }
+
+    /// The machines of a zone.
+    pub fn zone(&self, name: &str) -> Option<&[String]> {
+        let zone = self.zones.iter().map(Spanned::get_ref).find(|zone| zone.name == name);
+        zone.map(|zone| zone.machines.as_slice())
     }
 
     /// The faults that it asks to be drawn.

@@ -68,6 +68,7 @@ impl Report {
         let measures = Measures::of(evidence);
         let mut failures: Vec<Failure> = evidence.stuck.iter().cloned().map(Failure::of).collect();
         failures.extend(broken_promises(&measures));
+        failures.extend(missed(scenario, evidence.marks));
         failures.extend(unmet(scenario, &measures));
         let lag = scenario.observe.lag_of.as_ref().map(|node| LagTable {
             node: node.clone(),
@@ -309,6 +310,13 @@ fn broken_promises(measures: &Measures) -> Vec<Failure> {
         }
     }
     broken
+}
+
+/// The marks that the scenario is about and that no node has reached.
+fn missed(scenario: &Scenario, marks: Marks) -> Vec<Failure> {
+    let reached = |name: &&String| marks.iter().any(|mark| mark.name() == name.as_str());
+    let missed = scenario.reaches.iter().filter(|name| !reached(name));
+    missed.map(|name| Failure::of(format!("no node reached `{name}`, which this is about"))).collect()
 }
 
 fn unmet(scenario: &Scenario, measures: &Measures) -> Vec<Failure> {

@@ -165,6 +165,11 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
     }
 
     fn calm_links(&mut self) {
+        if !self.best.routes.is_empty() {
+            let mut candidate = self.best.clone();
+            candidate.routes.clear();
+            self.accept(candidate);
+        }
         if self.best.links != LinkSettings::default() {
             let mut candidate = self.best.clone();
             candidate.links = LinkSettings::default();
@@ -222,10 +227,11 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
     }
 
     /// Whether the candidate can be played and fails as the original did; then it is the best so far.
-    fn accept(&mut self, candidate: Scenario) -> bool {
+    fn accept(&mut self, mut candidate: Scenario) -> bool {
         if self.stop.is_asked() {
             return false;
         }
+        leave_zones_to_the_living(&mut candidate);
         let Ok(candidate) = Scenario::read("candidate", &candidate.to_text()) else { return false };
         self.tried += 1;
         let failed = failure_of(&candidate, self.seed);
@@ -272,6 +278,16 @@ fn without_node(scenario: &Scenario, name: &str) -> Option<Scenario> {
     smaller.faults = faults;
     smaller.observe.lag_of = smaller.observe.lag_of.filter(|node| node != name);
     Some(smaller)
+}
+
+/// Takes the machines that are no more out of their zones.
+fn leave_zones_to_the_living(scenario: &mut Scenario) {
+    let machines = scenario.machines();
+    for zone in &mut scenario.zones {
+        let mut own = zone.get_ref().clone();
+        own.machines.retain(|machine| machines.contains(machine));
+        *zone = placeless(own);
+    }
 }
 
 fn placeless<T>(value: T) -> Spanned<T> {

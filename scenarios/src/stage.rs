@@ -17,7 +17,7 @@ use crate::agent::{NodeState, Sample, Samples};
 use crate::audit;
 use crate::cluster::{Reached, Shift, server, start_clients, start_nodes};
 use crate::evidence::Evidence;
-use crate::file::{NodeSpec, Scenario};
+use crate::file::{NodeSpec, Route, Scenario};
 use crate::operator::{
     Carried, LOOK_EVERY, agree_on_primary, ask_all, carry_out, clients, look_at_all, on_machine,
     patient_clients,
@@ -88,9 +88,11 @@ impl<W: Theatre> Stage<W> {
                 world.add_machine(&name);
             }
         }
+        let (operator, observer) = (world.add_machine("operator"), world.add_machine("observer"));
+        lay_routes(&world, scenario);
         Stage {
-            operator: world.add_machine("operator"),
-            observer: world.add_machine("observer"),
+            operator,
+            observer,
             faults: Faults::of(&world),
             scenario: Rc::new(scenario.clone()),
             history: History::default(),
@@ -263,6 +265,24 @@ impl<W: Theatre> Stage<W> {
         };
         (evidence.at_rest, evidence.survivors) = (at_rest, Some(survivors));
         Ok(())
+    }
+}
+
+/// Makes the paths between zones what the scenario says, for good.
+fn lay_routes<W: Theatre>(world: &W, scenario: &Scenario) {
+    for Route { between: [one, other], link } in scenario.routes.iter().map(toml::Spanned::get_ref) {
+        let machines = |zone: &str| -> Vec<MachineId> {
+            let names = scenario.zone(zone).unwrap_or_default().iter();
+            names.filter_map(|name| world.machine_named(name)).collect()
+        };
+        for (from, to) in
+            machines(one).into_iter().flat_map(|from| machines(other).into_iter().map(move |to| (from, to)))
+        {
+            if from != to {
+                world.change_link(from, to, link);
+                world.change_link(to, from, link);
+            }
+        }
     }
 }
 

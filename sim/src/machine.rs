@@ -12,6 +12,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Waker;
 
 use madsim::runtime::Handle;
 use madsim::task::NodeId;
@@ -196,9 +197,12 @@ impl World {
 
     /// What is wrong with the disk from now on; the default mends it.
     pub fn set_disk_fault(&self, id: MachineId, fault: DiskFault) {
-        let mut state = self.state();
-        state.say(id, format_args!("disk fault {fault:?}"));
-        state.machine(id).disk.borrow_mut().faults = fault;
+        let waiting = {
+            let mut state = self.state();
+            state.say(id, format_args!("disk fault {fault:?}"));
+            state.machine(id).disk.borrow_mut().set_fault(fault)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// How many operations the machine's disk has been asked for.

@@ -13,12 +13,14 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use squall_sim::entropy::{below, chance, stream};
 use squall_sim::{
-    Fault, FaultPlan, FaultStep, Kind, Latency, LinkSettings, LogNormal, PlanShape, Size, Span, Workload,
+    Fault, FaultPlan, FaultStep, Kind, Latency, LinkChange, LinkSettings, LogNormal, PlanShape, Size, Span,
+    Workload,
 };
 use toml::Spanned;
 
 use crate::file::{
-    Bound, Chaos, ClientGroup, Expectation, NodeSpec, Observe, OperatorStep, Order, Repair, Scenario, Setting,
+    Bound, Chaos, ClientGroup, Expectation, NodeSpec, Observe, OperatorStep, Order, Repair, Route, Scenario,
+    Setting, Zone,
 };
 
 const FAMILY_BITS: u32 = 48;
@@ -44,6 +46,7 @@ pub fn draw(seed: u64) -> Scenario {
     let server = configuration(&mut shape);
     let links = links(&mut shape);
     let clients = client_groups(&mut shape, &names);
+    let (zones, routes) = zones(&mut shape, &names, &clients);
     let mut course = stream(seed, "swarm course", 0);
     let lasting = Span::from_secs(8 + below(&mut course, 18));
     let faults = faults(&mut course, seed, &names, lasting);
@@ -55,12 +58,15 @@ pub fn draw(seed: u64) -> Scenario {
         server,
         nodes: nodes.into_iter().map(placeless).collect(),
         links,
+        zones: zones.into_iter().map(placeless).collect(),
+        routes: routes.into_iter().map(placeless).collect(),
         clients: clients.into_iter().map(placeless).collect(),
         faults: faults.into_iter().map(placeless).collect(),
         drawn: None,
         operator: operator.into_iter().map(placeless).collect(),
         chaos: Chaos { lasting },
         repair: Repair { within: Span::from_secs(90) },
+        reaches: Vec::new(),
         expectations: expectations.into_iter().map(placeless).collect(),
         observe: Observe::default(),
     }
@@ -126,6 +132,20 @@ fn links(rng: &mut ChaCha8Rng) -> LinkSettings {
         loss: *pick(rng, &[0.0, 0.0, 0.001, 0.01]),
         short: *pick(rng, &[0.0, 0.0, 0.05, 0.3]),
     }
+}
+
+/// In some families the machines stand in two places that are far from each other.
+fn zones(rng: &mut ChaCha8Rng, names: &[String], clients: &[ClientGroup]) -> (Vec<Zone>, Vec<Route>) {
+    let (apart, latency) = (chance(rng, 0.15), Span::from_millis(5 + below(rng, 40)));
+    let machines = names.iter().cloned().chain(clients.iter().flat_map(ClientGroup::machines));
+    let mut zones = ["near", "far"].map(|name| Zone { name: name.to_owned(), machines: Vec::new() });
+    machines.for_each(|machine| zones[below(rng, 2) as usize].machines.push(machine));
+    if !apart {
+        return (Vec::new(), Vec::new());
+    }
+    let link = LinkChange { latency: Some(Latency::Fixed(latency)), ..Default::default() };
+    let between = ["near", "far"].map(str::to_owned);
+    (zones.to_vec(), vec![Route { between, link }])
 }
 
 fn client_groups(rng: &mut ChaCha8Rng, names: &[String]) -> Vec<ClientGroup> {
@@ -202,7 +222,10 @@ fn kind_number(fault: &Fault) -> u64 {
         Fault::Stutter { .. } => 10,
         Fault::Move { .. } => 11,
         Fault::Mute { .. } => 12,
-        _ => 13,
+        Fault::Isolate { .. } => 13,
+        Fault::Ring { .. } | Fault::Bridge { .. } => 14,
+        Fault::ClockDrift { .. } => 15,
+        Fault::FlipBit { .. } | Fault::Bus { .. } => 16,
     }
 }
 

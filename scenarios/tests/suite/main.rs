@@ -12,3 +12,4 @@ mod report_page;
 mod stories;
 mod summaries;
 mod tidy;
+mod workloads;

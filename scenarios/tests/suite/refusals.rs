@@ -46,6 +46,9 @@ at_least = 1
 const PARTITION: &str = "fault = \"partition\"\nleft = [\"alpha\"]\nright = [\"beta\"]";
 
 /// What is said about the small scenario with `wrong` in the place of `right`.
+const ZONES: &str = "[[zone]]\nname = \"paris\"\nmachines = [\"alpha\", \"w1\"]\n[[zone]]\nname = \"oslo\"\n";
+const ROUTE: &str = "machines = [\"beta\"]\n[[route]]\nbetween = [\"paris\", \"oslo\"]\n";
+
 fn refusal(right: &str, wrong: &str) -> String {
     assert!(SMALL.contains(right), "{right} is not in the file");
     let text = SMALL.replacen(right, wrong, 1);
@@ -71,6 +74,7 @@ fn typos_are_refused_with_line_and_suggestion() {
         refusal("do = \"promote\"", "do = \"promot\""),
         refusal("acknowledged-writes", "acknowledged-write"),
         refusal("[chaos]", "[chaos"),
+        refusal("title = \"two nodes\"", "title = \"two nodes\"\nreaches = [\"promotd\"]"),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
 }
@@ -98,6 +102,13 @@ fn impossible_values_are_refused() {
         refusal(PARTITION, "fault = \"link\"\nfrom = [\"alpha\"]\nto = [\"*\"]\nchange = { loss = 7.0 }"),
         refusal(PARTITION, "fault = \"isolate\"\nnodes = []"),
         refusal("title = \"two nodes\"", "title = \"two nodes\"\n[server]\nno-such-parameter = 1"),
+        refusal("title = \"two nodes\"", "title = \"two nodes\"\n[server]\nrepl-backlog-sise = \"1mb\""),
+        refusal("kind = \"ledgers\"", "kind = \"locks\", open = true"),
+        refusal("kind = \"ledgers\"", "kind = \"jobs\", read_from = [\"beta\"]"),
+        refusal("[chaos]", &format!("{ZONES}machines = [\"beta\", \"w7\"]\n[chaos]")),
+        refusal("[chaos]", &format!("{ZONES}machines = [\"beta\", \"w1\"]\n[chaos]")),
+        refusal("[chaos]", &format!("{ZONES}{ROUTE}link = {{ loss = 3.0 }}\n[chaos]")),
+        refusal("[chaos]", &format!("{ZONES}{}[chaos]", ROUTE.replace("oslo", "olso"))),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
 }
@@ -109,6 +120,22 @@ fn a_scenario_whose_interesting_event_never_happens_fails() {
     let report = play("small", &scenario, RunOptions { seed: 1, ..Default::default() }).unwrap();
     assert!(!report.passed());
     assert!(report.to_string().contains("at least 5 expected"), "{report}");
+}
+
+#[test]
+fn a_scenario_that_misses_the_turn_that_it_is_about_fails() {
+    let about = |mark: &str| {
+        let text =
+            SMALL.replace("title = \"two nodes\"", &format!("title = \"two nodes\"\nreaches = [\"{mark}\"]"));
+        let scenario = Scenario::read("small.toml", &text).unwrap();
+        play("small", &scenario, RunOptions { seed: 1, ..Default::default() }).unwrap()
+    };
+    assert!(about("promoted").passed());
+    let missed = about("snapshot-damaged");
+    assert!(
+        !missed.passed() && missed.to_string().contains("no node reached `snapshot-damaged`"),
+        "{missed}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What can be wrong with a disk: slow, stalled, full, read-only, failing at some operations, lying about syncs.
+//! What can be wrong with a disk: slow, standing still, full, read-only, failing at some
+//! operations (or half of them), lying about syncs of files or of names.
 
 use std::fmt;
 use std::io;
@@ -28,9 +29,18 @@ pub struct DiskFault {
     /// Only operations on paths that contain this fail; all, where it is empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fails_on: String,
+    /// An append that fails has written a part of its bytes.
+    #[serde(skip_serializing_if = "is_false")]
+    pub short_writes: bool,
     pub read_only: bool,
+    /// Nothing is done until the fault is over: operations stand still.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stalled: bool,
     /// A sync reports success and makes nothing durable.
     pub lies_about_sync: bool,
+    /// A sync of a directory reports success and makes no name durable.
+    #[serde(skip_serializing_if = "is_false")]
+    pub loses_names: bool,
     /// What a loss of power leaves of the bytes that were not synced.
     pub torn_tail: TornTail,
 }
@@ -92,6 +102,14 @@ impl DiskFault {
     pub(crate) fn lies_about_sync(&self) -> bool {
         self.lies_about_sync
     }
+
+    pub(crate) fn lies_about_names(&self) -> bool {
+        self.lies_about_sync || self.loses_names
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl fmt::Display for DiskFault {
@@ -102,8 +120,11 @@ impl fmt::Display for DiskFault {
             self.bandwidth.map(|rate| format!("bandwidth {rate}")),
             self.capacity.map(|capacity| format!("full at {capacity}")),
             (!self.fails.is_empty()).then(|| format!("{} fail", failing())),
+            self.short_writes.then(|| "failing writes write a part".to_owned()),
             self.read_only.then(|| "read-only".to_owned()),
+            self.stalled.then(|| "stands still".to_owned()),
             self.lies_about_sync.then(|| "lies about syncs".to_owned()),
+            self.loses_names.then(|| "loses names".to_owned()),
         ];
         let told: Vec<String> = told.into_iter().flatten().collect();
         f.write_str(if told.is_empty() { "healthy" } else { "" })?;

@@ -5,7 +5,7 @@ mod fault;
 mod store;
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
 
@@ -61,10 +61,16 @@ impl SimDisk {
             let (outcome, done) = {
                 let mut state = state.borrow_mut();
                 let now = disk.world.now();
-                let outcome = state.faults.verdict(op, &path).and_then(|()| change(&mut state));
+                // An append that fails may write a part: it is judged where it is carried out.
+                let allowed = match op {
+                    DiskOp::Append => Ok(()),
+                    _ => state.faults.verdict(op, &path),
+                };
+                let outcome = allowed.and_then(|()| change(&mut state));
                 (outcome, state.faults.done_at(op, bytes, now))
             };
             disk.trace(op, &path, bytes, outcome.as_ref().err());
+            moving(&state).await;
             if done > disk.world.now() {
                 disk.world.sleep_until(done).await;
             }
@@ -89,6 +95,7 @@ impl SimDisk {
             let now = disk.world.now();
             let done = state.borrow().faults.done_at(op, 0, now);
             disk.world.sleep_until(done).await;
+            moving(&state).await;
             let outcome = {
                 let mut state = state.borrow_mut();
                 state.faults.verdict(op, &path).and_then(|()| change(&mut state))
@@ -105,6 +112,11 @@ impl SimDisk {
             Some(error) => state.mention(self.machine, format_args!("disk {op} {path} {bytes}b: {error}")),
         }
     }
+}
+
+/// Returns when the disk does not stand still.
+async fn moving(state: &RefCell<DiskState>) {
+    poll_fn(|context| state.borrow_mut().poll_moving(context.waker())).await;
 }
 
 impl Turn {
@@ -167,8 +179,14 @@ impl DiskFile for SimFile {
 
     fn append(&self, data: Bytes) -> impl Future<Output = io::Result<()>> + 'static {
         let inode = Rc::clone(&self.inode);
-        let len = data.len();
+        let (len, path) = (data.len(), Rc::clone(&self.path));
         self.disk.operate(DiskOp::Append, &self.path, len, move |state| {
+            if let Err(failure) = state.faults.verdict(DiskOp::Append, &path) {
+                let written = state.written_of_failing(data.len());
+                inode.borrow_mut().append(&data[..written]);
+                state.grow(written);
+                return Err(failure);
+            }
             let written = state.faults.room(data.len(), state.bytes_used());
             inode.borrow_mut().append(&data[..written]);
             state.grow(written);

@@ -17,6 +17,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
@@ -36,6 +37,8 @@ pub(crate) struct DiskState {
     /// How many operations there have been, and from which one on nobody is answered.
     operations: u64,
     silence: Option<Silence>,
+    /// Those whose operations stand still.
+    stalled: Vec<Waker>,
     rng: ChaCha8Rng,
 }
 
@@ -88,6 +91,7 @@ impl DiskState {
             bytes_used: 0,
             operations: 0,
             silence: None,
+            stalled: Vec::new(),
             rng: stream(seed, "disk", number),
         }
     }
@@ -118,6 +122,29 @@ impl DiskState {
 
     pub(crate) fn speak_again(&mut self) {
         self.silence = None;
+    }
+
+    /// Another fault, or none, takes the place of the present one; who waits for the disk is to be woken.
+    pub(crate) fn set_fault(&mut self, fault: DiskFault) -> Vec<Waker> {
+        self.faults = fault;
+        std::mem::take(&mut self.stalled)
+    }
+
+    /// Waits while the disk stands still.
+    pub(crate) fn poll_moving(&mut self, waker: &Waker) -> Poll<()> {
+        if !self.faults.stalled {
+            return Poll::Ready(());
+        }
+        self.stalled.push(waker.clone());
+        Poll::Pending
+    }
+
+    /// How much of a failing append is written all the same.
+    pub(crate) fn written_of_failing(&mut self, bytes: usize) -> usize {
+        match self.faults.short_writes {
+            true => below(&mut self.rng, bytes as u64) as usize,
+            false => 0,
+        }
     }
 
     pub(crate) fn bytes_used(&self) -> u64 {
@@ -200,7 +227,7 @@ impl DiskState {
 
     pub(crate) fn sync_dir(&mut self, path: &str) -> io::Result<()> {
         self.check_directory(path)?;
-        if self.faults.lies_about_sync() {
+        if self.faults.lies_about_names() {
             return Ok(());
         }
         let (synced, left) = std::mem::take(&mut self.pending)

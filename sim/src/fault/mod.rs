@@ -231,6 +231,26 @@ impl Fault {
 
     /// Takes a machine out of it; false where nothing is left of it then.
     pub fn forget(&mut self, name: &str) -> bool {
+        let is_ring = matches!(self, Fault::Ring { .. });
+        let lists = self.lists();
+        if lists.is_empty() {
+            return !self.names().0.contains(&name);
+        }
+        lists.into_iter().all(|list| {
+            list.retain(|other| other != name);
+            list.len() > if is_ring { 2 } else { 0 }
+        })
+    }
+
+    /// Puts what `expand` gives for a name in its place, wherever several machines can be named.
+    pub fn expand(&mut self, expand: impl Fn(&str) -> Option<Vec<String>>) {
+        for list in self.lists() {
+            let names = std::mem::take(list).into_iter();
+            *list = names.flat_map(|name| expand(&name).unwrap_or_else(|| vec![name])).collect();
+        }
+    }
+
+    fn lists(&mut self) -> Vec<&mut Vec<String>> {
         match self {
             Fault::Cut { from, to }
             | Fault::Partition { left: from, right: to }
@@ -239,20 +259,9 @@ impl Fault {
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
             | Fault::Bus { from, to, .. }
-            | Fault::Mute { from, to, .. } => {
-                from.retain(|other| other != name);
-                to.retain(|other| other != name);
-                !from.is_empty() && !to.is_empty()
-            }
-            Fault::Ring { nodes } => {
-                nodes.retain(|other| other != name);
-                nodes.len() > 2
-            }
-            Fault::Isolate { nodes } => {
-                nodes.retain(|other| other != name);
-                !nodes.is_empty()
-            }
-            _ => !self.names().0.contains(&name),
+            | Fault::Mute { from, to, .. } => vec![from, to],
+            Fault::Isolate { nodes } | Fault::Ring { nodes } => vec![nodes],
+            _ => Vec::new(),
         }
     }
 

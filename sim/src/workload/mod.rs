@@ -278,9 +278,14 @@ impl Kind {
         }
     }
 
-    /// Whether some of its requests are worded otherwise than the others.
-    fn has_rare_form(self) -> bool {
-        matches!(self, Kind::Streams | Kind::Scripts)
+    /// The share of requests that are worded otherwise than most: entries are claimed from who was too slow, and a script
+    /// computes for long, which costs whoever simulates it as much as a server.
+    fn rare_share(self) -> f64 {
+        match self {
+            Kind::Streams => 1.0 / 16.0,
+            Kind::Scripts => 1.0 / 128.0,
+            _ => 0.0,
+        }
     }
 
     /// What its keys begin with; whoever reads what is left knows by it what a key is.

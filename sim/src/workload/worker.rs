@@ -37,9 +37,6 @@ pub struct Worker<H: Resident = SimHost> {
     claimed: Option<(Vec<u8>, u64)>,
 }
 
-/// One in so many requests takes its rarer form.
-const RARELY: f64 = 1.0 / 16.0;
-
 /// What there is to say about an operation after one attempt.
 enum Attempt {
     Over(Outcome),
@@ -178,7 +175,7 @@ impl<H: Resident> Worker<H> {
             _ => value_of(id.0, &self.workload, &mut self.letters),
         };
         let Workload { kind, lease, timeout, .. } = self.workload;
-        let rarely = kind.has_rare_form() && chance(&mut self.rng, RARELY);
+        let rarely = chance(&mut self.rng, kind.rare_share());
         let block = Nanos(timeout.0.0 / 2);
         let wish =
             Wish { kind, action, key, client: &self.name, value: &value, lease: lease.0, block, rarely };

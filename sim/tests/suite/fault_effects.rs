@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use squall_clock::Nanos;
 use squall_net::{Address, Endpoint, Host, Listener};
-use squall_sim::{Fault, Faults, Process, SimHost, Span, World, WorldOptions, run, within};
+use squall_sim::{
+    Bursts, Fault, Faults, Latency, LinkChange, Process, SimHost, Span, World, WorldOptions, run, within,
+};
 
 /// Four machines that accept connections, and which of them can open one to which right now.
 async fn reaches(world: &World) -> Vec<String> {
@@ -217,4 +219,65 @@ fn shapes_that_cannot_be_are_refused() {
     });
     let [ring, bridge, stutter] = outcome.expect("nothing panics").outcome;
     assert!(ring.contains("three") && bridge.contains("not among") && stutter.contains("1ms"), "{stutter}");
+}
+
+#[test]
+fn those_who_are_isolated_reach_nobody_not_even_each_other() {
+    let (during, after) = reached_under(Fault::Isolate { nodes: names("a b") });
+    assert_eq!(during, names("cd dc"));
+    assert_eq!(after.len(), 12);
+}
+
+#[test]
+fn a_cut_is_one_way_and_a_partition_is_both() {
+    // Who cannot be answered cannot open a connection, either.
+    let cut = Fault::Cut { from: names("a"), to: names("b c d") };
+    assert_eq!(reached_under(cut).0, names("bc bd cb cd db dc"));
+    let halves = Fault::Partition { left: names("a b"), right: names("*") };
+    assert_eq!(reached_under(halves).0, names("ab ba cd dc"));
+}
+
+/// Half of the segments are lost and sent again: hardly anything gets through in eight milliseconds.
+#[test]
+fn a_link_that_loses_or_is_slow_is_alive_and_late() {
+    let change = |change: LinkChange| {
+        move || Fault::Link {
+            from: vec!["server".to_owned()],
+            to: vec!["*".to_owned()],
+            change: change.clone(),
+        }
+    };
+    let slow = LinkChange { latency: Some(Latency::Fixed(Span::from_millis(5))), ..Default::default() };
+    // The dialler waits for the answer to its knock and for the byte: ten milliseconds are more than eight.
+    let times = answers_under(change(slow), 1_000);
+    assert_eq!((among(&times, 0, 990), among(&times, 1_010, 2_000) > 95), (0, true), "{times:?}");
+    let lossy = LinkChange { loss: Some(0.5), ..Default::default() };
+    let share = among(&answers_under(change(lossy), 1_000), 0, 990);
+    assert!((10..=45).contains(&share), "a knock and a byte must both get through: {share}");
+}
+
+#[test]
+fn a_pause_and_a_crash_are_silence_and_refusal_until_they_are_over() {
+    let node = || "server".to_owned();
+    for fault in [Fault::Pause { node: node() }, Fault::Crash { node: node() }] {
+        let times = answers_under(move || fault.clone(), 500);
+        assert_eq!(among(&times, 0, 490), 0, "{times:?}");
+        assert!(among(&times, 520, 1_500) >= 90, "{times:?}");
+    }
+}
+
+/// Bursts of latency: each period ends with a stretch in which no answer comes in time.
+#[test]
+fn latency_comes_in_bursts() {
+    let [usual, burst] = [1, 9].map(|millis| Box::new(Latency::Fixed(Span::from_millis(millis))));
+    let (every, lasting) = (Span::from_millis(200), Span::from_millis(100));
+    let bursts = Latency::Bursts(Bursts { usual, burst, every, lasting });
+    let change = LinkChange { latency: Some(bursts), ..Default::default() };
+    let fault = move || Fault::Link { from: names("server"), to: names("*"), change: change.clone() };
+    let times = answers_under(fault, 1_000);
+    for period in 0..5 {
+        let begin = period * 200;
+        assert!(among(&times, begin, begin + 90) >= 8, "{times:?}");
+        assert_eq!(among(&times, begin + 100, begin + 190), 0, "{times:?}");
+    }
 }

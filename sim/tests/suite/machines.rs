@@ -190,3 +190,94 @@ async fn talk(host: squall_sim::SimHost) {
         host.sleep_until(host.now().mono + Nanos::from_millis(1)).await;
     }
 }
+
+#[test]
+fn a_disk_that_stands_still_answers_when_it_moves_again() {
+    in_world(1, LinkSettings::default(), async |probe: Probe| {
+        let (world, client) = (probe.world.clone(), probe.client);
+        probe
+            .on_client(async move |host| {
+                let file = host.disk().open("data", OpenMode::Append).await.unwrap();
+                world.set_disk_fault(client, DiskFault { stalled: true, ..Default::default() });
+                let start = host.now();
+                let heal = |world: &squall_sim::World| world.set_disk_fault(client, DiskFault::default());
+                world.at(start.mono + Nanos::from_secs(3), heal);
+                file.append(Bytes::from_static(b"x")).await.unwrap();
+                assert_eq!(elapsed_us(&host, start), 3_000_000);
+                let start = host.now();
+                file.sync().await.unwrap();
+                assert_eq!(elapsed_us(&host, start), 500, "and then it is as fast as before");
+            })
+            .await;
+    });
+}
+
+#[test]
+fn a_write_that_fails_may_leave_a_part_behind() {
+    in_world(1, LinkSettings::default(), async |probe: Probe| {
+        let (world, client) = (probe.world.clone(), probe.client);
+        probe
+            .on_client(async move |host| {
+                let file = host.disk().open("data", OpenMode::Append).await.unwrap();
+                let fails = vec![DiskOp::Append];
+                world.set_disk_fault(client, DiskFault { fails: fails.clone(), ..Default::default() });
+                assert!(file.append(Bytes::from_static(&[1; 1_000])).await.is_err());
+                assert_eq!(file.len().await.unwrap(), 0);
+                world.set_disk_fault(client, DiskFault { fails, short_writes: true, ..Default::default() });
+                assert!(file.append(Bytes::from_static(&[1; 1_000])).await.is_err());
+                let written = file.len().await.unwrap();
+                assert!((1..1_000).contains(&written), "{written}");
+            })
+            .await;
+    });
+}
+
+#[test]
+fn a_directory_whose_syncs_are_lost_loses_names_and_keeps_bytes() {
+    in_world(1, LinkSettings::default(), async |probe: Probe| {
+        let torn_tail = squall_sim::TornTail::Lost;
+        let write = async |host: squall_sim::SimHost, name: &str| {
+            let file = host.disk().open(name, OpenMode::Append).await.unwrap();
+            file.append(Bytes::from_static(b"x")).await.unwrap();
+            file.sync().await.unwrap();
+            host.disk().sync_dir(".").await.unwrap();
+        };
+        probe.on_client(async move |host| write(host, "before").await).await;
+        probe
+            .world
+            .set_disk_fault(probe.client, DiskFault { loses_names: true, torn_tail, ..Default::default() });
+        probe
+            .on_client(async move |host| {
+                write(host.clone(), "after").await;
+                write(host, "before").await;
+            })
+            .await;
+        probe.world.lose_power(probe.client);
+        probe
+            .on_client(async |host| {
+                assert_eq!(host.disk().list("").await.unwrap(), ["before"]);
+                let file = host.disk().open("before", OpenMode::Read).await.unwrap();
+                assert_eq!(file.read(0, 9).await.unwrap(), "xx", "the file itself was synced");
+            })
+            .await;
+    });
+}
+
+/// A clock that is ten per cent too fast is six seconds ahead after a minute, and stays ahead when it is mended.
+#[test]
+fn a_drifting_clock_gains_time_until_the_fault_is_over() {
+    in_world(1, LinkSettings::default(), async |probe: Probe| {
+        let world = probe.world.clone();
+        let faults = squall_sim::Faults::of(&world);
+        let drift = squall_sim::Fault::ClockDrift { node: "client".to_owned(), ppm: 100_000 };
+        faults.begin(&drift, Some(Nanos::from_secs(60))).expect("it can be done");
+        probe
+            .on_client(async move |host| {
+                let before = host.now();
+                host.sleep_until(before.mono + Nanos::from_secs(120)).await;
+                let gained = host.now().unix_us - before.unix_us - 120_000_000;
+                assert!((5_999_000..=6_000_000).contains(&gained), "{gained}");
+            })
+            .await;
+    });
+}

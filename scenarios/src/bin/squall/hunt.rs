@@ -142,13 +142,14 @@ impl Watch {
         let left = self.limit.map(|limit| limit.saturating_sub(elapsed).as_secs());
         let left = left.map_or_else(String::new, |left| format!(", {}:{:02} left", left / 60, left % 60));
         format!(
-            "{name}: {} seeds ({:.0}/s), {} simulated, {} of {} marks, {} findings{left}",
+            "{name}: {} seeds ({:.0}/s), {} simulated, {} of {} marks, {} findings, {} MB{left}",
             tally.seeds,
             tally.seeds as f64 / elapsed.as_secs_f64().max(0.001),
             hours(tally),
             tally.marks.len(),
             tally.marks.len() + tally.never_reached().count(),
             tally.findings.len(),
+            resident_megabytes("VmRSS:"),
         )
     }
 
@@ -156,14 +157,17 @@ impl Watch {
         let (wall, cpu) = (self.begun.elapsed().as_secs_f64(), (cpu_seconds() - self.cpu).max(0.001));
         let mut text = format!(
             "{name}: {} seeds, {} failed\n\n  simulated  {}, {} operations, {} events\n  speed      {:.0} simulated \
-             seconds per CPU second, {:.1} seeds a second ({wall:.0} s of time, {cpu:.0} s of CPU)\n",
+             seconds and {:.1} seeds per CPU second ({wall:.0} s of time, {cpu:.0} s of CPU)\n  memory     {} MB, {} MB \
+             at most\n",
             tally.seeds,
             tally.failed(),
             hours(tally),
             tally.operations,
             tally.events,
             tally.simulated.0 as f64 / 1e9 / cpu,
-            tally.seeds as f64 / wall.max(0.001),
+            tally.seeds as f64 / cpu,
+            resident_megabytes("VmRSS:"),
+            resident_megabytes("VmHWM:"),
         );
         let mut marks: Vec<_> = tally.marks.iter().collect();
         marks.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
@@ -197,4 +201,12 @@ fn hours(tally: &Tally) -> String {
 fn cpu_seconds() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// What this process holds, as Linux tells it; 0 where nobody tells.
+fn resident_megabytes(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) >> 10
 }

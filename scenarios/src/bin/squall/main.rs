@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use squall_scenarios::MEASURES;
 use squall_scenarios::catalog::{ENTRIES, SWARM, SWARM_TITLE, Source, find, source};
+use squall_server::Mark;
 use squall_sim::Kind;
 
 use hunt::HuntArguments;
@@ -67,6 +68,8 @@ enum Command {
     Measures,
     /// Shows what clients can do.
     Workloads,
+    /// Shows the rare turns of a server's life that a scenario may be about, and that a hunt counts.
+    Marks,
     /// Plays seed after seed, goes after what is rare, and tells what it found.
     Hunt(HuntArguments),
     /// Makes a failing scenario smaller while it fails, and writes it down to be committed.
@@ -110,6 +113,13 @@ fn main() -> ExitCode {
             let width = Kind::ALL.iter().map(|kind| kind.told().0.len()).max().unwrap_or(0);
             for (name, meaning) in Kind::ALL.map(Kind::told) {
                 say(&format!("{name:width$}  {meaning}\n"));
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Marks => {
+            let width = Mark::ALL.iter().map(|mark| mark.name().len()).max().unwrap_or(0);
+            for mark in Mark::ALL {
+                say(&format!("{:width$}  {}\n", mark.name(), mark.meaning()));
             }
             ExitCode::SUCCESS
         }
