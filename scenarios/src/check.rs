@@ -269,18 +269,27 @@ impl Checker<'_> {
         self.refuse(self.key_place(table, field), message, None)
     }
 
-    /// Where a field of a table is set, or the table itself.
+    /// Where a field of a table, or of a table in it, is set; the table itself, where it is not.
     fn key_place(&self, table: Range<usize>, field: &str) -> Range<usize> {
-        let Some(text) = self.text.get(table.clone()) else { return table };
-        let is_set = |(at, _): &(usize, &str)| {
-            let before = text[..*at].chars().next_back();
-            let after = text[at + field.len()..].trim_start();
-            after.starts_with('=') && before.is_none_or(|before| !before.is_alphanumeric() && before != '_')
-        };
-        match text.match_indices(field).find(is_set) {
-            Some((at, _)) if !field.is_empty() => table.start + at..table.start + at + field.len(),
-            _ => table,
+        let Some(text) = self.text.get(table.start..).filter(|_| !field.is_empty()) else { return table };
+        let mut begin = table.start;
+        for (number, line) in text.split_inclusive('\n').enumerate() {
+            let is_header = line.starts_with('[') && (line.starts_with("[[") || !line.contains('.'));
+            if number > 0 && is_header && table.end < self.text.len() {
+                break;
+            }
+            let is_set = |(at, _): &(usize, &str)| {
+                let before = line[..*at].chars().next_back();
+                let is_word =
+                    before.is_some_and(|before| before.is_alphanumeric() || matches!(before, '_' | '-'));
+                !is_word && line[at + field.len()..].trim_start().starts_with('=')
+            };
+            if let Some((at, _)) = line.match_indices(field).find(is_set) {
+                return begin + at..begin + at + field.len();
+            }
+            begin += line.len();
         }
+        table
     }
 
     /// Where `word` stands within a table, or the table itself.

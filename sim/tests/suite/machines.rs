@@ -200,7 +200,8 @@ fn a_disk_that_stands_still_answers_when_it_moves_again() {
                 let file = host.disk().open("data", OpenMode::Append).await.unwrap();
                 world.set_disk_fault(client, DiskFault { stalled: true, ..Default::default() });
                 let start = host.now();
-                let heal = move |world: &squall_sim::World| world.set_disk_fault(client, DiskFault::default());
+                let heal =
+                    move |world: &squall_sim::World| world.set_disk_fault(client, DiskFault::default());
                 world.at(start.mono + Nanos::from_secs(3), heal);
                 file.append(Bytes::from_static(b"x")).await.unwrap();
                 assert_eq!(elapsed_us(&host, start), 3_000_000);
