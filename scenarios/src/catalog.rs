@@ -20,6 +20,7 @@ macro_rules! entries {
 /// In the order in which they are listed.
 pub const ENTRIES: &[Entry] = entries![
     "primary-partition",
+    "primary-crash",
     "replica-lag",
     "backlog-overflow",
     "crash-during-full-sync",

@@ -336,7 +336,7 @@ fn fsync_sweep() -> Sweep {
             read(&format!(
                 "title = \"alone\"\n[server]\nappendonly = true\nappendfsync = \"{policy}\"\n[[node]]\nname = \"p\"\n\
                  [[clients]]\nname = \"c\"\ncount = 6\nwork = {{ kind = \"ledgers\", rate = 20.0, write_to = [\"p\"], \
-                 timeout = \"500ms\" }}\n[[fault]]\nat = \"5s\"\nfor = \"1s\"\n{fault}\
+                 timeout = \"500ms\" }}\n[[fault]]\nat = \"5500ms\"\nfor = \"1s\"\n{fault}\
                  [chaos]\nlasting = \"8s\"\n[repair]\nwithin = \"60s\"\n"
             ))
         }
