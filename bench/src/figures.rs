@@ -1,57 +1,67 @@
-//! The figures of a comparison: what one turn of a server measured, and medians over the turns.
+//! The figures of a comparison: tables of medians, ratios and goals.
+//!
+//! Each figure is taken several times, in rounds in which the servers take turns. Its value is the median of
+//! its rounds; a ratio is the median of the rounds' ratios, so that what disturbs one round disturbs both its
+//! sides.
 
 use serde::Serialize;
 
-/// What one run of redis-benchmark showed.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Turn {
-    pub requests_per_second: f64,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-    pub cpu_us_per_request: f64,
-    /// The part of it outside the kernel.
-    pub user_us_per_request: f64,
+/// One kind of figure, for several cases and every server.
+#[derive(Serialize)]
+pub struct Table {
+    pub title: String,
+    /// What the leading columns say.
+    pub labels: Vec<&'static str>,
+    pub rows: Vec<Row>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Memory {
-    pub idle_connections_bytes: u64,
-    pub million_keys_bytes: u64,
-}
-
-/// One test at one depth of pipelining: a median per server, in the order of `Comparison::servers`.
+/// One case.
 #[derive(Serialize)]
 pub struct Row {
-    pub test: String,
-    pub pipeline: u32,
-    pub medians: Vec<Turn>,
+    pub labels: Vec<String>,
+    /// A value per server; Squall stands first.
+    pub values: Vec<f64>,
+    /// Squall's figure over each peer's.
+    pub ratios: Vec<f64>,
+    pub goal: Option<Goal>,
 }
 
-#[derive(Serialize)]
-pub struct Comparison {
-    /// Name and version; Squall stands first.
-    pub servers: Vec<(String, String)>,
-    pub rounds: usize,
-    pub clients: u32,
-    pub rows: Vec<Row>,
-    /// Per server; empty when it was not asked for.
-    pub memory: Vec<Memory>,
+/// What a row should show.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub enum Goal {
+    /// Squall's figure is at most so much of each peer's.
+    RatioAtMost(f64),
+    /// Squall's figure is at most this, whatever the peers' are.
+    AtMost(f64),
 }
 
-/// Each figure's median by itself; of the time outside the kernel the mean, because its clock ticks are too
-/// coarse for one turn.
-pub fn medians(turns: &[Turn]) -> Turn {
-    Turn {
-        requests_per_second: median(turns.iter().map(|turn| turn.requests_per_second)),
-        p50_ms: median(turns.iter().map(|turn| turn.p50_ms)),
-        p99_ms: median(turns.iter().map(|turn| turn.p99_ms)),
-        cpu_us_per_request: median(turns.iter().map(|turn| turn.cpu_us_per_request)),
-        user_us_per_request: turns.iter().map(|turn| turn.user_us_per_request).sum::<f64>()
-            / turns.len() as f64,
+impl Row {
+    /// From the figures of all rounds, by server.
+    pub fn of(labels: &[&str], rounds: &[Vec<f64>]) -> Row {
+        let ratios =
+            rounds[1..].iter().map(|peer| median(rounds[0].iter().zip(peer).map(|(own, other)| own / other)));
+        Row {
+            labels: labels.iter().map(ToString::to_string).collect(),
+            values: rounds.iter().map(|values| median(values.iter().copied())).collect(),
+            ratios: ratios.collect(),
+            goal: None,
+        }
+    }
+
+    pub fn with_goal(self, goal: Option<Goal>) -> Row {
+        Row { goal, ..self }
+    }
+
+    /// Whether the goal is met, where there is one.
+    pub fn verdict(&self) -> Option<bool> {
+        Some(match self.goal? {
+            Goal::RatioAtMost(limit) => self.ratios.iter().all(|&ratio| ratio <= limit),
+            Goal::AtMost(limit) => self.values[0] <= limit,
+        })
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     assert!(!sorted.is_empty(), "a median needs at least one value");
     sorted.sort_by(f64::total_cmp);
@@ -61,11 +71,27 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{Goal, Row, median};
 
     #[test]
     fn the_median_of_an_even_number_of_values_lies_between_the_middle_two() {
         assert_eq!(median([9.0, 1.0, 5.0].into_iter()), 5.0);
         assert_eq!(median([9.0, 1.0, 5.0, 7.0].into_iter()), 6.0);
+    }
+
+    #[test]
+    fn a_ratio_compares_figures_of_the_same_round() {
+        // The second round was disturbed: twice the time for both.
+        let row = Row::of(&["get"], &[vec![2.0, 4.0, 2.0], vec![4.0, 8.0, 3.9]]);
+        assert_eq!((&row.values[..], &row.ratios[..]), (&[2.0, 4.0][..], &[0.5][..]));
+    }
+
+    #[test]
+    fn a_goal_is_missed_by_the_worst_ratio_or_by_the_own_value() {
+        let row = |goal| Row::of(&[], &[vec![3.0], vec![4.0], vec![2.0]]).with_goal(goal);
+        assert_eq!(row(None).verdict(), None);
+        assert_eq!(row(Some(Goal::RatioAtMost(1.0))).verdict(), Some(false));
+        assert_eq!(row(Some(Goal::RatioAtMost(1.5))).verdict(), Some(true));
+        assert_eq!(row(Some(Goal::AtMost(2.0))).verdict(), Some(false));
     }
 }

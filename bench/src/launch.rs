@@ -12,7 +12,9 @@ use tempfile::TempDir;
 use crate::Failure;
 use crate::interrupt::Interrupt;
 
-const START_TIME_MAX: Duration = Duration::from_secs(10);
+/// Loading a dataset included.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A program to be measured.
 pub struct Contender {
@@ -46,22 +48,40 @@ impl Contender {
 pub struct Server {
     process: Child,
     port: u16,
-    /// Holds the working directory and the log for as long as the server runs.
+    /// Holds the log, and the server's files unless they are elsewhere, for as long as the server runs.
     directory: TempDir,
 }
 
+/// How a server is started.
+pub struct Setting<'a> {
+    pub core: usize,
+    /// Where its files are, if they are to outlive it.
+    pub directory: Option<&'a Path>,
+    pub arguments: &'a [&'a str],
+}
+
 impl Server {
-    /// Starts it on a free port of 127.0.0.1, pinned to `core`, and returns when it answers.
+    /// Starts it without persistence, pinned to `core`, and returns when it serves.
     pub fn start(contender: &Contender, core: usize, interrupt: &Interrupt) -> Result<Server, Failure> {
+        Server::start_with(contender, &Setting { core, directory: None, arguments: &[] }, interrupt)
+    }
+
+    /// The same on a free port of 127.0.0.1, with settings of its own.
+    pub fn start_with(
+        contender: &Contender,
+        setting: &Setting<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Server, Failure> {
         let directory = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = fs::File::create(directory.path().join("log"))?;
         let process = Command::new("taskset")
-            .args(["-c", &core.to_string()])
+            .args(["-c", &setting.core.to_string()])
             .arg(&contender.program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
-            .arg(directory.path())
+            .arg(setting.directory.unwrap_or(directory.path()))
+            .args(setting.arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -103,7 +123,7 @@ impl Server {
                 let state = ended.map_or("does not answer".to_owned(), |status| format!("ended: {status}"));
                 return Err(format!("{} {state}\n{log}", contender.program.display()).into());
             }
-            interrupt.sleep(Duration::from_millis(20))?;
+            interrupt.sleep(POLL_INTERVAL)?;
         }
         Ok(())
     }

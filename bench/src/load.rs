@@ -5,35 +5,44 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
-use crate::figures::Turn;
 use crate::interrupt::Interrupt;
 use crate::launch::Server;
+use crate::parts::Asked;
 use crate::process;
 
 const RUN_TIME_MAX: Duration = Duration::from_secs(120);
+/// Among how many members a test with random ones draws.
+const RANDOM_MEMBERS: u64 = 1_000_000;
 
 /// What redis-benchmark is asked to do.
 pub struct Load<'a> {
-    pub test: &'a str,
+    pub command: &'a Asked,
     pub pipeline: u32,
     pub clients: u32,
     pub requests: u64,
-    /// Different keys; one if none are said.
+    /// Different keys for commands that redis-benchmark knows; one if none are said.
     pub keyspace: Option<u64>,
     pub core: usize,
+}
+
+/// What one run showed.
+#[derive(Clone, Copy)]
+pub struct Turn {
+    pub requests_per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub cpu_us_per_request: f64,
+    /// The part of it outside the kernel.
+    pub user_us_per_request: f64,
 }
 
 pub fn run(load: &Load<'_>, server: &Server, interrupt: &Interrupt) -> Result<Turn, Failure> {
     let before = process::cpu_time(server.pid())?;
     let mut benchmark = Command::new("taskset")
         .args(["-c", &load.core.to_string(), "redis-benchmark", "--csv", "-p", &server.port().to_string()])
-        .args(["-t", load.test, "-P", &load.pipeline.to_string()])
+        .args(["-P", &load.pipeline.to_string()])
         .args(["-c", &load.clients.to_string(), "-n", &load.requests.to_string()])
-        .args(
-            load.keyspace
-                .iter()
-                .flat_map(|keys| ["-d".to_owned(), "32".to_owned(), "-r".to_owned(), keys.to_string()]),
-        )
+        .args(load.arguments())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -56,6 +65,21 @@ pub fn run(load: &Load<'_>, server: &Server, interrupt: &Interrupt) -> Result<Tu
         cpu_us_per_request: us_per_request(after.total, before.total),
         user_us_per_request: us_per_request(after.user, before.user),
     })
+}
+
+impl Load<'_> {
+    /// Those that say which command.
+    fn arguments(&self) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        match self.command {
+            Asked::Known(name) => {
+                let keyspace = self.keyspace.map(|keys| words(&["-d", "32", "-r", &keys.to_string()]));
+                [words(&["-t", name]), keyspace.unwrap_or_default()].concat()
+            }
+            Asked::Given(command) => words(command),
+            Asked::Random(command) => [words(&["-r", &RANDOM_MEMBERS.to_string()]), words(command)].concat(),
+        }
+    }
 }
 
 /// The numbers of the row below the header: requests/s, then average, minimum, p50, p95, p99 and maximum.

@@ -9,11 +9,14 @@
 )]
 
 mod compare;
+mod contents;
+mod conversation;
 mod figures;
 mod interrupt;
 mod launch;
 mod load;
-mod memory;
+mod pace;
+mod parts;
 mod process;
 mod report;
 
@@ -22,6 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use parts::Part;
 
 /// An error that ends the run; its text is for the person at the terminal.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -39,24 +43,27 @@ enum Action {
     Compare(CompareOptions),
 }
 
-/// Runs redis-benchmark against Squall and its peers, and prints what each costs
+/// Measures Squall and its peers side by side, part by part, and prints tables with ratios and goals
 ///
-/// Every server listens on 127.0.0.1 without persistence, pinned to one core; redis-benchmark, from
-/// Debian's redis-tools, is pinned to another. The servers take turns, test by test, for several rounds,
-/// so that whatever else the machine does disturbs all of them alike; figures are medians over the rounds.
+/// Every server listens on 127.0.0.1, pinned to one core; the load is pinned to another. The servers take turns
+/// for several rounds, so that whatever else the machine does disturbs all of them alike; figures are medians
+/// over the rounds, and ratios are medians of the rounds' ratios.
 ///
-/// CPU time is the server's own, from /proc/PID/task/*/schedstat, divided by the requests it answered: it
-/// is the figure to trust on a busy machine. Memory is the growth of the resident set.
+/// CPU time is the server's own, from /proc/PID: it is the figure to trust on a busy machine. redis-benchmark is
+/// that of Debian's redis-tools. All parts with 5 rounds take about 25 minutes.
 ///
 /// Build both in release first:
 ///     cargo build --release -p squall-server
 ///     cargo run --release -p squall-bench -- compare --peer redis-server
 ///
 /// A quick look at two commands:
-///     cargo run --release -p squall-bench -- compare --peer redis-server --tests get,set --rounds 3 --no-memory
+///     cargo run --release -p squall-bench -- compare --parts commands --tests get,set --rounds 3
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub struct CompareOptions {
+    /// What to measure
+    #[arg(long, value_name = "PART,...", value_delimiter = ',', value_enum, default_values_t = <Part as clap::ValueEnum>::value_variants().to_vec())]
+    parts: Vec<Part>,
     /// A server to compare with: a program on the PATH or a path; may be repeated
     #[arg(long = "peer", value_name = "PROGRAM", default_value = "redis-server")]
     peers: Vec<PathBuf>,
@@ -75,9 +82,8 @@ pub struct CompareOptions {
     /// Depths of pipelining to measure
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [1, 16])]
     pipelines: Vec<u32>,
-    /// Tests of redis-benchmark to run, by the names that its -t takes
-    #[arg(long, value_name = "TEST,...", value_delimiter = ',',
-          default_values_t = ["ping_inline", "ping_mbulk", "set", "get", "incr", "mset", "lpush", "rpop", "sadd", "hset"].map(String::from))]
+    /// Commands to measure, by the names in their table [default: all]
+    #[arg(long, value_name = "TEST,...", value_delimiter = ',')]
     tests: Vec<String>,
     /// Use so many different keys, with values of 32 bytes, rather than one key [redis-benchmark -r N -d 32]
     #[arg(long, value_name = "N")]
@@ -88,13 +94,10 @@ pub struct CompareOptions {
     /// The core that redis-benchmark runs on
     #[arg(long, value_name = "CORE", default_value_t = 1)]
     load_core: usize,
-    /// Leave out the memory of idle connections and of a million keys
-    #[arg(long)]
-    no_memory: bool,
     /// Print JSON in place of the tables
     #[arg(long)]
     json: bool,
-    /// Also put the tables between the lines `<!-- figures -->` and `<!-- /figures -->` of this file
+    /// Also put the tables of each part between the lines `<!-- PART -->` and `<!-- /PART -->` of this file
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
 }

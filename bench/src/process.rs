@@ -1,4 +1,4 @@
-//! What the kernel knows about a server's process: CPU time used and resident memory.
+//! What the kernel knows about a server's process: CPU time used and memory.
 
 use std::fs;
 use std::time::Duration;
@@ -11,16 +11,22 @@ const TICKS_PER_SECOND: u64 = 100;
 /// CPU time of all threads since they began.
 #[derive(Clone, Copy)]
 pub struct CpuTime {
-    /// From the scheduler's own account, which has nanoseconds; where the kernel was built without it, the
-    /// ticks of `/proc/PID/stat` must do.
+    /// From the scheduler's own account, which has nanoseconds but forgets threads that have ended; where those
+    /// did much, or the kernel keeps no such account, the ticks of `/proc/PID/stat` say more.
     pub total: Duration,
     /// The part spent outside the kernel, by those ticks: good enough over seconds.
     pub user: Duration,
+    /// What children used that have ended: the processes that write snapshots, where a server forks.
+    pub children: Duration,
 }
 
 pub fn cpu_time(pid: u32) -> Result<CpuTime, Failure> {
-    let (user, system) = cpu_time_in_ticks(pid)?;
-    Ok(CpuTime { total: scheduled_time(pid)?.unwrap_or(user + system), user })
+    let ticks = cpu_ticks(pid)?;
+    let time = |from: usize, to: usize| {
+        Duration::from_millis(ticks[from..to].iter().sum::<u64>() * 1000 / TICKS_PER_SECOND)
+    };
+    let total = scheduled_time(pid)?.unwrap_or_default().max(time(0, 2));
+    Ok(CpuTime { total, user: time(0, 1), children: time(2, 4) })
 }
 
 fn scheduled_time(pid: u32) -> Result<Option<Duration>, Failure> {
@@ -33,28 +39,37 @@ fn scheduled_time(pid: u32) -> Result<Option<Duration>, Failure> {
     Ok(Some(Duration::from_nanos(nanoseconds)))
 }
 
-/// User and system time.
-fn cpu_time_in_ticks(pid: u32) -> Result<(Duration, Duration), Failure> {
+/// User and system time, and both again of children that were waited for.
+fn cpu_ticks(pid: u32) -> Result<[u64; 4], Failure> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field, the program's name, may hold spaces and parentheses: count from its end.
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-    match (ticks(11), ticks(12)) {
-        (Some(user), Some(system)) => {
-            let time = |ticks| Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND);
-            Ok((time(user), time(system)))
-        }
-        _ => Err(format!("unreadable /proc/{pid}/stat: {stat:?}").into()),
-    }
+    let ticks: Vec<u64> =
+        after_name.split_whitespace().skip(11).take(4).filter_map(|field| field.parse().ok()).collect();
+    ticks.try_into().map_err(|_| format!("unreadable /proc/{pid}/stat: {stat:?}").into())
 }
 
 pub fn resident_bytes(pid: u32) -> Result<u64, Failure> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let kib = status
+    kibibytes(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+/// Memory of the process and its children; a page that they share counts once.
+pub fn family_bytes(pid: u32) -> Result<u64, Failure> {
+    let mut total = kibibytes(&format!("/proc/{pid}/smaps_rollup"), "Pss:")?;
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for child in children.split_whitespace() {
+        // One that has just ended has nothing any more.
+        total += kibibytes(&format!("/proc/{child}/smaps_rollup"), "Pss:").unwrap_or(0);
+    }
+    Ok(total)
+}
+
+fn kibibytes(path: &str, field: &str) -> Result<u64, Failure> {
+    let text = fs::read_to_string(path)?;
+    let kib = text
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(field))
         .and_then(|rest| rest.trim().strip_suffix("kB"))
         .and_then(|number| number.trim().parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| format!("no VmRSS in /proc/{pid}/status").into())
+    kib.map(|kib| kib * 1024).ok_or_else(|| format!("no {field} in {path}").into())
 }
