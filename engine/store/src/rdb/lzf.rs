@@ -16,18 +16,23 @@ const DISTANCE_MAX: usize = 1 << 13;
 /// Three bytes can stand for 264; nothing expands more.
 pub(super) const EXPANSION_MAX: usize = COPY_BYTES_MAX / 3;
 
-/// Inputs up to this length use the small table, which is cleared in no time.
-const SHORT_INPUT_BYTES_MAX: usize = 256;
+/// Inputs up to these lengths use a small table and a medium one: clearing a large one for a short string would
+/// take longer than all the rest.
+const SHORT_INPUT_BYTES_MAX: usize = 64;
+const MEDIUM_INPUT_BYTES_MAX: usize = 1024;
 
 /// Appends `input`, compressed, to `out` if that makes it at least `gain` bytes shorter. Otherwise leaves
 /// `out` as it was and returns false.
 pub(super) fn compress(input: &[u8], gain: usize, out: &mut BytesMut) -> bool {
     let Some(limit @ 1..) = input.len().checked_sub(gain) else { return false };
     let start = out.len();
+    let len_max = start + limit;
     let done = if input.len() <= SHORT_INPUT_BYTES_MAX {
-        compress_with::<8>(input, start + limit, out)
+        compress_with::<64>(input, len_max, out)
+    } else if input.len() <= MEDIUM_INPUT_BYTES_MAX {
+        compress_with::<512>(input, len_max, out)
     } else {
-        compress_with::<13>(input, start + limit, out)
+        compress_with::<8192>(input, len_max, out)
     };
     if !done {
         out.truncate(start);
@@ -35,14 +40,14 @@ pub(super) fn compress(input: &[u8], gain: usize, out: &mut BytesMut) -> bool {
     done
 }
 
-/// `TABLE_BITS`: how many bits of a hash of three bytes remember where those were seen last.
-fn compress_with<const TABLE_BITS: u32>(input: &[u8], len_max: usize, out: &mut BytesMut) -> bool {
+/// `SLOTS`: how many hashes of three bytes remember where those were seen last; a power of two.
+fn compress_with<const SLOTS: usize>(input: &[u8], len_max: usize, out: &mut BytesMut) -> bool {
     // One past the position; zero is none.
-    let mut seen = [0u32; 1 << 13];
-    let seen = &mut seen[..1 << TABLE_BITS];
+    let mut seen = [0u32; SLOTS];
+    let slot_of = |bytes: &[u8]| hash(bytes) >> (32 - SLOTS.ilog2());
     let (mut at, mut literals_from) = (0, 0);
     while at + COPY_BYTES_MIN <= input.len() {
-        let slot = &mut seen[hash(&input[at..]) >> (32 - TABLE_BITS)];
+        let slot = &mut seen[slot_of(&input[at..])];
         let candidate = std::mem::replace(slot, at as u32 + 1) as usize;
         let matched = match candidate.checked_sub(1) {
             Some(from) if at - from <= DISTANCE_MAX => matching(&input[from..], &input[at..]),
@@ -62,7 +67,7 @@ fn compress_with<const TABLE_BITS: u32>(input: &[u8], len_max: usize, out: &mut 
         at += matched;
         literals_from = at;
         if at + 1 < input.len() {
-            seen[hash(&input[at - 1..]) >> (32 - TABLE_BITS)] = at as u32;
+            seen[slot_of(&input[at - 1..])] = at as u32;
         }
     }
     put_literals(&input[literals_from..], out);

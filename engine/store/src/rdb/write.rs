@@ -67,7 +67,7 @@ pub(crate) fn put_entry_head(out: &mut BytesMut, entry: &Entry) {
 }
 
 pub(super) fn type_byte(entry: &Entry) -> u8 {
-    match entry.boxed() {
+    match entry.rich() {
         None | Some(Value::String(_)) => TYPE_STRING,
         Some(Value::List(list)) => list::rdb::type_byte(list),
         Some(Value::Set(set)) => set::rdb::type_byte(set),
@@ -78,7 +78,7 @@ pub(super) fn type_byte(entry: &Entry) -> u8 {
 }
 
 pub(crate) fn put_value(out: &mut BytesMut, entry: &Entry, compressed: bool) {
-    match (entry.string(), entry.boxed()) {
+    match (entry.string(), entry.rich()) {
         (Some(string), _) => put_string_value(out, string, compressed),
         (None, Some(value)) => {
             let mut number = 0;
@@ -164,14 +164,16 @@ fn put_integer(out: &mut BytesMut, n: i64) -> bool {
 
 /// Writes a string compressed, if that makes it shorter.
 fn put_compressed(out: &mut BytesMut, bytes: &[u8]) -> bool {
-    let mut packed = BytesMut::with_capacity(bytes.len());
-    if !compress(bytes, COMPRESSION_GAIN_BYTES, &mut packed) {
+    let start = out.len();
+    if !compress(bytes, COMPRESSION_GAIN_BYTES, out) {
         return false;
     }
+    // Its length stands before it and is known only now.
+    let packed = out.len() - start;
     out.put_u8(0xc3);
-    put_length(out, packed.len() as u64);
+    put_length(out, packed as u64);
     put_length(out, bytes.len() as u64);
-    out.extend_from_slice(&packed);
+    out[start..].rotate_left(packed);
     true
 }
 
