@@ -125,11 +125,14 @@ impl Keyspace {
         bytes
     }
 
-    /// Goes on with the snapshot by about `budget_bytes`, and takes all there is of it then. After
-    /// [`SnapshotState::Done`] it has ended.
+    /// Goes on with the snapshot by about `budget_bytes`, and takes the pieces of it that are full then; with
+    /// [`SnapshotState::Done`] all that is left, and the snapshot has ended.
     pub fn take_snapshot_slice(&mut self, budget_bytes: usize) -> (Vec<Bytes>, SnapshotState) {
         let state = self.snapshot_step(budget_bytes);
-        let next = || Some(self.take_snapshot_bytes()).filter(|piece| !piece.is_empty());
+        let next = || match state {
+            SnapshotState::Running => self.snapshot.as_mut().and_then(Snapshot::take_full),
+            SnapshotState::Done => Some(self.take_snapshot_bytes()).filter(|piece| !piece.is_empty()),
+        };
         (std::iter::from_fn(next).collect(), state)
     }
 

@@ -61,8 +61,8 @@ enum Stage {
     Failed(String),
 }
 
-/// Encoded by one slice: about a millisecond of work.
-const SLICE_BYTES: usize = 64 * 1024;
+/// Encoded by one slice: a tenth or two of a millisecond of work, for which clients wait.
+const SLICE_BYTES: usize = 16 * 1024;
 /// Handed to the disk and not yet written; the cursor waits above it.
 const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Written between two of the syncs that are made now and then.

@@ -61,12 +61,13 @@ impl Capture {
     pub fn segment(&mut self, segment: &mut Segment) {
         if segment.epoch() != self.epoch {
             segment.set_epoch(self.epoch);
+            segment.glance_at_entries();
             segment.entries().iter().for_each(|entry| self.entry(entry));
         }
     }
 
     fn entry(&mut self, entry: &Entry) {
-        let value = match (entry.string(), entry.boxed()) {
+        let value = match (entry.string(), entry.rich()) {
             (Some(string), _) if string.len() > PROMPT_BYTES_MAX => HeldValue::String(string.to_bytes()),
             (None, Some(value)) if value.heap_bytes() > PROMPT_BYTES_MAX => {
                 HeldValue::Collection(value.clone())

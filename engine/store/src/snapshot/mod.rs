@@ -109,6 +109,10 @@ impl Snapshot {
         self.stream.take()
     }
 
+    pub fn take_full(&mut self) -> Option<Bytes> {
+        self.stream.take_full()
+    }
+
     /// Whether it is complete. What has not been taken then is all that is left of it.
     pub fn is_done(&self) -> bool {
         self.done
@@ -183,9 +187,8 @@ impl Snapshot {
         }
         self.select(capture);
         if !capture.encoded.is_empty() {
-            let encoded = capture.encoded.split().freeze();
-            let len = encoded.len();
-            self.stream.push(encoded);
+            let len = capture.encoded.len();
+            self.stream.push_gathered(&mut capture.encoded);
             return len;
         }
         let Held { head, value } = capture.held.pop().expect("nothing is encoded, so something is held");

@@ -41,12 +41,27 @@ impl Stream {
         }
     }
 
+    /// Appends bytes that were gathered elsewhere, where their room is kept for more, if they are few.
+    pub fn push_gathered(&mut self, bytes: &mut BytesMut) {
+        if bytes.len() < PIECE_BYTES / 4 {
+            self.tail().extend_from_slice(bytes);
+            bytes.clear();
+        } else {
+            self.push(bytes.split().freeze());
+        }
+    }
+
     /// Appends the checksum of everything before: zero if none is wanted.
     pub fn finish(&mut self) {
         self.seal();
         let crc = self.crc.unwrap_or(0);
         self.tail.put_u64_le(crc);
         self.ready.push_back(self.tail.split().freeze());
+    }
+
+    /// The next piece that is as large as pieces are.
+    pub fn take_full(&mut self) -> Option<Bytes> {
+        self.ready.pop_front()
     }
 
     /// The next piece; empty when there is nothing now.
