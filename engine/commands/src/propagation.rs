@@ -173,7 +173,8 @@ impl Propagation {
         }
     }
 
-    fn is_heard(&self) -> bool {
+    /// Whether anybody is told what is propagated: while nobody is, it need not be put into words.
+    pub(crate) fn is_heard(&self) -> bool {
         (self.enabled || self.logged) && !self.muted
     }
 

@@ -8,6 +8,9 @@ use bytes::Bytes;
 use crate::double::DoubleText;
 use crate::output::Output;
 
+/// `:-9223372036854775808` and the end of the line.
+const INTEGER_LINE_BYTES_MAX: usize = 23;
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Protocol {
     #[default]
@@ -91,9 +94,12 @@ impl<'a> Reply<'a> {
         match number {
             0..=9 => self.output.extend(&[b':', b'0' + number as u8, b'\r', b'\n']),
             _ => {
-                self.output.extend(b":");
-                self.output.extend(itoa::Buffer::new().format(number).as_bytes());
-                self.output.extend(b"\r\n");
+                let mut digits = itoa::Buffer::new();
+                let digits = digits.format(number).as_bytes();
+                let mut line = [b':'; INTEGER_LINE_BYTES_MAX];
+                line[1..=digits.len()].copy_from_slice(digits);
+                line[digits.len() + 1..][..2].copy_from_slice(b"\r\n");
+                self.output.extend(&line[..digits.len() + 3]);
             }
         }
     }

@@ -47,6 +47,7 @@ pub(super) fn xadd(context: &mut Context<'_>) -> CommandResult {
         context.reply.null();
         return Ok(());
     }
+    let is_heard = context.engine.propagation.is_heard();
     let mut words: Vec<Vec<u8>> = Vec::new();
     let added = context.engine.edit_or_create(db, key, |stream: &mut Stream, limits| {
         let id = choose_id(stream.last_id, wanted, now_ms)?;
@@ -54,7 +55,7 @@ pub(super) fn xadd(context: &mut Context<'_>) -> CommandResult {
         stream.push(id, fields, limits);
         let trimmed = trim.map_or(0, |trim| stream.trim(trim, trimming.references));
         let is_chosen = !matches!(wanted, WantedId::Exactly(_));
-        if is_chosen || trimming.is_approximate() {
+        if is_heard && (is_chosen || trimming.is_approximate()) {
             words = args.iter().map(<[u8]>::to_vec).collect();
             if is_chosen {
                 words[index] = id.to_string().into_bytes();
