@@ -98,7 +98,7 @@ impl Engine {
     #[inline]
     fn dispose_replaced(&mut self, inserted: Inserted) {
         if let Inserted::Replaced(Some(old)) = inserted {
-            self.discarded.push(*old);
+            self.discarded.push(old);
         }
     }
 

@@ -19,7 +19,7 @@ impl Entry {
     /// The value, if it is of this type.
     #[inline]
     pub fn collection<T: Collection>(&self) -> Option<&T> {
-        self.boxed().and_then(T::of)
+        self.rich().and_then(T::of)
     }
 }
 
@@ -27,6 +27,6 @@ impl EntryMut<'_> {
     /// The value, if it is of this type, to be changed in place. What it weighs is counted when the borrow ends.
     #[inline]
     pub fn collection_mut<T: Collection>(&mut self) -> Option<&mut T> {
-        self.boxed_mut().and_then(T::of_mut)
+        self.rich_mut().and_then(T::of_mut)
     }
 }

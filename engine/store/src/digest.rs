@@ -43,7 +43,7 @@ impl Entry {
 
 fn mix_value(digest: &mut Digest, entry: &Entry) {
     mix(digest, &(entry.kind() as u32).to_be_bytes());
-    match entry.boxed() {
+    match entry.rich() {
         Some(Value::List(list)) => list.mix_into(digest),
         Some(Value::Set(set)) => set.mix_into(digest),
         Some(Value::Hash(hash)) => hash.mix_into(digest),

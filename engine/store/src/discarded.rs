@@ -74,8 +74,8 @@ impl Discarded {
 
     /// Frees the entries of a segment, but for their large collections.
     fn set_large_apart(&mut self, segment: Segment) {
-        let boxed = segment.into_entries().into_iter().filter_map(Entry::into_boxed);
-        boxed.for_each(|value| self.push(*value));
+        let values = segment.into_entries().into_iter().filter_map(Entry::into_rich);
+        values.for_each(|value| self.push(value));
     }
 
     pub(crate) fn pop(&mut self) -> Option<BoxedSegment> {

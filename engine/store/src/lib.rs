@@ -11,7 +11,7 @@
 //!   all small collections are, `table/` the hash table of the large ones.
 //! - [`Limits`]: from what size on collections change their encoding; a keyspace has them from its server.
 //!
-//! A data type is a variant of [`Value`] and a [`Collection`]. It lies apart from its entry (`Form::Boxed`), and it owes:
+//! A data type is a variant of [`Value`] and a [`Collection`]. It lies in its entry's block (`Form::Rich`), and it owes:
 //! - `Clone` that is cheap however large it is, by sharing chunks (`Arc`, and `Arc::make_mut` before a change): the
 //!   clone is a frozen copy. A snapshot holds large values so while commands go on, and COPY is a clone too;
 //! - its weight in `heap_bytes()` at any time, at once: the database's count follows when an `EntryMut` is dropped;

@@ -44,7 +44,7 @@ impl Engine {
             Inserted::Created => self.publish_event(EventClass::New, "new", db, key),
             Inserted::Replaced(old) => {
                 // Small strings leave nothing to free, and so are not handed over.
-                let old_kind = old.as_deref().map_or(Kind::String, Value::kind);
+                let old_kind = old.as_ref().map_or(Kind::String, Value::kind);
                 self.publish_event(EventClass::Overwritten, "overwritten", db, key);
                 if old_kind != kind {
                     self.publish_event(EventClass::TypeChanged, "type_changed", db, key);

@@ -23,13 +23,17 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Replaces the value by a string. Key and expiry time stay.
-    pub fn set_string(&mut self, bytes: &[u8]) -> Option<Box<Value>> {
+    pub fn set_string(&mut self, bytes: &[u8]) -> Option<Value> {
         self.set_content(string_content(bytes))
     }
 
     /// Replaces the value by a string that spells this number.
-    pub fn set_int(&mut self, n: i64) -> Option<Box<Value>> {
-        self.set_content(Content::Int(n))
+    #[inline]
+    pub fn set_int(&mut self, n: i64) -> Option<Value> {
+        match self.entry_mut().overwrite(Content::Int(n)) {
+            Ok(()) => None,
+            Err(content) => self.set_content(content),
+        }
     }
 
     /// Appends to a string.
@@ -75,18 +79,18 @@ impl<'a> EntryMut<'a> {
 
     /// Replaces the value and the expiry time.
     #[inline]
-    pub(super) fn replace(mut self, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Box<Value>> {
+    pub(super) fn replace(mut self, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Value> {
         self.set_expire(expire_at);
         self.set_content(content)
     }
 
-    fn set_content(&mut self, content: Content<'_>) -> Option<Box<Value>> {
+    fn set_content(&mut self, content: Content<'_>) -> Option<Value> {
         self.entry_mut().set_content(content)
     }
 
-    /// The value apart, to be changed.
-    pub(crate) fn boxed_mut(&mut self) -> Option<&mut Value> {
-        self.entry_mut().boxed_mut()
+    /// The value, unless it is a small string, to be changed.
+    pub(crate) fn rich_mut(&mut self) -> Option<&mut Value> {
+        self.entry_mut().rich_mut()
     }
 
     fn entry_mut(&mut self) -> &mut Entry {

@@ -24,6 +24,11 @@ use crate::place::{Place, Placement};
 use crate::snapshot::Capture;
 use squall_clock::UnixMs;
 
+/// No room is made in advance for more keys than these: some dozen MB of segments.
+const EXPECTED_KEYS_MAX: u64 = 8_000_000;
+/// How full a segment may be on average when it is laid out in advance, lest many have to be split all the same.
+const EXPECTED_SEGMENT_ENTRIES: u64 = 60;
+
 /// One of the databases that SELECT chooses from.
 pub struct Db {
     placement: Placement,
@@ -57,7 +62,7 @@ pub enum Inserted {
     Created,
     /// The key existed. If its old value was not a small string it is handed over, so that the caller may free it
     /// at leisure.
-    Replaced(Option<Box<Value>>),
+    Replaced(Option<Value>),
 }
 
 /// Where an entry is, until the next insertion or removal.
@@ -120,6 +125,22 @@ impl Db {
         self.store(key, string_content(bytes), expire_at)
     }
 
+    /// About so many keys are going to be stored. In an empty database the segments for them are laid out at once;
+    /// the number need not be true, and however large it is, not much memory is taken on its strength.
+    pub fn expect_keys(&mut self, keys: u64) {
+        if !self.is_empty() || self.capture.is_some() {
+            return;
+        }
+        let partitions = self.placement.partitioning().count();
+        let segments = keys.min(EXPECTED_KEYS_MAX) / (EXPECTED_SEGMENT_ENTRIES * partitions as u64);
+        if let Some(depth @ 1..) = segments.checked_next_power_of_two().map(u64::ilog2) {
+            self.ensure_partitions();
+            for dict in self.partitions.iter_mut().filter(|dict| dict.segments_len() == 0) {
+                dict.lay_out(depth as u8);
+            }
+        }
+    }
+
     pub fn remove(&mut self, key: &[u8]) -> Option<Removed> {
         let at = self.find(self.placement.place(key), key)?;
         Some(self.remove_at(at))
@@ -176,7 +197,7 @@ impl Db {
     }
 
     /// Replaces the value and expiry time of an entry.
-    fn store_at(&mut self, at: At, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Box<Value>> {
+    fn store_at(&mut self, at: At, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Value> {
         at.before_write(self);
         let access = self.access_of_stored;
         let entry = self.segment_at_mut(at).entry_mut(at.index);
@@ -201,11 +222,7 @@ impl Db {
 
     /// Adds an entry whose key is known to be absent.
     fn add(&mut self, place: Place, entry: Entry) {
-        if self.partitions.is_empty() {
-            let count = self.placement.partitioning().count();
-            self.partitions.resize_with(count, Dict::empty);
-            self.partition_lens = vec![0; count];
-        }
+        self.ensure_partitions();
         self.totals.add(&entry);
         self.expiring_fields.note(entry.next_field_expiry(), entry.key());
         self.partition_lens[place.partition] += 1;
@@ -220,6 +237,14 @@ impl Db {
             dict.earliest_expiry = dict.earliest_expiry.min(at);
         }
         dict.segment_mut(number).push(place.tag(), entry);
+    }
+
+    fn ensure_partitions(&mut self) {
+        if self.partitions.is_empty() {
+            let count = self.placement.partitioning().count();
+            self.partitions.resize_with(count, Dict::empty);
+            self.partition_lens = vec![0; count];
+        }
     }
 
     fn remove_at(&mut self, at: At) -> Removed {

@@ -260,6 +260,35 @@ fn memory_follows_the_keys_down() {
     assert_eq!(db.partitions.iter().map(|dict| dict.segments_len()).sum::<usize>(), 0);
 }
 
+/// Whether the number was true, too low, too high or a lie.
+#[test]
+fn expected_keys_find_their_segments_laid_out() {
+    const KEYS: u64 = 50_000;
+    for by_slot in [false, true] {
+        for expected in [0, 1, KEYS / 10, KEYS, 3 * KEYS, u64::MAX] {
+            let mut db = database(by_slot, 5);
+            db.expect_keys(expected);
+            let laid_out = db.partitions.iter().map(Dict::segments_len).sum::<usize>() as u64;
+            assert!(laid_out <= 2 * EXPECTED_KEYS_MAX / EXPECTED_SEGMENT_ENTRIES, "{laid_out} segments");
+            for n in 0..KEYS {
+                db.set_string(format!("key:{n}").as_bytes(), n.to_string().as_bytes(), None);
+            }
+            // Too late: there are keys.
+            db.expect_keys(u64::MAX);
+            if expected == KEYS && !by_slot {
+                let segments = db.partitions.iter().map(Dict::segments_len).sum::<usize>() as u64;
+                assert!(segments - laid_out < laid_out / 10, "{laid_out} segments became {segments}");
+            }
+            assert_eq!((db.len(), db.iter().count()), (KEYS as usize, KEYS as usize));
+            for n in 0..KEYS {
+                let removed = db.remove(format!("key:{n}").as_bytes()).expect("it was stored");
+                assert_eq!(removed.string().unwrap().to_bytes(), n.to_string());
+            }
+            assert!(db.is_empty() && db.iter().next().is_none());
+        }
+    }
+}
+
 #[test]
 fn a_value_of_the_same_length_takes_the_old_ones_place() {
     let mut db = database(false, 3);

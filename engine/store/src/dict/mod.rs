@@ -77,6 +77,21 @@ impl Dict {
         }
     }
 
+    /// Lays out as many segments as will be needed, so that none has to be split on the way: 2^`depth` of them, in
+    /// a dictionary that has none.
+    pub fn lay_out(&mut self, depth: u8) {
+        assert!(
+            self.segments.is_empty() && depth <= DEPTH_MAX,
+            "segments are laid out once, before all others"
+        );
+        if depth > 0 {
+            self.directory = (0..1 << depth).collect();
+        }
+        self.depth = depth;
+        let segment = |number: u64| Box::new(Segment::covering(number, depth));
+        self.segments = (0..1 << depth).map(segment).collect();
+    }
+
     /// Splits the segment that `hash` belongs to until it has room, and returns its number. `place`
     /// computes the hash and tag of a key.
     pub fn make_room(&mut self, hash: u64, place: impl Fn(&[u8]) -> (u64, u16)) -> usize {

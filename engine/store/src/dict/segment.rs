@@ -10,6 +10,7 @@
 
 use crate::entry::Entry;
 use squall_clock::UnixMs;
+use std::hint::black_box;
 
 /// When a segment holds this many entries, the next one splits it.
 pub(crate) const SEGMENT_ENTRIES_MAX: usize = 80;
@@ -53,6 +54,12 @@ impl Segment {
             epoch: 0,
             depth: 0,
         }
+    }
+
+    /// The `number`th of the 2^`depth` equal parts of all hashes.
+    pub fn covering(number: u64, depth: u8) -> Segment {
+        let start = if depth == 0 { 0 } else { number << (64 - depth) };
+        Segment { start, depth, ..Segment::covering_all() }
     }
 
     pub fn len(&self) -> usize {
@@ -125,7 +132,14 @@ impl Segment {
     /// Reads something of each of the segment's cache lines.
     pub fn glance(&self) -> u64 {
         let lanes = self.tags.iter().step_by(CACHE_LINE_BYTES / size_of::<u16>());
-        lanes.fold(self.start ^ self.entries.len() as u64, |seen, &tag| seen ^ u64::from(tag))
+        // Where the next entry will be put.
+        let end = self.entries.last().map_or(0, Entry::address);
+        lanes.fold(self.start ^ end as u64, |seen, &tag| seen ^ u64::from(tag))
+    }
+
+    /// Reads something of each entry, so that a walk over them does not wait for one after the other.
+    pub fn glance_at_entries(&self) {
+        black_box(self.entries.iter().fold(0, |seen, entry| seen ^ entry.access()));
     }
 
     /// The first entry with this tag: nearly always the one that `find` finds.
@@ -198,6 +212,7 @@ impl Segment {
             epoch: self.epoch,
             ..Segment::covering_all()
         };
+        self.glance_at_entries();
         let entries = std::mem::take(&mut self.entries);
         self.volatile = 0;
         self.earliest_expiry = NEVER;

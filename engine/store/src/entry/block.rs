@@ -3,15 +3,16 @@
 //! ```text
 //! 0      1       2          4          8         12          (20)       20 + key
 //! | kind | bits | value_len | access  | key_len | expire_at? | key ... | value ...  (padding to 16)
-//!    u8     u8      u16        u32       u32      u64, LE                bytes, an i64, or a Box<Value>
+//!    u8     u8      u16        u32       u32      u64, LE                bytes, an i64, or (aligned) a Value
 //! ```
 //! `bits`: the low four say what the value area holds ([`Form`]), the highest whether `expire_at` is there.
 //!
 //! Invariants, which every function here may rely on and must restore:
 //! 1. `start` came from `alloc` with the layout that [`Entry::layout`] derives from the header, and this
 //!    `Entry` alone owns it.
-//! 2. Every byte of header, expiry, key and value is initialised; the padding is never read.
-//! 3. With `Form::Boxed` the value area holds (unaligned) the pointer of a `Box<Value>` that this entry owns.
+//! 2. Header, expiry, key and value are initialised; the padding behind the value, and between the key and an
+//!    aligned value, is never read.
+//! 3. With `Form::Rich` the value area lies at a multiple of eight and holds a [`Value`] that this entry owns.
 //! 4. The access word is only read and written through [`Cell`], so `touch` through `&Entry` is sound;
 //!    no other byte changes while a shared reference exists.
 #![allow(unsafe_code)]
@@ -45,6 +46,8 @@ struct Header {
 }
 
 const _: () = assert!(HEADER_BYTES == 12 && INLINE_BYTES_MAX <= u16::MAX as usize);
+// With an expiry time all that follows lies eight bytes further on, and is as aligned as before.
+const _: () = assert!(align_of::<Value>() == BLOCK_ALIGN && EXPIRY_BYTES.is_multiple_of(BLOCK_ALIGN));
 
 /// What the value area of a block holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,8 +57,8 @@ enum Form {
     Int,
     /// The bytes of a string.
     Text,
-    /// A pointer to a [`Value`] of its own.
-    Boxed,
+    /// A [`Value`], which owns what it holds elsewhere.
+    Rich,
 }
 
 /// The value of an entry, as it is kept.
@@ -63,7 +66,7 @@ enum Form {
 pub(crate) enum Body<'a> {
     Int(i64),
     Text(&'a [u8]),
-    Boxed(&'a Value),
+    Rich(&'a Value),
 }
 
 /// What to put into the value area.
@@ -71,7 +74,7 @@ pub(crate) enum Content<'a> {
     Int(i64),
     /// At most [`INLINE_BYTES_MAX`] long.
     Text(&'a [u8]),
-    Boxed(Box<Value>),
+    Rich(Value),
 }
 
 /// One key with its value, expiry time and access word.
@@ -145,6 +148,11 @@ impl Entry {
         self.header().access.set(access);
     }
 
+    /// Where the block is: for nothing but to have read its pointer.
+    pub(crate) fn address(&self) -> usize {
+        self.start.addr().get()
+    }
+
     pub(crate) fn body(&self) -> Body<'_> {
         let at = self.value_at();
         // SAFETY: by invariants 2 and 3 the value area holds what its form says.
@@ -152,50 +160,51 @@ impl Entry {
             match self.form() {
                 Form::Int => Body::Int(i64::from_le_bytes(at.cast::<[u8; 8]>().read())),
                 Form::Text => Body::Text(std::slice::from_raw_parts(at.as_ptr(), self.value_len())),
-                Form::Boxed => Body::Boxed(at.cast::<NonNull<Value>>().read_unaligned().as_ref()),
+                Form::Rich => Body::Rich(at.cast::<Value>().as_ref()),
             }
         }
     }
 
-    /// The value apart, when there is one.
-    pub(crate) fn boxed(&self) -> Option<&Value> {
+    /// The value, unless it is a small string.
+    pub(crate) fn rich(&self) -> Option<&Value> {
         // SAFETY: invariant 3.
-        (self.form() == Form::Boxed)
-            .then(|| unsafe { self.value_at().cast::<NonNull<Value>>().read_unaligned().as_ref() })
+        (self.form() == Form::Rich).then(|| unsafe { self.value_at().cast::<Value>().as_ref() })
     }
 
-    /// The value apart, to be changed.
-    pub(crate) fn boxed_mut(&mut self) -> Option<&mut Value> {
+    /// The value, unless it is a small string, to be changed.
+    pub(crate) fn rich_mut(&mut self) -> Option<&mut Value> {
         // SAFETY: invariant 3; the borrow of the value is as exclusive as that of `self`.
-        (self.form() == Form::Boxed)
-            .then(|| unsafe { self.value_at().cast::<NonNull<Value>>().read_unaligned().as_mut() })
+        (self.form() == Form::Rich).then(|| unsafe { self.value_at().cast::<Value>().as_mut() })
     }
 
-    /// Replaces the value in place, if neither the old nor the new one is apart and the block fits both.
+    /// Replaces the value in place, if both the old and the new one are small strings and the block fits both.
     /// Otherwise changes nothing and gives the content back.
     #[inline]
     pub(crate) fn overwrite<'c>(&mut self, content: Content<'c>) -> Result<(), Content<'c>> {
         let (kind, form, value_len) = content.shape();
         let before = self.header();
-        let keeps_size = block_bytes(before, usize::from(value_len)) == self.block_bytes();
-        if form == Form::Boxed || self.form() == Form::Boxed || !keeps_size {
+        if form == Form::Rich || self.form() == Form::Rich {
+            return Err(content);
+        }
+        if block_bytes(before, form, usize::from(value_len)) != self.block_bytes() {
             return Err(content);
         }
         let header = self.header_mut();
         header.kind = kind;
         header.bits = header.bits & HAS_EXPIRY | form as u8;
         header.value_len = value_len;
-        // SAFETY: the header describes the content now, the block has its size, and the old value was not
-        // apart, so the area owns nothing.
+        // SAFETY: the header describes the content now, the block has its size, and the old value was a small
+        // string, so the area owns nothing.
         unsafe { self.write_content(content) };
         Ok(())
     }
 
     /// Replaces the value. Key, expiry and access word stay. The block is kept when the value's size
-    /// hardly changes. Gives back the old value if it was apart, so that the caller may free it at leisure.
+    /// hardly changes. Gives back the old value unless it was a small string, so that the caller may free it at
+    /// leisure.
     #[inline]
-    pub(crate) fn set_content(&mut self, content: Content<'_>) -> Option<Box<Value>> {
-        let old = self.take_boxed();
+    pub(crate) fn set_content(&mut self, content: Content<'_>) -> Option<Value> {
+        let old = self.take_rich();
         let (kind, form, value_len) = content.shape();
         let before = self.layout();
         let header = self.header_mut();
@@ -204,7 +213,7 @@ impl Entry {
         header.value_len = value_len;
         let after = self.layout();
         // SAFETY: `before` is the block's layout (invariant 1), and `resize` makes it `after`, which the
-        // header now describes. What was boxed is no longer owned here, and `write_content`
+        // header now describes. A rich value is no longer owned here, and `write_content`
         // initialises the value area in its new form (invariants 2 and 3).
         unsafe {
             self.resize(before, after);
@@ -218,7 +227,8 @@ impl Entry {
         let had = self.header().bits & HAS_EXPIRY != 0;
         if had != expire_at.is_some() {
             let before = self.layout();
-            let (from, moved) = (self.key_offset(), self.header().key_len as usize + self.value_len());
+            let from = self.key_offset();
+            let moved = value_offset(self.header(), self.form()) + self.value_len() - from;
             self.header_mut().bits ^= HAS_EXPIRY;
             let (to, after) = (self.key_offset(), self.layout());
             // SAFETY: key and value are `moved` bytes that go from `from` to `to`. A growing block is
@@ -240,29 +250,35 @@ impl Entry {
         }
     }
 
-    /// Gives the value away, if it is apart.
-    pub(crate) fn into_boxed(mut self) -> Option<Box<Value>> {
-        self.take_boxed()
+    /// Gives the value away, unless it is a small string.
+    pub(crate) fn into_rich(mut self) -> Option<Value> {
+        self.take_rich()
     }
 
-    /// The size of the block, without what is kept apart.
+    /// The size of the block, without what its value holds elsewhere.
     pub(crate) fn block_bytes(&self) -> usize {
-        block_bytes(self.header(), self.value_len())
+        block_bytes(self.header(), self.form(), self.value_len())
     }
 
-    /// Takes the boxed value out and leaves the integer zero in its place.
-    fn take_boxed(&mut self) -> Option<Box<Value>> {
-        if self.form() != Form::Boxed {
+    /// Takes a rich value out and leaves a string of zeros in its place, which ends where the value did.
+    fn take_rich(&mut self) -> Option<Value> {
+        if self.form() != Form::Rich {
             return None;
         }
-        // SAFETY: invariant 3 says that the pointer came from a Box owned by this entry. The area is at
-        // once overwritten by an integer of the same eight bytes, so that nobody owns it twice.
-        let value =
-            unsafe { Box::from_raw(self.value_at().cast::<NonNull<Value>>().read_unaligned().as_ptr()) };
+        let (at, gap) = (self.value_at(), value_offset(self.header(), Form::Rich) - self.key_end());
+        let left = gap + size_of::<Value>();
+        // SAFETY: by invariant 3 there is a value that this entry owns. The area is at once overwritten by zeros,
+        // from the end of the key to the end of the value, so that nobody owns it twice and all of the string
+        // that the header is about to describe is initialised. The block's size stays what it was.
+        let value = unsafe {
+            let value = at.cast::<Value>().read();
+            at.sub(gap).write_bytes(0, left);
+            value
+        };
         let header = self.header_mut();
         header.kind = Kind::String;
-        header.bits = header.bits & HAS_EXPIRY | Form::Int as u8;
-        unsafe { self.write_content(Content::Int(0)) };
+        header.bits = header.bits & HAS_EXPIRY | Form::Text as u8;
+        header.value_len = left as u16;
         Some(value)
     }
 
@@ -277,12 +293,7 @@ impl Entry {
     }
 
     fn form(&self) -> Form {
-        match self.header().bits & !HAS_EXPIRY {
-            0 => Form::Int,
-            1 => Form::Text,
-            2 => Form::Boxed,
-            other => unreachable!("no entry is written in form {other}"),
-        }
+        form_of(self.header())
     }
 
     fn value_len(&self) -> usize {
@@ -293,9 +304,13 @@ impl Entry {
         key_offset(self.header())
     }
 
+    fn key_end(&self) -> usize {
+        self.key_offset() + self.header().key_len as usize
+    }
+
     fn value_at(&self) -> NonNull<u8> {
         // SAFETY: the value area lies inside the block, after the key.
-        unsafe { self.start.add(self.key_offset() + self.header().key_len as usize) }
+        unsafe { self.start.add(value_offset(self.header(), self.form())) }
     }
 
     fn layout(&self) -> Layout {
@@ -333,7 +348,7 @@ impl Entry {
             match content {
                 Content::Int(n) => at.cast().write(n.to_le_bytes()),
                 Content::Text(bytes) => at.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()),
-                Content::Boxed(value) => at.cast().write_unaligned(Box::into_raw(value)),
+                Content::Rich(value) => at.cast().write(value),
             }
         }
     }
@@ -341,7 +356,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        drop(self.take_boxed());
+        drop(self.take_rich());
         // SAFETY: invariant 1; nobody uses the entry afterwards.
         unsafe { alloc::dealloc(self.start.as_ptr(), self.layout()) };
     }
@@ -352,10 +367,10 @@ impl Content<'_> {
         match self {
             Content::Int(_) => (Kind::String, Form::Int, 8),
             Content::Text(bytes) => {
-                assert!(bytes.len() <= INLINE_BYTES_MAX, "a long string is kept apart");
+                assert!(bytes.len() <= INLINE_BYTES_MAX, "a long string is kept elsewhere");
                 (Kind::String, Form::Text, bytes.len() as u16)
             }
-            Content::Boxed(value) => (value.kind(), Form::Boxed, size_of::<NonNull<Value>>() as u16),
+            Content::Rich(value) => (value.kind(), Form::Rich, size_of::<Value>() as u16),
         }
     }
 }
@@ -364,12 +379,30 @@ fn key_offset(header: &Header) -> usize {
     HEADER_BYTES + if header.bits & HAS_EXPIRY == 0 { 0 } else { EXPIRY_BYTES }
 }
 
-/// The size of a block with this header and a value of this length.
-fn block_bytes(header: &Header, value_len: usize) -> usize {
-    (key_offset(header) + header.key_len as usize + value_len).next_multiple_of(BLOCK_STEP_BYTES)
+/// Where the value begins: behind the key, and aligned if it is a [`Value`].
+fn value_offset(header: &Header, form: Form) -> usize {
+    let key_end = key_offset(header) + header.key_len as usize;
+    match form {
+        Form::Int | Form::Text => key_end,
+        Form::Rich => key_end.next_multiple_of(BLOCK_ALIGN),
+    }
+}
+
+/// The size of a block with this header and a value of this form and length.
+fn block_bytes(header: &Header, form: Form, value_len: usize) -> usize {
+    (value_offset(header, form) + value_len).next_multiple_of(BLOCK_STEP_BYTES)
 }
 
 fn block_layout(header: &Header) -> Layout {
-    Layout::from_size_align(block_bytes(header, usize::from(header.value_len)), BLOCK_ALIGN)
-        .expect("a block of a few GiB at most is a valid layout")
+    let bytes = block_bytes(header, form_of(header), usize::from(header.value_len));
+    Layout::from_size_align(bytes, BLOCK_ALIGN).expect("a block of a few GiB at most is a valid layout")
+}
+
+fn form_of(header: &Header) -> Form {
+    match header.bits & !HAS_EXPIRY {
+        0 => Form::Int,
+        1 => Form::Text,
+        2 => Form::Rich,
+        other => unreachable!("no entry is written in form {other}"),
+    }
 }

@@ -24,8 +24,8 @@ impl Entry {
         match self.body() {
             Body::Int(n) => Some(StringRef::Int(n)),
             Body::Text(bytes) => Some(StringRef::Bytes(bytes)),
-            Body::Boxed(Value::String(string)) => Some(string.as_ref()),
-            Body::Boxed(_) => None,
+            Body::Rich(Value::String(string)) => Some(string.as_ref()),
+            Body::Rich(_) => None,
         }
     }
 
@@ -34,7 +34,7 @@ impl Entry {
         match self.body() {
             Body::Int(n) => StringRef::Int(n).encoding(false),
             Body::Text(bytes) => StringRef::Bytes(bytes).encoding(false),
-            Body::Boxed(value) => value.encoding(),
+            Body::Rich(value) => value.encoding(),
         }
     }
 
@@ -43,13 +43,13 @@ impl Entry {
         match self.body() {
             Body::Int(n) => Value::String(StringValue::Int(n)),
             Body::Text(bytes) => Value::String(StringValue::whole(bytes::Bytes::copy_from_slice(bytes))),
-            Body::Boxed(value) => value.clone(),
+            Body::Rich(value) => value.clone(),
         }
     }
 
     /// When the first field of a hash expires, if any does.
     pub(crate) fn next_field_expiry(&self) -> Option<UnixMs> {
-        match self.boxed() {
+        match self.rich() {
             Some(Value::Hash(hash)) => hash.next_expiry(),
             _ => None,
         }
@@ -58,11 +58,7 @@ impl Entry {
     /// How much memory the entry holds, with its value, without the allocator's own overhead.
     #[inline]
     pub fn memory_bytes(&self) -> usize {
-        self.block_bytes()
-            + match self.boxed() {
-                None => 0,
-                Some(value) => size_of::<Value>() + value.heap_bytes(),
-            }
+        self.block_bytes() + self.rich().map_or(0, Value::heap_bytes)
     }
 
     pub(crate) fn append(&mut self, tail: &[u8]) {
@@ -89,14 +85,14 @@ impl Entry {
     /// The string as a buffer that can be changed in place; made into one first if it is not.
     fn buffer_mut(&mut self, room: usize) -> &mut Vec<u8> {
         let string = self.string().expect("the caller checked the type");
-        if !matches!(self.body(), Body::Boxed(Value::String(StringValue::Buffer(_)))) {
+        if !matches!(self.body(), Body::Rich(Value::String(StringValue::Buffer(_)))) {
             let mut digits = itoa::Buffer::new();
             let old = string.as_bytes(&mut digits);
             let mut buffer = Vec::with_capacity(old.len() + room);
             buffer.extend_from_slice(old);
-            self.set_content(Content::Boxed(Box::new(Value::String(StringValue::Buffer(buffer)))));
+            self.set_content(Content::Rich(Value::String(StringValue::Buffer(buffer))));
         }
-        match self.boxed_mut() {
+        match self.rich_mut() {
             Some(Value::String(StringValue::Buffer(buffer))) => buffer,
             _ => unreachable!("the value was just made a buffer"),
         }
@@ -120,13 +116,13 @@ pub struct Removed(pub(crate) Entry);
 impl Removed {
     /// Whether the value is more than a small string, so that freeing it may take long.
     pub fn is_apart(&self) -> bool {
-        self.0.boxed().is_some()
+        self.0.rich().is_some()
     }
 
     pub fn into_value(self) -> Value {
         match self.0.body() {
             Body::Int(_) | Body::Text(_) => self.0.duplicate_value(),
-            Body::Boxed(_) => *self.0.into_boxed().expect("the value is boxed"),
+            Body::Rich(_) => self.0.into_rich().expect("the value is rich"),
         }
     }
 }

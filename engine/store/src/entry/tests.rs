@@ -41,9 +41,9 @@ fn any_value_replaces_any_other() {
                     let mut entry = create(key, before.clone(), expire_at);
                     entry.touch(77);
                     assert_is(&entry, key, &before, expire_at);
-                    let was_apart = entry.boxed().is_some();
+                    let was_rich = entry.rich().is_some();
                     let old = with_content(after.clone(), |content| entry.set_content(content));
-                    assert_eq!(old.as_deref(), was_apart.then_some(&before));
+                    assert_eq!(old.as_ref(), was_rich.then_some(&before));
                     assert_is(&entry, key, &after, expire_at);
                 }
             }
@@ -59,8 +59,8 @@ fn only_what_fits_overwrites() {
                 let mut entry = create(b"some key", before.clone(), expire_at);
                 entry.touch(77);
                 let bytes = create(b"some key", after.clone(), expire_at).block_bytes();
-                let apart = |value: &Value| create(b"", value.clone(), None).boxed().is_some();
-                let fits = bytes == entry.block_bytes() && !apart(&before) && !apart(&after);
+                let rich = |value: &Value| create(b"", value.clone(), None).rich().is_some();
+                let fits = bytes == entry.block_bytes() && !rich(&before) && !rich(&after);
                 let overwritten = with_content(after.clone(), |content| entry.overwrite(content).is_ok());
                 assert_eq!(overwritten, fits);
                 assert_is(&entry, b"some key", if fits { &after } else { &before }, expire_at);

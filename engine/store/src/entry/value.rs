@@ -47,7 +47,7 @@ pub enum Value {
     ZSet(ZSet),
 }
 
-/// It is boxed in entries, and counted.
+/// It lies in the blocks of entries.
 const _: () = assert!(size_of::<Value>() <= 32);
 
 /// A string in one of its encodings.
@@ -225,7 +225,7 @@ pub(crate) fn string_content(bytes: &[u8]) -> Content<'_> {
             None => Content::Text(bytes),
         }
     } else {
-        Content::Boxed(Box::new(Value::String(StringValue::whole(Bytes::copy_from_slice(bytes)))))
+        Content::Rich(Value::String(StringValue::whole(Bytes::copy_from_slice(bytes))))
     }
 }
 
@@ -236,6 +236,6 @@ pub(crate) fn with_content<R>(value: Value, place: impl FnOnce(Content<'_>) -> R
         Value::String(StringValue::Bytes(bytes)) if bytes.len() <= INLINE_BYTES_MAX => {
             place(Content::Text(&bytes))
         }
-        value => place(Content::Boxed(Box::new(value))),
+        value => place(Content::Rich(value)),
     }
 }

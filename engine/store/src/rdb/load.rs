@@ -4,6 +4,7 @@
 //! How long that must be is remembered, so that a long value is not looked at again with each piece.
 
 use super::aux::Aux;
+use super::lookahead;
 use super::read::{Elements, Reader, Reading, Stop, kind_of};
 use super::{CHECKSUM_SINCE, REDIS_VERSION_MAX, RdbError, RdbFault, VALKEY_VERSIONS, crc64, opcode};
 use crate::db::Inserted;
@@ -97,15 +98,21 @@ impl Loader {
             return Ok(Loading::NeedMore);
         }
         let mut consumed = 0;
+        // The checksum covers everything before itself; it is computed over many items at once.
+        let mut summed = 0;
+        let mut warmed = 0;
         let stop = loop {
+            if self.state == State::Checksum {
+                self.crc = crc64(self.crc, &input[summed..consumed]);
+                summed = consumed;
+            }
+            if self.state == State::Items && self.begun.is_none() && consumed >= warmed {
+                warmed = consumed.saturating_add(lookahead::warm(keyspace.db(self.db), &input[consumed..]));
+            }
             let mut reader = Reader::of(&input[consumed..]).valkeys(VALKEY_VERSIONS.contains(&self.version));
             let item = self.item(&mut reader, keyspace);
             match item {
                 Ok(()) => {
-                    // The checksum covers everything before itself.
-                    if self.state != State::Done {
-                        self.crc = crc64(self.crc, &input[consumed..consumed + reader.position()]);
-                    }
                     consumed += reader.position();
                     self.offset += reader.position() as u64;
                     if self.state == State::Checksum && self.version < CHECKSUM_SINCE {
@@ -118,6 +125,9 @@ impl Loader {
                 Err(stop) => break Some(stop),
             }
         };
+        if self.state != State::Done {
+            self.crc = crc64(self.crc, &input[summed..consumed]);
+        }
         input.advance(consumed);
         match stop {
             None => Ok(Loading::Done(std::mem::take(&mut self.loaded))),
@@ -186,7 +196,7 @@ impl Loader {
         Ok(())
     }
 
-    fn opcode(&mut self, code: u8, reader: &mut Reader<'_>, keyspace: &Keyspace) -> Result<(), Stop> {
+    fn opcode(&mut self, code: u8, reader: &mut Reader<'_>, keyspace: &mut Keyspace) -> Result<(), Stop> {
         match code {
             opcode::END => self.state = State::Checksum,
             opcode::SELECT => {
@@ -196,8 +206,10 @@ impl Loader {
                     _ => return Err(RdbFault::Database(number).into()),
                 }
             }
-            // Segments grow one by one, so a size announced in advance is of no use.
-            opcode::RESIZE => drop((reader.length()?, reader.length()?)),
+            opcode::RESIZE => {
+                let (keys, _volatile) = (reader.length()?, reader.length()?);
+                keyspace.db_mut(self.db).expect_keys(keys);
+            }
             opcode::SLOT_INFO => drop((reader.length()?, reader.length()?, reader.length()?)),
             opcode::EXPIRY_MS => {
                 let at = i64::from_le_bytes(reader.array()?);

@@ -20,6 +20,7 @@ mod crc64;
 #[cfg(test)]
 mod forms;
 mod load;
+mod lookahead;
 mod lzf;
 mod payload;
 mod read;

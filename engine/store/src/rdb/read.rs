@@ -135,6 +135,32 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A string that is neither an integer nor compressed; another one is passed over.
+    pub fn text(&mut self) -> Result<Option<&'a [u8]>, Stop> {
+        let mut ahead = self.clone();
+        if let Length::Plain(length) = ahead.length_or_encoding()? {
+            let text = ahead.take(string_len(length)?)?;
+            *self = ahead;
+            return Ok(Some(text));
+        }
+        self.skip_string().map(|()| None)
+    }
+
+    /// Passes over a string without expanding it.
+    pub fn skip_string(&mut self) -> Result<(), Stop> {
+        let len = match self.length_or_encoding()? {
+            Length::Plain(length) => string_len(length)?,
+            Length::Encoded(width @ 0..=2) => 1 << width,
+            Length::Encoded(3) => {
+                let packed_len = string_len(self.length()?)?;
+                self.length()?;
+                packed_len
+            }
+            Length::Encoded(other) => return Err(RdbFault::StringEncoding(other).into()),
+        };
+        self.take(len).map(drop)
+    }
+
     /// Begins the value that follows a type byte and its key. A type reads its small forms whole, and the
     /// others element by element, so that a large value need not be there as a whole.
     pub fn begin_value(&mut self, type_byte: u8, limits: &Limits) -> Result<Reading, Stop> {

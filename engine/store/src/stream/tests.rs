@@ -326,7 +326,7 @@ proptest! {
         for bytes in [&bytes[..], &good[..]] {
             let mut reader = Reader::of(bytes);
             if let Ok(value) = reader.value(rdb::TYPE_SECOND, &limits) {
-                let entry = Entry::create(b"k", crate::entry::Content::Boxed(Box::new(value)), None);
+                let entry = Entry::create(b"k", crate::entry::Content::Rich(value), None);
                 entry.digest();
             }
         }
