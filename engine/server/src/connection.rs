@@ -1,6 +1,7 @@
-//! One connection: a client's, or a link that this server dialled. In one poll it reads, gives the bytes
-//! to the node and writes the answer: two system calls for a batch of requests, and no other task is
-//! involved. Output that other turns produced is announced by the connection's doorbell.
+//! One connection: a client's, or a link that this server dialled. In one poll it reads and gives the bytes to the
+//! node; in the next, when the other connections that had input have done the same, it writes the answer: two
+//! system calls for a batch of requests, and no other task is involved. Output that other turns produced is
+//! announced by the connection's doorbell.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -47,6 +48,15 @@ pub(crate) struct Connection<H: Host> {
     owing: bool,
 }
 
+/// When output is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Now,
+    /// When all connections that have input had their turn. A peer that serves many connections then finds all of
+    /// its answers at once, instead of being woken up for each: waking it is what takes longest.
+    WithOthers,
+}
+
 /// Why a poll of a connection stops.
 enum Stop {
     /// Nothing to do until the stream or the doorbell wakes the task.
@@ -66,12 +76,20 @@ impl<H: Host> Connection<H> {
             return Err(Stop::Idle);
         }
         if self.bell.answer() || self.owing {
-            self.exchange_held(cx)?;
+            self.exchange_held(cx, Sending::Now)?;
         }
-        while !self.read(cx)? {}
-        // The last read took all that it may: the others come first.
-        self.come_back(cx);
-        Ok(())
+        loop {
+            let owed = self.owing;
+            if self.read(cx)? {
+                // It took all that it may: the others come first.
+                self.come_back(cx);
+                return Ok(());
+            }
+            if self.owing && !owed {
+                // The answers go out in the poll that was arranged, before the next read, which may find the end.
+                return Ok(());
+            }
+        }
     }
 
     /// Arranges another poll, after the other tasks.
@@ -87,8 +105,10 @@ impl<H: Host> Connection<H> {
         let shell = self.shell.clone();
         let mut scratch = shell.scratch.borrow_mut();
         let count = receive(&mut self.stream, cx, &mut scratch)?;
+        // One that takes all of its turn is not waited for; nor has it reason to come back before its next turn.
+        let sending = if count == READ_BYTES_MAX { Sending::Now } else { Sending::WithOthers };
         if self.hungry && self.held.is_empty() {
-            let outcome = self.exchange(cx, &mut scratch);
+            let outcome = self.exchange(cx, &mut scratch, sending);
             if !scratch.is_empty() {
                 self.held = BytesMut::from(&scratch[..]);
                 scratch.clear();
@@ -98,15 +118,15 @@ impl<H: Host> Connection<H> {
             self.held.extend_from_slice(&scratch);
             scratch.clear();
             if self.hungry {
-                self.exchange_held(cx)?;
+                self.exchange_held(cx, sending)?;
             }
         }
         Ok(count == READ_BYTES_MAX)
     }
 
-    fn exchange_held(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+    fn exchange_held(&mut self, cx: &mut Context<'_>, sending: Sending) -> Result<(), Stop> {
         let mut held = std::mem::take(&mut self.held);
-        let outcome = self.exchange(cx, &mut held);
+        let outcome = self.exchange(cx, &mut held, sending);
         if !held.is_empty() {
             self.held = held;
         }
@@ -114,7 +134,7 @@ impl<H: Host> Connection<H> {
     }
 
     /// Gives `input` to the node and sends its output, as often as sending makes room for more input.
-    fn exchange(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Result<(), Stop> {
+    fn exchange(&mut self, cx: &mut Context<'_>, input: &mut BytesMut, sending: Sending) -> Result<(), Stop> {
         let shell = self.shell.clone();
         let (mut node, now) = shell.enter();
         loop {
@@ -130,7 +150,10 @@ impl<H: Host> Connection<H> {
                 return Err(Stop::Idle);
             }
             let waited = !input.is_empty() && !self.party.wants_input(&node);
-            let sent = self.send(cx, &mut node, now);
+            let sent = match sending {
+                Sending::Now => self.send(cx, &mut node, now),
+                Sending::WithOthers => Ok(self.send_soon(cx, &node)),
+            };
             shell.settle(&mut node, now);
             self.owing = sent?;
             self.check_open()?;
@@ -138,7 +161,21 @@ impl<H: Host> Connection<H> {
             if !(waited && self.hungry) {
                 return Ok(());
             }
+            if sending == Sending::WithOthers {
+                self.owing = true;
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
         }
+    }
+
+    /// Arranges a poll after those that are due already, if there is something to be sent; tells whether there is.
+    fn send_soon(&self, cx: &Context<'_>, node: &Node) -> bool {
+        let has_output = self.party.output_slices(node, &mut [IoSlice::new(&[])]) > 0;
+        if has_output {
+            cx.waker().wake_by_ref();
+        }
+        has_output
     }
 
     /// Sends output until there is none, or it is enough for one turn, or the stream is full; tells whether
