@@ -76,10 +76,12 @@ fn play(comparison: &Comparison<'_>, contender: &Contender) -> Result<[f64; FIGU
     Ok([quiet, during, during / quiet, longest, before, highest, highest / before])
 }
 
-/// Has snapshots made while the writer writes. Gives the memory before the last one, and the most during it.
+/// Has snapshots made while the writer writes. Gives the memory before the first, and the most during the last.
 fn watch(server: &Server, control: &Control, interrupt: &Interrupt) -> Result<(u64, u64), Failure> {
     let mut conversation = Conversation::with(server.port())?;
     interrupt.sleep(WARMING_TIME)?;
+    // Looking at memory holds a process up: latencies are not counted meanwhile.
+    let before = process::family_bytes(server.pid())?;
     control.enter(Phase::Quiet);
     interrupt.sleep(QUIET_TIME)?;
     for _ in 0..SNAPSHOTS {
@@ -89,8 +91,6 @@ fn watch(server: &Server, control: &Control, interrupt: &Interrupt) -> Result<(u
         control.enter(Phase::Apart);
         interrupt.sleep(BREATH)?;
     }
-    // Looking at memory holds a process up: latencies are not counted here.
-    let before = process::family_bytes(server.pid())?;
     let mut highest = before;
     conversation.ask(&["BGSAVE"])?;
     while conversation.info("persistence", "rdb_bgsave_in_progress")? != "0" {

@@ -91,6 +91,8 @@ pub enum Lane {
     Load,
     /// Writing a snapshot.
     Snapshot,
+    /// Making what is written of it durable meanwhile.
+    SnapshotSync,
     /// Appending to the append-only file.
     Log,
     /// Making it durable, beside the appends.

@@ -27,7 +27,7 @@ struct Queue {
 
 impl<H: Host> Default for Lanes<H> {
     fn default() -> Lanes<H> {
-        let lanes = [Lane::Load, Lane::Snapshot, Lane::Log, Lane::LogSync, Lane::Meta];
+        let lanes = [Lane::Load, Lane::Snapshot, Lane::SnapshotSync, Lane::Log, Lane::LogSync, Lane::Meta];
         let queues = lanes.into_iter().map(|lane| (lane, Queue::default())).collect();
         Lanes { queues, files: RefCell::default() }
     }

@@ -43,6 +43,8 @@ pub(crate) struct Save {
     transcript: Option<Transcript>,
     sync_often: bool,
     unsynced_bytes: usize,
+    /// The sync that goes on beside the appends.
+    syncing: Option<u64>,
     written_bytes: u64,
     stage: Stage,
     /// Tickets of requests under way, with the bytes that each one writes.
@@ -97,6 +99,7 @@ impl Save {
             transcript: as_commands.then(|| Transcript::beginning(engine.empty_keyspace(), aux)),
             sync_often,
             unsynced_bytes: 0,
+            syncing: None,
             written_bytes: 0,
             stage: Stage::Writing,
             in_flight: Vec::new(),
@@ -146,6 +149,7 @@ impl Save {
         done: DiskDone,
     ) -> Option<Result<(), String>> {
         self.in_flight.retain(|(ticket, _)| *ticket != done.ticket);
+        self.syncing.take_if(|ticket| *ticket == done.ticket);
         if let Err(error) = done.result
             && !matches!(self.stage, Stage::Failed(_))
         {
@@ -206,8 +210,11 @@ impl Save {
         self.request(effects, DiskOp::Append { file: self.file, data }, bytes);
         self.written_bytes += bytes as u64;
         self.unsynced_bytes += bytes;
-        if self.sync_often && self.unsynced_bytes >= SYNC_BYTES {
-            self.request(effects, DiskOp::Sync { file: self.file }, 0);
+        if self.sync_often && self.unsynced_bytes >= SYNC_BYTES && self.syncing.is_none() {
+            // Appends do not wait for it: what writes make the snapshot capture meanwhile would pile up in memory.
+            let ticket = effects.disk(Lane::SnapshotSync, DiskOp::Sync { file: self.file });
+            self.in_flight.push((ticket, 0));
+            self.syncing = Some(ticket);
             self.unsynced_bytes = 0;
         }
     }
