@@ -1,13 +1,10 @@
-//! The access word of an entry: when it was last used, or how often. OBJECT and eviction read it.
-//!
-//! ```text
-//! LRU   | 32 bits: seconds of the wall clock, wrapping            |
-//! LFU   | 8 bits: 0 | 16 bits: minutes of the last decay | 8 bits: logarithmic counter |
-//! ```
+//! The access word of an entry: when it was last used, or how often, as the policy says. OBJECT and eviction
+//! read it, RDB files carry it. Its bits are `squall_store::recency`'s.
 
 use rand_core::Rng;
 use squall_clock::Now;
 use squall_store::Entry;
+use squall_store::recency::{self, Recency};
 
 use crate::config::{Config, EvictionPolicy};
 
@@ -33,7 +30,7 @@ pub fn lru_clock(now: Now) -> u32 {
 
 /// The access word that LFU gives an entry whose counter is known.
 pub fn lfu_access(counter: u8, now: Now) -> u32 {
-    u32::from(minutes(now)) << 8 | u32::from(counter)
+    recency::frequency_access(counter, minutes(now))
 }
 
 /// The access word of an entry that has just been created.
@@ -46,17 +43,33 @@ pub fn first_access(config: &Config, now: Now) -> u32 {
 
 /// How long the entry has not been used, under an LRU policy.
 pub fn idle_seconds(access: u32, now: Now) -> u64 {
-    let idle = lru_clock(now).wrapping_sub(access);
-    // An access "in the future" is a wall clock that was set back.
-    if idle > u32::MAX / 2 { 0 } else { u64::from(idle) }
+    recency::idle_seconds(access, lru_clock(now))
 }
 
 /// How often the entry has been used, as LFU's logarithmic counter, decayed up to now.
 pub fn frequency(access: u32, config: &Config, now: Now) -> u8 {
-    let counter = access as u8;
-    let elapsed = minutes(now).wrapping_sub((access >> 8) as u16);
-    let periods = u32::from(elapsed).checked_div(config.lfu_decay_time_minutes).unwrap_or(0);
-    counter.saturating_sub(u8::try_from(periods).unwrap_or(u8::MAX))
+    recency::frequency(access, minutes(now), config.lfu_decay_time_minutes)
+}
+
+/// What a snapshot tells of the entries' use: what the policy looks at, if it looks at any.
+pub fn told(config: &Config, now: Now) -> Recency {
+    match config.maxmemory_policy {
+        EvictionPolicy::AllKeysLru
+        | EvictionPolicy::VolatileLru
+        | EvictionPolicy::AllKeysLfu
+        | EvictionPolicy::VolatileLfu => kept(config, now),
+        _ => Recency::Untold,
+    }
+}
+
+/// What access words mean now: what is read of use in a snapshot is kept as that.
+pub fn kept(config: &Config, now: Now) -> Recency {
+    match config.maxmemory_policy {
+        EvictionPolicy::AllKeysLfu | EvictionPolicy::VolatileLfu => {
+            Recency::Frequency { clock_minutes: minutes(now), decay_minutes: config.lfu_decay_time_minutes }
+        }
+        _ => Recency::Idle { clock_seconds: lru_clock(now) },
+    }
 }
 
 fn minutes(now: Now) -> u16 {

@@ -83,7 +83,8 @@ fn measure(keys: usize, partitioning: Partitioning) {
     timed("expire, sweep of nothing due", 1000, |_| db.expired_step(UnixMs(5), 1_000_000, |_| {}));
     timed("expire, sweep", 1, |_| db.expired_step(UnixMs(1_000_000), usize::MAX, |_| {}));
 
-    let options = SnapshotOptions { compress: true, checksum: true };
+    let options =
+        SnapshotOptions { compress: true, checksum: true, recency: squall_store::recency::Recency::Untold };
     keyspace.begin_snapshot(options, &Aux::default()).unwrap();
     let (mut file, mut longest) = (Vec::new(), 0);
     let start = Instant::now();
@@ -104,7 +105,11 @@ fn measure(keys: usize, partitioning: Partitioning) {
     let mut loaded = Keyspace::new(1, 8, partitioning);
     let mut input = bytes::BytesMut::from(&file[..]);
     let start = Instant::now();
-    let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: true });
+    let mut loader = Loader::new(LoadOptions {
+        drop_expired_at: None,
+        verify_checksum: true,
+        recency: squall_store::recency::Recency::Untold,
+    });
     assert!(matches!(loader.feed(&mut input, &mut loaded), Ok(Loading::Done(_))));
     println!("{:38} {:7.1} ns", "load, each key", start.elapsed().as_nanos() as f64 / keys as f64);
     timed("remove, random order", keys, |n| loaded.db_mut(0).remove(&key(order[n])).is_some());

@@ -39,6 +39,7 @@ mod number;
 pub mod packed;
 mod place;
 pub mod rdb;
+pub mod recency;
 mod set;
 mod slot;
 mod snapshot;

@@ -158,7 +158,11 @@ fn hex(digest: [u8; 20]) -> String {
 
 fn load(bytes: &[u8]) -> (Keyspace, Aux) {
     let mut keyspace = keyspace();
-    let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: true });
+    let mut loader = Loader::new(LoadOptions {
+        drop_expired_at: None,
+        verify_checksum: true,
+        recency: squall_store::recency::Recency::Untold,
+    });
     match loader.feed(&mut BytesMut::from(bytes), &mut keyspace) {
         Ok(Loading::Done(loaded)) => (keyspace, loaded.aux),
         other => panic!("{other:?}"),
@@ -167,7 +171,12 @@ fn load(bytes: &[u8]) -> (Keyspace, Aux) {
 
 fn save(keyspace: &mut Keyspace, compress: bool) -> Vec<u8> {
     let aux = Aux { server_version: "7.0.0".into(), created_s: 1_700_000_000, ..Aux::default() };
-    keyspace.begin_snapshot(SnapshotOptions { compress, checksum: true }, &aux).unwrap();
+    keyspace
+        .begin_snapshot(
+            SnapshotOptions { compress, checksum: true, recency: squall_store::recency::Recency::Untold },
+            &aux,
+        )
+        .unwrap();
     let mut bytes = Vec::new();
     while keyspace.snapshot_running() {
         keyspace.snapshot_step(100_000);

@@ -3,6 +3,7 @@
 
 use bytes::{Buf, BytesMut};
 use squall_store::rdb::{LoadOptions, Loader, Loading};
+use squall_store::recency::Recency;
 use squall_store::{Keyspace, Partitioning};
 
 use super::aof::{Item, Manifest, Scanned, Scanner};
@@ -170,7 +171,7 @@ pub fn files_of_manifest(text: &[u8]) -> Result<Vec<String>, String> {
 }
 
 fn dataset() -> Content {
-    let options = LoadOptions { drop_expired_at: None, verify_checksum: true };
+    let options = LoadOptions { drop_expired_at: None, verify_checksum: true, recency: Recency::Untold };
     Content::Dataset {
         loader: Box::new(Loader::new(options)),
         entries: Box::new(Keyspace::new(DATABASES_MAX, 0, Partitioning::ByHash)),

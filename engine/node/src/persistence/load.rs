@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use bytes::BytesMut;
 use squall_clock::Mono;
 use squall_commands::Engine;
+use squall_commands::recency;
 use squall_store::rdb::{LoadOptions, Loader, Loading};
 
 use crate::effect::{DiskDone, DiskError, DiskOp, DiskResult, Effect, Effects, FileId, Lane, OpenFor};
@@ -40,6 +41,7 @@ impl Load {
             // Who will be a replica keeps what has expired: only its primary may delete it.
             drop_expired_at: engine.config.replicaof.is_none().then(|| engine.now.unix_ms()),
             verify_checksum: engine.config.rdbchecksum,
+            recency: recency::kept(&engine.config, engine.now),
         };
         Load {
             path,

@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use squall_commands::Engine;
+use squall_commands::recency;
 use squall_store::rdb::{Aux, LoadOptions, Loader, Loading};
 use squall_store::{SnapshotOptions, SnapshotState};
 
@@ -11,7 +12,11 @@ const SLICE_BYTES: usize = 1024 * 1024;
 /// Encodes the whole dataset, reads it into an empty keyspace and puts that in place of the old one. On an
 /// error the old one stays.
 pub(crate) fn reload(engine: &mut Engine, aux: &Aux) -> Result<(), String> {
-    let options = SnapshotOptions { compress: engine.config.rdbcompression, checksum: true };
+    let options = SnapshotOptions {
+        compress: engine.config.rdbcompression,
+        checksum: true,
+        recency: recency::told(&engine.config, engine.now),
+    };
     engine
         .keyspace
         .begin_snapshot(options, aux)
@@ -24,7 +29,11 @@ pub(crate) fn reload(engine: &mut Engine, aux: &Aux) -> Result<(), String> {
         pieces.iter().for_each(|piece| input.extend_from_slice(piece));
     }
     let mut fresh = engine.empty_keyspace();
-    let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: true });
+    let mut loader = Loader::new(LoadOptions {
+        drop_expired_at: None,
+        verify_checksum: true,
+        recency: recency::kept(&engine.config, engine.now),
+    });
     match loader.feed(&mut input, &mut fresh) {
         Ok(Loading::Done(_)) => {
             engine.replace_keyspace(fresh);

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use squall_clock::Mono;
+use squall_commands::recency;
 use squall_commands::{ClientId, Engine};
 use squall_store::rdb::Aux;
 use squall_store::{SnapshotOptions, SnapshotState};
@@ -78,8 +79,11 @@ impl Save {
         purpose: SaveFor,
         target: SaveTarget,
     ) -> Result<Save, String> {
-        let options =
-            SnapshotOptions { compress: engine.config.rdbcompression, checksum: engine.config.rdbchecksum };
+        let options = SnapshotOptions {
+            compress: engine.config.rdbcompression,
+            checksum: engine.config.rdbchecksum,
+            recency: recency::told(&engine.config, engine.now),
+        };
         engine
             .keyspace
             .begin_snapshot(options, aux)

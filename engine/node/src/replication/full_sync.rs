@@ -6,6 +6,7 @@
 //! disk uses it, replicas wait, and their connections are kept alive.
 
 use rand_core::Rng;
+use squall_commands::recency;
 use squall_commands::{ClientId, Engine};
 use squall_replication::{Form, ReplId, ReplicaKey, TransferMark, Wanted};
 use squall_store::{Keyspace, SnapshotOptions, SnapshotState};
@@ -132,8 +133,11 @@ impl Replication {
         // The position that is announced is that of the dataset: nothing may lie between the two.
         assert!(engine.propagation.is_empty(), "what was done is in the history");
         let aux = self.snapshot_aux(engine);
-        let options =
-            SnapshotOptions { compress: engine.config.rdbcompression, checksum: engine.config.rdbchecksum };
+        let options = SnapshotOptions {
+            compress: engine.config.rdbcompression,
+            checksum: engine.config.rdbchecksum,
+            recency: recency::told(&engine.config, engine.now),
+        };
         let source = match wanted {
             Wanted { without_keys: true, .. } => {
                 let mut keyspace = engine.empty_keyspace();

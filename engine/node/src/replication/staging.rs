@@ -9,6 +9,7 @@
 use bytes::{Bytes, BytesMut};
 use squall_commands::Engine;
 use squall_commands::config::DisklessLoad;
+use squall_commands::recency;
 use squall_replication::Position;
 use squall_store::Keyspace;
 use squall_store::rdb::{LoadOptions, Loaded, Loader, Loading};
@@ -47,7 +48,11 @@ enum Unfit {
 impl Staging {
     fn begin(engine: &mut Engine, position: Position, guard: Guard) -> Staging {
         // What has expired stays: only the primary deletes it.
-        let options = LoadOptions { drop_expired_at: None, verify_checksum: engine.config.rdbchecksum };
+        let options = LoadOptions {
+            drop_expired_at: None,
+            verify_checksum: engine.config.rdbchecksum,
+            recency: recency::kept(&engine.config, engine.now),
+        };
         Staging {
             position,
             keyspace: engine.empty_keyspace(),

@@ -2,8 +2,9 @@
 //! file whole, and nobody is told OK before the directory is durable.
 
 use crate::common::{MemoryDisk, START, World, bulk, ok};
+use bytes::BytesMut;
 use squall_clock::Nanos;
-use squall_resp::Value;
+use squall_resp::{Value, encode_command};
 
 #[test]
 fn what_was_saved_comes_back() {
@@ -164,4 +165,38 @@ fn shutdown_that_cannot_save_is_refused() {
     assert!(matches!(world.call(client, &["SHUTDOWN"]), Value::Error(_)));
     assert_eq!(world.exit, None);
     assert_eq!(world.call(client, &["GET", "k"]), bulk("v"));
+}
+
+/// What eviction knows of a key outlasts a restart, where the policy looks at it.
+#[test]
+fn a_snapshot_tells_how_keys_were_used() {
+    let policies = [
+        ("allkeys-lru", "IDLETIME", "IDLETIME"),
+        ("volatile-lfu", "FREQ", "FREQ"),
+        ("noeviction", "IDLETIME", ""),
+    ];
+    for (policy, option, asked) in policies {
+        let settings = ["--maxmemory-policy", policy, "--enable-debug-command", "yes", "--save", ""];
+        let mut world = World::new(&settings);
+        let client = world.connect();
+        let large = "x".repeat(5_000);
+        for (key, value) in [("small", "1"), ("large", large.as_str())] {
+            world.call(client, &["SET", "source", value]);
+            let Value::Bulk(dump) = world.call(client, &["DUMP", "source"]) else { panic!("a payload") };
+            let mut request = BytesMut::new();
+            let words: [&[u8]; 6] = [b"RESTORE", key.as_bytes(), b"0", &dump, option.as_bytes(), b"100"];
+            encode_command(&mut request, words.into_iter());
+            world.send(client, &request);
+            assert_eq!(world.reply(client), Some(ok()));
+        }
+        assert_eq!(world.call(client, &["SAVE"]), ok());
+        let mut world = World::on(&settings, world.disk.clone(), world.now);
+        let client = world.connect();
+        for key in ["small", "large"] {
+            let told =
+                world.call(client, &["OBJECT", if asked.is_empty() { "IDLETIME" } else { asked }, key]);
+            let expected = if asked.is_empty() { 0 } else { 100 };
+            assert_eq!(told, Value::Integer(expected), "{policy} {key}");
+        }
+    }
 }

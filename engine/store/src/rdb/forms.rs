@@ -203,7 +203,14 @@ fn the_version_is_no_newer_than_the_content_asks() {
         let entry = keyspace.db(0).lookup(b"h").unwrap();
         assert_eq!(restore(&dump(entry), keyspace.limits()), Ok(hash_of(&[(b"f", b"v", at)])));
         keyspace
-            .begin_snapshot(crate::SnapshotOptions { compress: true, checksum: true }, &Aux::default())
+            .begin_snapshot(
+                crate::SnapshotOptions {
+                    compress: true,
+                    checksum: true,
+                    recency: crate::recency::Recency::Untold,
+                },
+                &Aux::default(),
+            )
             .unwrap();
         while keyspace.snapshot_step(1000) == crate::SnapshotState::Running {}
         assert_eq!(&keyspace.take_snapshot_bytes()[..9], version);

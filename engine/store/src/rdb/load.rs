@@ -10,6 +10,7 @@ use super::{CHECKSUM_SINCE, REDIS_VERSION_MAX, RdbError, RdbFault, VALKEY_VERSIO
 use crate::db::Inserted;
 use crate::entry::{Kind, Value};
 use crate::keyspace::Keyspace;
+use crate::recency::{Recency, Use};
 use bytes::{Buf, BytesMut};
 use squall_clock::UnixMs;
 
@@ -21,6 +22,8 @@ pub struct LoadOptions {
     pub drop_expired_at: Option<UnixMs>,
     /// Whether a wrong checksum is an error.
     pub verify_checksum: bool,
+    /// As what the file's words of use are kept.
+    pub recency: Recency,
 }
 
 /// Reads one file into a keyspace.
@@ -31,6 +34,8 @@ pub struct Loader {
     db: usize,
     /// The expiry time that was read for the next pair.
     expire_at: Option<UnixMs>,
+    /// What was said of its use.
+    told: Option<Use>,
     /// The pair that is being read element by element.
     begun: Option<BegunPair>,
     loaded: Loaded,
@@ -45,6 +50,7 @@ pub struct Loader {
 struct BegunPair {
     key: Vec<u8>,
     expire_at: Option<UnixMs>,
+    told: Option<Use>,
     elements: Box<dyn Elements>,
 }
 
@@ -84,6 +90,7 @@ impl Loader {
             version: 0,
             db: 0,
             expire_at: None,
+            told: None,
             begun: None,
             loaded: Loaded::default(),
             offset: 0,
@@ -219,8 +226,8 @@ impl Loader {
                 let at = i32::from_le_bytes(reader.array()?);
                 self.expire_at = Some(UnixMs(at.max(0) as u64 * 1000));
             }
-            opcode::IDLE => drop(reader.length()?),
-            opcode::FREQUENCY => drop(reader.byte()?),
+            opcode::IDLE => self.told = Some(Use::IdleSeconds(reader.length()?)),
+            opcode::FREQUENCY => self.told = Some(Use::Frequency(reader.byte()?)),
             opcode::AUX => {
                 let (name, value) = (reader.string()?, reader.string()?);
                 let (mut name_digits, mut value_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -247,7 +254,8 @@ impl Loader {
             match reading {
                 Reading::Whole(value) => return self.store(key, value, expire_at, keyspace),
                 Reading::Elements(elements) => {
-                    self.begun = Some(BegunPair { key: key.to_vec(), expire_at, elements });
+                    let told = self.told.take();
+                    self.begun = Some(BegunPair { key: key.to_vec(), expire_at, told, elements });
                     return Ok(());
                 }
             }
@@ -260,7 +268,7 @@ impl Loader {
         // Straight into the entry.
         let bytes = &mut itoa::Buffer::new();
         let inserted = keyspace.db_mut(self.db).set_string(key, value.as_bytes(bytes), expire_at);
-        self.count(inserted)
+        self.count(inserted, key, keyspace)
     }
 
     /// Reads the next element of the pair that was begun.
@@ -269,7 +277,8 @@ impl Loader {
         match begun.elements.read_next(reader, keyspace.limits())? {
             None => Ok(()),
             Some(value) => {
-                let BegunPair { key, expire_at, .. } = self.begun.take().expect("it was there above");
+                let BegunPair { key, expire_at, told, .. } = self.begun.take().expect("it was there above");
+                self.told = told;
                 self.store(&key, value, expire_at, keyspace)
             }
         }
@@ -283,25 +292,34 @@ impl Loader {
         keyspace: &mut Keyspace,
     ) -> Result<(), Stop> {
         if self.leaves_out(expire_at) {
+            self.told = None;
             self.loaded.expired_keys += 1;
             return Ok(());
         }
         // Old servers have written such keys; no command would have left one.
         if value.is_empty_collection() {
+            self.told = None;
             self.loaded.empty_keys += 1;
             return Ok(());
         }
         let inserted = keyspace.db_mut(self.db).insert(key, value, expire_at);
-        self.count(inserted)
+        self.count(inserted, key, keyspace)
     }
 
     fn leaves_out(&self, expire_at: Option<UnixMs>) -> bool {
         expire_at.zip(self.options.drop_expired_at).is_some_and(|(at, now)| at <= now)
     }
 
-    fn count(&mut self, inserted: Inserted) -> Result<(), Stop> {
+    /// A pair is stored: what was said of its use becomes its access word.
+    fn count(&mut self, inserted: Inserted, key: &[u8], keyspace: &Keyspace) -> Result<(), Stop> {
         match inserted {
             Inserted::Created => {
+                let access = self.told.take().and_then(|told| self.options.recency.access(told));
+                if let Some(access) = access
+                    && let Some(entry) = keyspace.db(self.db).lookup(key)
+                {
+                    entry.touch(access);
+                }
                 self.loaded.keys += 1;
                 Ok(())
             }

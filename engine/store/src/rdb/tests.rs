@@ -7,7 +7,8 @@ use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 use squall_clock::UnixMs;
 
-const OPTIONS: LoadOptions = LoadOptions { drop_expired_at: None, verify_checksum: true };
+const OPTIONS: LoadOptions =
+    LoadOptions { drop_expired_at: None, verify_checksum: true, recency: crate::recency::Recency::Untold };
 
 fn keyspace() -> Keyspace {
     Keyspace::new(2, 5, Partitioning::ByHash)
@@ -55,7 +56,8 @@ fn sample() -> (Vec<u8>, Digest) {
     }
     db.set_string(b"volatile", b"soon gone", Some(UnixMs(1_234_567_890_123)));
     keyspace.db_mut(0).set_string(b"elsewhere", b"1", None);
-    let options = crate::SnapshotOptions { compress: true, checksum: true };
+    let options =
+        crate::SnapshotOptions { compress: true, checksum: true, recency: crate::recency::Recency::Untold };
     keyspace.begin_snapshot(options, &Aux { functions: vec!["code".into()], ..Aux::default() }).unwrap();
     while keyspace.snapshot_step(1000) == crate::SnapshotState::Running {}
     let mut bytes = Vec::new();

@@ -7,6 +7,7 @@ use crate::entry::{Entry, StringRef, Value};
 use crate::hash;
 use crate::list;
 use crate::number::parse_i64;
+use crate::recency::{Recency, Use};
 use crate::set;
 use crate::stream;
 use crate::zset;
@@ -57,10 +58,18 @@ pub(super) fn put_aux(out: &mut BytesMut, name: &[u8], value: &[u8]) {
 }
 
 /// All of an entry but its value: expiry, type and key.
-pub(crate) fn put_entry_head(out: &mut BytesMut, entry: &Entry) {
+pub(crate) fn put_entry_head(out: &mut BytesMut, entry: &Entry, recency: Recency) {
     if let Some(UnixMs(at)) = entry.expire_at() {
         out.put_u8(opcode::EXPIRY_MS);
         out.put_i64_le(i64::try_from(at).unwrap_or(i64::MAX));
+    }
+    match recency.told(entry.access()) {
+        None => {}
+        Some(Use::IdleSeconds(idle)) => {
+            out.put_u8(opcode::IDLE);
+            put_length(out, idle);
+        }
+        Some(Use::Frequency(counter)) => out.put_slice(&[opcode::FREQUENCY, counter]),
     }
     out.put_u8(type_byte(entry));
     put_string(out, entry.key(), false);

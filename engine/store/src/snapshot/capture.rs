@@ -73,13 +73,13 @@ impl Capture {
                 HeldValue::Collection(value.clone())
             }
             _ => {
-                put_entry_head(&mut self.encoded, entry);
+                put_entry_head(&mut self.encoded, entry, self.options.recency);
                 put_value(&mut self.encoded, entry, self.options.compress);
                 return;
             }
         };
         let mut head = BytesMut::new();
-        put_entry_head(&mut head, entry);
+        put_entry_head(&mut head, entry, self.options.recency);
         self.held.push(Held { head, value });
     }
 }

@@ -20,6 +20,7 @@ use crate::rdb::{
     Aux, is_compressible, put_file_end, put_file_start, put_piece, put_plain_start, put_resize, put_select,
     put_string,
 };
+use crate::recency::Recency;
 use bytes::Bytes;
 use capture::{Held, HeldValue};
 use std::collections::VecDeque;
@@ -39,6 +40,8 @@ const WAITING_BYTES_MAX: usize = 256 * 1024;
 pub struct SnapshotOptions {
     pub compress: bool,
     pub checksum: bool,
+    /// Which of the entries' use is told.
+    pub recency: Recency,
 }
 
 /// There can be one snapshot at a time.

@@ -169,7 +169,11 @@ fn content(keyspace: &Keyspace) -> Content {
 
 fn load(bytes: &[u8]) -> (Keyspace, Loaded) {
     let mut keyspace = Keyspace::new(DATABASES, 77, Partitioning::ByHash);
-    let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: true });
+    let mut loader = Loader::new(LoadOptions {
+        drop_expired_at: None,
+        verify_checksum: true,
+        recency: crate::recency::Recency::Untold,
+    });
     let mut input = BytesMut::from(bytes);
     match loader.feed(&mut input, &mut keyspace) {
         Ok(Loading::Done(loaded)) => {
@@ -216,9 +220,9 @@ proptest! {
         for during in [during.clone(), during] {
             let (expected, digest) = (content(&keyspace), keyspace.digest());
             taken.clear();
-            keyspace.begin_snapshot(SnapshotOptions { compress, checksum: true }, &Aux::default()).unwrap();
+            keyspace.begin_snapshot(SnapshotOptions { compress, checksum: true, recency: crate::recency::Recency::Untold }, &Aux::default()).unwrap();
             prop_assert_eq!(
-                keyspace.begin_snapshot(SnapshotOptions { compress, checksum: true }, &Aux::default()),
+                keyspace.begin_snapshot(SnapshotOptions { compress, checksum: true, recency: crate::recency::Recency::Untold }, &Aux::default()),
                 Err(SnapshotRunning)
             );
             let mut model = keyspace.len();
@@ -252,7 +256,12 @@ fn keys_saved(fill: u16, keep: u16, write: impl Fn(&mut crate::Db)) -> u64 {
     for n in keep..fill {
         keyspace.db_mut(0).remove(&key(n)).unwrap();
     }
-    keyspace.begin_snapshot(SnapshotOptions { compress: true, checksum: true }, &Aux::default()).unwrap();
+    keyspace
+        .begin_snapshot(
+            SnapshotOptions { compress: true, checksum: true, recency: crate::recency::Recency::Untold },
+            &Aux::default(),
+        )
+        .unwrap();
     write(keyspace.db_mut(0));
     let mut taken = Vec::new();
     finish(&mut keyspace, &mut taken);
@@ -285,7 +294,12 @@ fn what_a_file_says_about_itself_comes_back() {
         functions: vec!["#!lua name=lib\nreturn 1".into()],
     };
     let mut keyspace = keyspace(false, 1);
-    keyspace.begin_snapshot(SnapshotOptions { compress: true, checksum: false }, &aux).unwrap();
+    keyspace
+        .begin_snapshot(
+            SnapshotOptions { compress: true, checksum: false, recency: crate::recency::Recency::Untold },
+            &aux,
+        )
+        .unwrap();
     let mut taken = Vec::new();
     finish(&mut keyspace, &mut taken);
     assert!(taken.ends_with(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0]));
@@ -298,14 +312,24 @@ fn an_aborted_snapshot_leaves_nothing_behind() {
     for key in 0..300 {
         apply(&mut keyspace, Op::Set(0, key, 10, None), &mut Vec::new());
     }
-    keyspace.begin_snapshot(SnapshotOptions { compress: true, checksum: true }, &Aux::default()).unwrap();
+    keyspace
+        .begin_snapshot(
+            SnapshotOptions { compress: true, checksum: true, recency: crate::recency::Recency::Untold },
+            &Aux::default(),
+        )
+        .unwrap();
     keyspace.snapshot_step(100);
     assert!(keyspace.flush(0).is_empty(), "the snapshot holds what was flushed");
     let discarded = keyspace.abort_snapshot();
     assert!(!discarded.is_empty() && discarded.len() <= 300);
     assert!(!keyspace.snapshot_running() && keyspace.take_snapshot_bytes().is_empty());
     let mut taken = Vec::new();
-    keyspace.begin_snapshot(SnapshotOptions { compress: true, checksum: true }, &Aux::default()).unwrap();
+    keyspace
+        .begin_snapshot(
+            SnapshotOptions { compress: true, checksum: true, recency: crate::recency::Recency::Untold },
+            &Aux::default(),
+        )
+        .unwrap();
     finish(&mut keyspace, &mut taken);
     assert_eq!(load(&taken).1.keys, 0);
 }
@@ -316,7 +340,12 @@ fn long_values_are_not_copied_into_the_stream() {
     let mut keyspace = keyspace(false, 1);
     let long = bytes::Bytes::from(vec![7; 3_000_000]);
     keyspace.db_mut(0).insert(b"long", crate::Value::from_bytes(long.clone()), None);
-    keyspace.begin_snapshot(SnapshotOptions { compress: true, checksum: true }, &Aux::default()).unwrap();
+    keyspace
+        .begin_snapshot(
+            SnapshotOptions { compress: true, checksum: true, recency: crate::recency::Recency::Untold },
+            &Aux::default(),
+        )
+        .unwrap();
     keyspace.db_mut(0).remove(b"long");
     while keyspace.snapshot_step(1000) == SnapshotState::Running {}
     let mut shared = 0;

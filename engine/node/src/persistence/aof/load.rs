@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use bytes::BytesMut;
 use squall_clock::{Mono, Nanos};
 use squall_commands::Engine;
+use squall_commands::recency;
 use squall_store::rdb::{LoadOptions, Loaded, Loader, Loading};
 
 use super::manifest::Manifest;
@@ -342,7 +343,11 @@ impl LogLoad {
         if matches!(self.content, Content::Unknown) {
             let begins = self.input.starts_with(b"REDIS") || self.input.starts_with(b"VALKEY");
             // What has expired stays: that it is deleted stands in the log.
-            let options = LoadOptions { drop_expired_at: None, verify_checksum: engine.config.rdbchecksum };
+            let options = LoadOptions {
+                drop_expired_at: None,
+                verify_checksum: engine.config.rdbchecksum,
+                recency: recency::kept(&engine.config, engine.now),
+            };
             self.content = match begins {
                 true => Content::Dataset(Box::new(Loader::new(options))),
                 false => Content::Commands,

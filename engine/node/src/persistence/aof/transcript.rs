@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use squall_resp::encode_command;
 use squall_store::rdb::{Aux, LoadOptions, Loader, RdbError, dump};
+use squall_store::recency::Recency;
 use squall_store::{Entry, Keyspace};
 
 use super::annotation::put_lineage;
@@ -29,7 +30,7 @@ impl Transcript {
         for code in &aux.functions {
             put(&mut commands, &[b"FUNCTION", b"LOAD", code]);
         }
-        let options = LoadOptions { drop_expired_at: None, verify_checksum: false };
+        let options = LoadOptions { drop_expired_at: None, verify_checksum: false, recency: Recency::Untold };
         Transcript { loader: Loader::new(options), input: BytesMut::new(), entries, selected: None, commands }
     }
 
