@@ -17,6 +17,8 @@ pub enum Endpoint {
     /// A bind address (a name or IP literal; `*` for every IPv4 interface, `::*` for every IPv6 one) and a
     /// port.
     Tcp(Address),
+    /// The same, for connections that are encrypted as `Host::secure` was told last.
+    Tls(Address),
     /// A Unix socket, with the file mode that it gets (0 leaves the umask's).
     Unix { path: PathBuf, mode: u32 },
 }
@@ -24,7 +26,7 @@ pub enum Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::Tcp(address) => address.fmt(f),
+            Endpoint::Tcp(address) | Endpoint::Tls(address) => address.fmt(f),
             Endpoint::Unix { path, .. } => path.display().fmt(f),
         }
     }

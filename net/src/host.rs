@@ -8,7 +8,7 @@ use bytes::Bytes;
 use squall_clock::{Mono, Nanos, Now};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Address, Endpoint};
+use crate::{Address, Endpoint, TlsSettings};
 
 /// One machine, as the shell sees it. Cloning gives another handle to the same machine.
 pub trait Host: Clone + 'static {
@@ -36,6 +36,22 @@ pub trait Host: Clone + 'static {
         address: &Address,
         source: Option<&str>,
     ) -> impl Future<Output = io::Result<Self::Stream>> + 'static;
+
+    /// Reads certificates and keys: connections that begin from now on, in either direction, are encrypted with
+    /// them; those that are there keep what they have. A failure changes nothing, and names the file or the
+    /// setting. A host that cannot encrypt says so.
+    fn secure(&self, _settings: TlsSettings) -> impl Future<Output = io::Result<()>> + 'static {
+        std::future::ready(Err(cannot_encrypt()))
+    }
+
+    /// `connect`, encrypted: done when the two sides have agreed.
+    fn connect_secured(
+        &self,
+        _address: &Address,
+        _source: Option<&str>,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + 'static {
+        std::future::ready(Err(cannot_encrypt()))
+    }
 
     /// Runs `task` beside the caller on the same thread, until it ends or the machine dies.
     fn spawn(&self, task: impl Future<Output = ()> + 'static);
@@ -134,4 +150,8 @@ pub trait DiskFile: Clone + 'static {
 
     /// Makes the file's bytes durable.
     fn sync(&self) -> impl Future<Output = io::Result<()>> + 'static;
+}
+
+fn cannot_encrypt() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this host has no encryption")
 }

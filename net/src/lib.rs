@@ -8,6 +8,8 @@
 mod address;
 mod host;
 pub mod real;
+mod tls;
 
 pub use address::{Address, Endpoint};
 pub use host::{Disk, DiskFile, Host, Listener, OpenMode, Stream};
+pub use tls::{ClientCertificates, Identity, SessionCache, TlsSettings};

@@ -8,7 +8,10 @@ use std::path::Path;
 use bytes::Bytes;
 use squall_clock::Nanos;
 use squall_net::real::RealHost;
-use squall_net::{Address, Disk, DiskFile, Endpoint, Host, Listener, OpenMode, Stream};
+use squall_net::{
+    Address, ClientCertificates, Disk, DiskFile, Endpoint, Host, Identity, Listener, OpenMode, Stream,
+    TlsSettings,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn tcp(host: &str, port: u16) -> Endpoint {
@@ -17,7 +20,7 @@ fn tcp(host: &str, port: u16) -> Endpoint {
 
 fn port_of(endpoint: &Endpoint) -> u16 {
     match endpoint {
-        Endpoint::Tcp(address) => address.port,
+        Endpoint::Tcp(address) | Endpoint::Tls(address) => address.port,
         Endpoint::Unix { .. } => panic!("{endpoint} has no port"),
     }
 }
@@ -187,5 +190,95 @@ fn spawned_tasks_run_beside_their_parent() {
             sender.send(7).expect("the parent waits");
         });
         assert_eq!(receiver.await, Ok(7));
+    });
+}
+
+/// A certificate that is its own authority, in the host's directory.
+fn tls_settings(directory: &Path) -> TlsSettings {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer_key = rcgen::KeyPair::generate().expect("a key");
+    let authority = params.self_signed(&issuer_key).expect("a certificate");
+    let issuer = rcgen::Issuer::new(params, issuer_key);
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let certificate = params.signed_by(&key, &issuer).expect("a certificate");
+    for (name, text) in
+        [("ca.crt", authority.pem()), ("a.crt", certificate.pem()), ("a.key", key.serialize_pem())]
+    {
+        std::fs::write(directory.join(name), text).expect("written");
+    }
+    TlsSettings {
+        identity: Identity {
+            certificate_file: "a.crt".into(),
+            key_file: "a.key".into(),
+            key_password: String::new(),
+        },
+        client_identity: None,
+        authorities_file: "ca.crt".into(),
+        authorities_directory: String::new(),
+        client_certificates: ClientCertificates::Required,
+        dials: true,
+        protocols: String::new(),
+        ciphers: String::new(),
+        cipher_suites: String::new(),
+        prefer_own_order: false,
+        session_cache: None,
+    }
+}
+
+#[test]
+fn encrypted_streams_carry_bytes_both_ways() {
+    in_host(async |host, directory| {
+        host.secure(tls_settings(directory)).await.expect("good certificates");
+        let everywhere = Endpoint::Tls(Address { host: "127.0.0.1".to_owned(), port: 0 });
+        let mut listener = host.listen(&everywhere, 16).await.expect("listens");
+        let address = Address { host: "localhost".to_owned(), port: port_of(listener.endpoint()) };
+        // The two sides agree while both are polled.
+        let serving = async {
+            let mut accepted = listener.accept().await.expect("accepts");
+            accepted.flush().await.expect("agreed");
+            accepted
+        };
+        let (dialled, accepted) = tokio::join!(host.connect_secured(&address, None), serving);
+        let dialled = dialled.expect("connects");
+        assert_eq!(accepted.peer(), dialled.local());
+        accepted.set_keepalive(Some(Nanos::from_secs(300))).expect("keepalive on");
+        converse(dialled, accepted).await;
+    });
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_ends() {
+    in_host(async |host, directory| {
+        host.secure(tls_settings(directory)).await.expect("good certificates");
+        let everywhere = Endpoint::Tls(Address { host: "127.0.0.1".to_owned(), port: 0 });
+        let mut listener = host.listen(&everywhere, 16).await.expect("listens");
+        let address = Address { host: "127.0.0.1".to_owned(), port: port_of(listener.endpoint()) };
+        let mut silent = host.connect(&address, None).await.expect("connects");
+        let mut accepted = listener.accept().await.expect("accepts");
+        silent.write_all(&[0x16, 3, 1]).await.expect("sent");
+        // From here on time passes as fast as it is waited for.
+        tokio::time::pause();
+        let error = accepted.read_u8().await.expect_err("nothing was agreed");
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        let error = accepted.write_all(b"more").await.expect_err("it has failed for good");
+        assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
+    });
+}
+
+#[test]
+fn nothing_is_encrypted_before_there_are_certificates() {
+    in_host(async |host, directory| {
+        let address = Address { host: "127.0.0.1".to_owned(), port: 0 };
+        let mut listener = host.listen(&Endpoint::Tls(address.clone()), 16).await.expect("listens");
+        let address = Address { port: port_of(listener.endpoint()), ..address };
+        let _waiting = host.connect(&address, None).await.expect("connects");
+        assert!(listener.accept().await.is_err());
+        assert!(host.connect_secured(&address, None).await.is_err());
+        let mut settings = tls_settings(directory);
+        settings.identity.key_file = "missing.key".into();
+        let error = host.secure(settings).await.expect_err("there is no such key");
+        assert!(error.to_string().contains("missing.key"), "{error}");
     });
 }

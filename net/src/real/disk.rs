@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::future::Future;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,6 +29,15 @@ pub struct RealFile {
 impl RealDisk {
     pub(super) fn new(directory: PathBuf) -> RealDisk {
         RealDisk { directory: Arc::new(directory) }
+    }
+
+    /// Runs `work`, which reads files below the directory that it gets, where it may wait.
+    pub(super) async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let directory = self.directory.clone();
+        blocking(move || work(&directory)).await
     }
 
     /// `path` as the process must name it; an absolute one stays as it is.

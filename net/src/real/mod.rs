@@ -1,10 +1,12 @@
 //! The real host: this machine, through one tokio runtime on one thread. A [`LocalRuntime`] takes tasks
 //! that are not `Send` without the detour of a `LocalSet`.
 //!
-//! Owns the clocks, entropy and the task spawner; [`network`], [`stream`] and [`disk`] hold the rest.
+//! Owns the clocks, entropy and the task spawner; [`network`], [`stream`],
+//! [`tls`] and [`disk`] hold the rest.
 mod disk;
 mod network;
 mod stream;
+mod tls;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -20,7 +22,8 @@ pub use disk::{RealDisk, RealFile};
 pub use network::RealListener;
 pub use stream::RealStream;
 
-use crate::{Address, Endpoint, Host};
+use crate::{Address, Endpoint, Host, TlsSettings};
+use tls::{Encryption, Prepared};
 
 /// Threads that wait for the disk and for name servers. The lanes of a server are few.
 const BLOCKING_THREADS_MAX: usize = 8;
@@ -41,6 +44,7 @@ struct Shared {
     /// Both clocks when the wall clock was read last.
     read: Cell<Now>,
     disk: RealDisk,
+    encryption: Encryption,
 }
 
 impl RealHost {
@@ -52,7 +56,8 @@ impl RealHost {
     {
         let runtime = runtime()?;
         let read = Cell::new(Now { mono: Mono(0), unix_us: wall_us() });
-        let shared = Shared { start: monotonic(), read, disk: RealDisk::new(directory.into()) };
+        let disk = RealDisk::new(directory.into());
+        let shared = Shared { start: monotonic(), read, disk, encryption: Encryption::default() };
         Ok(runtime.block_on(body(RealHost { shared: Rc::new(shared) })))
     }
 }
@@ -90,7 +95,7 @@ impl Host for RealHost {
         endpoint: &Endpoint,
         backlog: u32,
     ) -> impl Future<Output = io::Result<RealListener>> + 'static {
-        network::listen(endpoint.clone(), backlog)
+        network::listen(endpoint.clone(), backlog, self.shared.encryption.clone())
     }
 
     fn connect(
@@ -99,6 +104,23 @@ impl Host for RealHost {
         source: Option<&str>,
     ) -> impl Future<Output = io::Result<RealStream>> + 'static {
         network::connect(address.clone(), source.map(str::to_owned))
+    }
+
+    fn secure(&self, settings: TlsSettings) -> impl Future<Output = io::Result<()>> + 'static {
+        let (encryption, disk) = (self.shared.encryption.clone(), self.shared.disk.clone());
+        async move {
+            let prepared = disk.apart(move |directory| Prepared::read(directory, &settings)).await?;
+            encryption.replace(prepared);
+            Ok(())
+        }
+    }
+
+    fn connect_secured(
+        &self,
+        address: &Address,
+        source: Option<&str>,
+    ) -> impl Future<Output = io::Result<RealStream>> + 'static {
+        network::connect_secured(address.clone(), source.map(str::to_owned), self.shared.encryption.clone())
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 
 use super::stream::RealStream;
+use super::tls::Encryption;
 use crate::{Address, Endpoint, Listener};
 
 /// A listening socket. Dropping it stops listening, and removes the file of a Unix socket.
@@ -19,17 +20,24 @@ pub struct RealListener {
 
 enum ListeningSocket {
     Tcp(TcpListener),
+    Tls(TcpListener, Encryption),
     Unix(UnixListener),
 }
 
-pub(super) async fn listen(endpoint: Endpoint, backlog: u32) -> io::Result<RealListener> {
+pub(super) async fn listen(
+    endpoint: Endpoint,
+    backlog: u32,
+    encryption: Encryption,
+) -> io::Result<RealListener> {
     match endpoint {
         Endpoint::Tcp(address) => {
-            let wanted = resolve_bind(&address).await?;
-            let socket = bind_tcp(wanted, backlog)?;
-            let port = socket.local_addr()?.port();
-            let endpoint = Endpoint::Tcp(Address { host: address.host, port });
-            Ok(RealListener { socket: ListeningSocket::Tcp(socket), endpoint })
+            let (socket, address) = listen_tcp(address, backlog).await?;
+            Ok(RealListener { socket: ListeningSocket::Tcp(socket), endpoint: Endpoint::Tcp(address) })
+        }
+        Endpoint::Tls(address) => {
+            let (socket, address) = listen_tcp(address, backlog).await?;
+            let socket = ListeningSocket::Tls(socket, encryption);
+            Ok(RealListener { socket, endpoint: Endpoint::Tls(address) })
         }
         Endpoint::Unix { path, mode } => {
             let socket = bind_unix(&path, mode, backlog)?;
@@ -42,6 +50,20 @@ pub(super) async fn listen(endpoint: Endpoint, backlog: u32) -> io::Result<RealL
 }
 
 pub(super) async fn connect(address: Address, source: Option<String>) -> io::Result<RealStream> {
+    RealStream::tcp(connect_tcp(&address, source).await?)
+}
+
+pub(super) async fn connect_secured(
+    address: Address,
+    source: Option<String>,
+    encryption: Encryption,
+) -> io::Result<RealStream> {
+    let stream = connect_tcp(&address, source).await?;
+    stream.set_nodelay(true)?;
+    Ok(RealStream::tls(encryption.connect(&address.host, stream).await?))
+}
+
+async fn connect_tcp(address: &Address, source: Option<String>) -> io::Result<TcpStream> {
     let source = match source {
         Some(text) => Some(text.parse::<IpAddr>().map_err(io::Error::other)?),
         None => None,
@@ -69,6 +91,11 @@ impl Listener for RealListener {
                 let (stream, _) = socket.accept().await?;
                 RealStream::tcp(stream)
             }
+            ListeningSocket::Tls(socket, encryption) => {
+                let (stream, _) = socket.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(RealStream::tls(encryption.accept(stream)?))
+            }
             ListeningSocket::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
                 Ok(RealStream::unix(stream))
@@ -89,17 +116,24 @@ impl Drop for RealListener {
     }
 }
 
-async fn connect_one(target: SocketAddr, source: Option<IpAddr>) -> io::Result<RealStream> {
-    let stream = match source {
-        None => TcpStream::connect(target).await?,
+async fn connect_one(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    match source {
+        None => TcpStream::connect(target).await,
         Some(ip) => {
             let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             socket.set_reuseaddr(true)?;
             socket.bind(SocketAddr::new(ip, 0))?;
-            socket.connect(target).await?
+            socket.connect(target).await
         }
-    };
-    RealStream::tcp(stream)
+    }
+}
+
+/// A listening socket, and its address with the port that it got.
+async fn listen_tcp(address: Address, backlog: u32) -> io::Result<(TcpListener, Address)> {
+    let wanted = resolve_bind(&address).await?;
+    let socket = bind_tcp(wanted, backlog)?;
+    let port = socket.local_addr()?.port();
+    Ok((socket, Address { host: address.host, port }))
 }
 
 async fn resolve_bind(address: &Address) -> io::Result<SocketAddr> {

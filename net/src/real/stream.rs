@@ -1,4 +1,4 @@
-//! A connected TCP or Unix socket as one [`Stream`] type.
+//! A connected socket as one [`Stream`] type: TCP, plain or encrypted, or Unix.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use squall_clock::Nanos;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::tls::TlsSocket;
 use crate::Stream;
 
 /// How many unanswered probes make a peer dead.
@@ -21,6 +22,7 @@ pub struct RealStream(Socket);
 
 enum Socket {
     Tcp(TcpStream),
+    Tls(TlsSocket),
     Unix(UnixStream),
 }
 
@@ -30,28 +32,43 @@ impl RealStream {
         Ok(RealStream(Socket::Tcp(stream)))
     }
 
+    pub(super) fn tls(stream: TlsSocket) -> RealStream {
+        RealStream(Socket::Tls(stream))
+    }
+
     pub(super) fn unix(stream: UnixStream) -> RealStream {
         RealStream(Socket::Unix(stream))
     }
 }
 
+impl Socket {
+    /// The TCP connection, plain or encrypted (where that has not failed), or the Unix one.
+    fn tcp(&self) -> Result<Option<&TcpStream>, &UnixStream> {
+        match self {
+            Socket::Tcp(stream) => Ok(Some(stream)),
+            Socket::Tls(stream) => Ok(stream.tcp()),
+            Socket::Unix(stream) => Err(stream),
+        }
+    }
+}
+
 impl Stream for RealStream {
     fn peer(&self) -> String {
-        match &self.0 {
-            Socket::Tcp(stream) => tcp_name(stream.peer_addr()),
-            Socket::Unix(stream) => unix_name(stream),
+        match self.0.tcp() {
+            Ok(stream) => tcp_name(stream.map(TcpStream::peer_addr)),
+            Err(stream) => unix_name(stream),
         }
     }
 
     fn local(&self) -> String {
-        match &self.0 {
-            Socket::Tcp(stream) => tcp_name(stream.local_addr()),
-            Socket::Unix(stream) => unix_name(stream),
+        match self.0.tcp() {
+            Ok(stream) => tcp_name(stream.map(TcpStream::local_addr)),
+            Err(stream) => unix_name(stream),
         }
     }
 
     fn set_keepalive(&self, idle: Option<Nanos>) -> io::Result<()> {
-        let Socket::Tcp(stream) = &self.0 else { return Ok(()) };
+        let Ok(Some(stream)) = self.0.tcp() else { return Ok(()) };
         let socket = SockRef::from(stream);
         let Some(idle) = idle else { return socket.set_keepalive(false) };
         let seconds = idle.as_secs().max(1);
@@ -67,6 +84,7 @@ impl AsyncRead for RealStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -76,6 +94,7 @@ impl AsyncWrite for RealStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -87,6 +106,7 @@ impl AsyncWrite for RealStream {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -95,20 +115,26 @@ impl AsyncWrite for RealStream {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Only what is encrypted may have stayed here.
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tcp(_) | Socket::Unix(_) => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
 
-fn tcp_name(address: io::Result<SocketAddr>) -> String {
-    address.map_or_else(|_| "?:0".to_owned(), |address| address.to_string())
+fn tcp_name(address: Option<io::Result<SocketAddr>>) -> String {
+    address.and_then(Result::ok).map_or_else(|| "?:0".to_owned(), |address| address.to_string())
 }
 
 /// A Unix client is known by the path of the server's socket, made absolute: its own side has no name.
