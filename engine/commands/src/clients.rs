@@ -12,13 +12,20 @@ pub struct Client {
     pub session: Session,
     pub parser: RequestParser,
     pub output: Output,
+    /// What it counts for in the table's sum; nothing while it is being served.
+    counted_bytes: u64,
 }
 
 impl Client {
-    /// What the client's conversation takes: its output, what it has queued, and itself.
+    pub fn new(session: Session) -> Client {
+        Client { session, parser: RequestParser::new(), output: Output::new(), counted_bytes: 0 }
+    }
+
+    /// What the client's conversation takes: its output, what it has queued, what it has not finished saying,
+    /// and itself.
     pub fn memory_bytes(&self) -> u64 {
         let queued = self.session.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes());
-        (size_of::<Client>() + self.output.len() + queued) as u64
+        (size_of::<Client>() + self.output.len() + queued + self.session.pending_input_bytes) as u64
     }
 }
 
@@ -30,6 +37,8 @@ pub struct Clients {
     last_id: u64,
     /// Clients that another client's command has written to: the node has to flush them.
     written: Vec<ClientId>,
+    /// What all of them took when each was put back last.
+    counted_bytes: u64,
     /// Messages to a client that is being served: they follow the reply to its request.
     owed: Vec<(ClientId, Message)>,
 }
@@ -43,19 +52,24 @@ impl Clients {
 
     pub fn insert(&mut self, session: Session) {
         let id = session.id;
-        let client = Client { session, parser: RequestParser::new(), output: Output::new() };
+        let client = Client::new(session);
         let before = self.by_id.insert(id, Some(Box::new(client)));
         assert!(before.is_none(), "client ids are never reused");
     }
 
     /// Takes the client out to serve it; `None` where it is gone or already taken.
     pub fn take(&mut self, id: ClientId) -> Option<Box<Client>> {
-        self.by_id.get_mut(&id)?.take()
+        let mut client = self.by_id.get_mut(&id)?.take()?;
+        self.counted_bytes -= std::mem::take(&mut client.counted_bytes);
+        Some(client)
     }
 
     /// Puts a client that was taken back in its place.
     pub fn put_back(&mut self, mut client: Box<Client>) {
         self.pay(&client.session, &mut client.output);
+        let bytes = client.memory_bytes();
+        self.counted_bytes += bytes;
+        client.counted_bytes = bytes;
         let place = self.by_id.get_mut(&client.session.id).expect("a served client keeps its place");
         assert!(place.is_none(), "a place holds one client");
         *place = Some(client);
@@ -63,7 +77,14 @@ impl Clients {
 
     /// Removes the client, or the place of one that was taken.
     pub fn remove(&mut self, id: ClientId) -> Option<Box<Client>> {
-        self.by_id.remove(&id)?
+        let client = self.by_id.remove(&id)??;
+        self.counted_bytes -= client.counted_bytes;
+        Some(client)
+    }
+
+    /// What all conversations took, each when it was served last: nearly what they take now, and known at once.
+    pub fn counted_bytes(&self) -> u64 {
+        self.counted_bytes
     }
 
     /// A client that is not being served.
@@ -124,6 +145,11 @@ impl Clients {
 
     pub fn contains(&self, id: ClientId) -> bool {
         self.by_id.contains_key(&id)
+    }
+
+    /// What the conversations take that `counts` counts.
+    pub fn memory_bytes(&self, counts: impl Fn(&Session) -> bool) -> u64 {
+        self.iter().filter(|client| counts(&client.session)).map(Client::memory_bytes).sum()
     }
 
     /// All ids in order of arrival, the served one's too.

@@ -8,6 +8,7 @@
 use squall_clock::Mono;
 use squall_resp::{Args, Output, Protocol, Reply};
 
+use crate::administration::command_log::Ended;
 use crate::administration::monitor;
 use crate::context::Context;
 use crate::engine::{Engine, Role};
@@ -73,6 +74,8 @@ impl Gates {
 pub(crate) struct Frame {
     row: &'static Row,
     dirty_before: u64,
+    /// What its client had not been sent yet.
+    unsent_before: usize,
     outer: (Verdict, usize),
     started: Option<(fn() -> Mono, Mono)>,
 }
@@ -87,6 +90,21 @@ enum Passage {
 impl Engine {
     /// Does one request of `session` and writes its reply to `output`.
     pub fn dispatch(
+        &mut self,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) -> Dispatched {
+        match self.renames.is_empty() {
+            true => self.dispatch_named(session, output, args, server),
+            false => self.dispatch_renamed(session, output, args, server),
+        }
+    }
+
+    /// The same for a request that calls its command by the command's own name.
+    #[inline]
+    pub(crate) fn dispatch_named(
         &mut self,
         session: &mut Session,
         output: &mut Output,
@@ -221,7 +239,7 @@ impl Engine {
         args: Args<'_>,
         server: &mut dyn Server,
     ) {
-        let frame = self.open(row, session);
+        let frame = self.open(row, session, output);
         let protocol = session.protocol;
         let reply = Reply::new(output, protocol);
         let result = (row.command.handler)(&mut Context { engine: self, session, reply, args, server });
@@ -236,11 +254,12 @@ impl Engine {
     }
 
     /// A command begins.
-    fn open(&mut self, row: &'static Row, session: &Session) -> Frame {
+    fn open(&mut self, row: &'static Row, session: &Session, output: &Output) -> Frame {
         let read = self.environment.stopwatch;
         Frame {
             row,
             dirty_before: self.dirty,
+            unsent_before: output.len(),
             outer: self.propagation.begin(session.db),
             started: read.map(|read| (read, self.stopwatch.start(read, self.now.mono))),
         }
@@ -255,7 +274,7 @@ impl Engine {
         output: &mut Output,
         args: Args<'_>,
     ) {
-        let Frame { row, dirty_before, outer, started } = frame;
+        let Frame { row, dirty_before, unsent_before, outer, started } = frame;
         let took = started.map(|(read, started)| self.stopwatch.stop(read, started));
         if !self.monitors.is_empty() && row.command.flags.has(Flag::ShownLast) {
             monitor::feed(self, row, session, output, args);
@@ -273,12 +292,13 @@ impl Engine {
         self.stats.commands_processed += 1;
         session.commands_processed += 1;
         if let Some(took) = took {
-            let usec = took.as_micros();
-            // A script is one entry, whatever it called.
-            if !self.caller.in_script {
-                self.slowlog.consider(usec, row, args, session, &self.config, self.now);
-            }
-            self.latencies.command_took(usec, row, &self.config, self.now);
+            self.latencies.command_took(took.as_micros(), row, &self.config, self.now);
+        }
+        // A script is one entry, whatever it called.
+        if !self.caller.in_script {
+            let reply_bytes = output.len().saturating_sub(unsent_before);
+            let ended = Ended { row, args, took, reply_bytes };
+            self.command_log.consider(&ended, session, &self.config, self.now);
         }
     }
 
@@ -293,7 +313,7 @@ impl Engine {
     }
 
     /// Answers a request that is not even begun; a transaction that it was meant for will not run.
-    fn reject(&mut self, error: CommandError, session: &mut Session, output: &mut Output) {
+    pub(crate) fn reject(&mut self, error: CommandError, session: &mut Session, output: &mut Output) {
         let text = error.text();
         self.stats.count_error(&text);
         if let Some(transaction) = &mut session.transaction {
@@ -465,7 +485,7 @@ impl Engine {
 
     /// Why no row takes this request.
     #[cold]
-    fn refuse_unknown(&mut self, found: Found<'_>, args: Args<'_>) -> CommandError {
+    pub(crate) fn refuse_unknown(&mut self, found: Found<'_>, args: Args<'_>) -> CommandError {
         match found {
             Found::Row(row) => {
                 self.stats.command_mut(row.id).rejected += 1;

@@ -9,8 +9,8 @@ use squall_resp::{Output, Protocol};
 use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
 
 use crate::acl::Acl;
+use crate::administration::command_log::CommandLog;
 use crate::administration::latency::Latencies;
-use crate::administration::slowlog::Slowlog;
 use crate::blocking::Waiting;
 use crate::clients::Clients;
 use crate::cluster::Routing;
@@ -20,6 +20,7 @@ use crate::eviction::Eviction;
 use crate::propagation::Propagation;
 use crate::pubsub::Subscriptions;
 use crate::recency;
+use crate::renames::Renames;
 use crate::scripts::Scripts;
 use crate::server::{Environment, Pause};
 use crate::session::{ClientId, Session};
@@ -85,7 +86,7 @@ pub struct Engine {
     pub writes_held: bool,
     /// Clients that see every command (MONITOR).
     pub monitors: Vec<ClientId>,
-    pub slowlog: Slowlog,
+    pub command_log: CommandLog,
     pub latencies: Latencies,
     /// Changes to the dataset since the last snapshot was begun; the node sets it back.
     pub dirty: u64,
@@ -97,6 +98,7 @@ pub struct Engine {
     /// Takes the replies that nobody reads.
     pub(crate) silence: Output,
     pub(crate) stopwatch: Stopwatch,
+    pub(crate) renames: Renames,
     /// Who the running command is for.
     pub(crate) caller: Caller,
 }
@@ -135,6 +137,7 @@ impl Engine {
     /// An empty server. `seed` is all the randomness that it will ever have.
     pub fn new(config: Config, seed: [u8; 32], now: Now) -> Engine {
         let acl = Acl::of(&config).expect("the lines of users were checked when they were read");
+        let renames = Renames::of(&config);
         let mut rng = ChaCha8Rng::from_seed(seed);
         let partitioning = if config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
         let databases = if config.cluster_enabled { 1 } else { config.databases as usize };
@@ -154,6 +157,7 @@ impl Engine {
             propagation: Propagation::default(),
             scripts: Scripts::default(),
             acl,
+            renames,
             eviction: Eviction::default(),
             run_id: random_hex(&mut rng),
             rng,
@@ -172,7 +176,7 @@ impl Engine {
             pause: None,
             writes_held: false,
             monitors: Vec::new(),
-            slowlog: Slowlog::default(),
+            command_log: CommandLog::default(),
             latencies: Latencies::default(),
             dirty: 0,
             environment: Environment::default(),
@@ -398,6 +402,10 @@ impl Engine {
         self.waiting.forget(id);
         self.tracking.forget(id);
         self.monitors.retain(|&monitor| monitor != id);
+    }
+
+    pub fn has_discarded(&self) -> bool {
+        !self.discarded.is_empty()
     }
 
     /// Entries that were flushed and are not freed yet.

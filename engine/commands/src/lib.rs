@@ -34,6 +34,7 @@ pub mod lists;
 pub mod propagation;
 pub mod pubsub;
 pub mod recency;
+mod renames;
 pub mod scripts;
 pub mod server;
 pub mod session;

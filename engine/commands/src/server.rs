@@ -4,6 +4,8 @@
 use squall_clock::{Mono, Nanos};
 use squall_resp::{Args, Reply};
 
+use crate::administration::config::ConfigChange;
+use crate::config::Config;
 use crate::generic::Migration;
 use crate::{ClientId, CommandResult, Engine, Session};
 
@@ -17,6 +19,9 @@ pub struct Environment {
     /// From the allocator and the kernel, refreshed by the shell; zero in a simulated world.
     pub used_memory_bytes: u64,
     pub used_memory_peak_bytes: u64,
+    pub used_memory_peak_unix_seconds: u64,
+    /// What was in use before there was a dataset.
+    pub startup_memory_bytes: u64,
     pub resident_bytes: u64,
     pub allocator_allocated_bytes: u64,
     pub allocator_active_bytes: u64,
@@ -130,7 +135,8 @@ pub trait Server {
     ) -> CommandResult;
     /// `LASTSAVE`, in Unix seconds.
     fn last_save(&self) -> u64;
-    /// Appends `field:value\r\n` lines of the `replication` and `persistence` sections of INFO.
+    /// Appends `field:value\r\n` lines of INFO: all of the sections `replication` and `persistence`, and of
+    /// `clients`, `memory` and `stats` those that the node knows.
     fn info(&self, engine: &Engine, section: &str, text: &mut String);
     /// `SHUTDOWN`. Where it succeeds nothing is replied; the session is blocked until the end.
     fn shutdown(
@@ -141,6 +147,9 @@ pub trait Server {
     ) -> CommandResult;
     /// Called once per parameter after `CONFIG SET` has changed it (its canonical name).
     fn config_changed(&mut self, engine: &mut Engine, parameter: &str);
+    /// `CONFIG SET` of what belongs to encryption: blocks the session until the certificates that `wanted` names
+    /// are read and the change is carried out, or until it is known why they cannot be used.
+    fn secure(&mut self, session: &mut Session, wanted: Config, change: ConfigChange) -> CommandResult;
     /// `CLUSTER` and its subcommands, in a cluster.
     fn cluster(
         &mut self,
@@ -169,6 +178,8 @@ pub trait Server {
     fn background_rewrite(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult;
     /// `DEBUG SLEEP`: nothing is served for that long.
     fn stall(&mut self, duration: Nanos);
+    /// `DEBUG SEGFAULT`: the process ends at once, without a last word.
+    fn abort(&mut self);
     /// `DEBUG RELOAD`: save the dataset, forget it, read it back. `DEBUG CHANGE-REPL-ID` and the like.
     fn debug_reload(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult;
     fn debug_change_replication_id(&mut self, engine: &mut Engine);

@@ -71,6 +71,8 @@ pub struct Session {
     /// The row of the last command, for `CLIENT LIST`.
     pub last_command: Option<CommandId>,
     pub commands_processed: u64,
+    /// The beginning of a request, or requests that have to wait: the shell holds them.
+    pub pending_input_bytes: usize,
     pub input_bytes: u64,
     pub output_bytes: u64,
     /// Since when more output waits than the soft limit allows.
@@ -113,6 +115,7 @@ impl Session {
             last_interaction: now.mono,
             last_command: None,
             commands_processed: 0,
+            pending_input_bytes: 0,
             input_bytes: 0,
             output_bytes: 0,
             over_soft_limit_since: None,

@@ -84,7 +84,10 @@ impl Engine {
 
     /// Frees about `budget` discarded entries; true when nothing is left. The node calls it in slices.
     pub fn free_step(&mut self, budget: usize) -> bool {
-        self.discarded.free_step(budget)
+        let before = self.discarded.len();
+        let is_done = self.discarded.free_step(budget);
+        self.stats.freed_later += before.saturating_sub(self.discarded.len()) as u64;
+        is_done
     }
 
     /// Frees an entry: a large value in slices, later.

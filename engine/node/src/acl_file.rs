@@ -85,7 +85,7 @@ pub(crate) fn advance(engine: &mut Engine, services: &mut Services, done: DiskDo
         (Some(client), Err(reason)) => {
             services.answer(engine, client, |reply| reply.error(&format!("ERR {reason}")));
         }
-        (None, Ok(_)) => services.listen_and_load(engine),
+        (None, Ok(_)) => services.users_known(engine),
         (None, Err(reason)) => {
             services.effects.warning(format!("Aborting startup because of ACL errors: {reason}"));
             services.effects.push(Effect::Exit { status: 1 });

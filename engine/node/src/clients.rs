@@ -44,6 +44,7 @@ pub(crate) fn data(engine: &mut Engine, services: &mut Services, id: ClientId, i
     let consumed = (arrived - input.len()) as u64;
     engine.stats.input_bytes += consumed;
     client.session.input_bytes += consumed;
+    client.session.pending_input_bytes = input.len();
     client.session.last_interaction = engine.now.mono;
     services.settle(engine, Some(&mut client.session));
     close_if_over_limit(engine, services, &mut client);
@@ -51,6 +52,10 @@ pub(crate) fn data(engine: &mut Engine, services: &mut Services, id: ClientId, i
         services.effects.push(Effect::CloseClient(id));
     }
     engine.clients.put_back(client);
+    let limit = engine.config.maxmemory_clients.bytes_of(engine.config.maxmemory_bytes);
+    if limit.is_some_and(|limit| engine.clients.counted_bytes() > limit) {
+        evict(engine, services);
+    }
 }
 
 pub(crate) fn closed(engine: &mut Engine, services: &mut Services, id: ClientId) {
@@ -93,6 +98,12 @@ pub(crate) fn output_written(engine: &mut Engine, services: &mut Services, id: C
     let (is_replica, is_stream) = (client.session.is_replica, client.output.is_empty());
     if !is_replica || !is_stream {
         client.output.advance(count);
+        let is_limited = engine.config.maxmemory_clients.bytes_of(engine.config.maxmemory_bytes).is_some();
+        if is_limited && let Some(client) = engine.clients.take(id) {
+            // What has left does not count any more.
+            engine.clients.put_back(client);
+        }
+        let Some(client) = engine.clients.get_mut(id) else { return };
         if client.session.close_after_reply && client.output.is_empty() {
             services.effects.push(Effect::CloseClient(id));
         }
@@ -187,7 +198,7 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
                     let seen = services.lookahead.warm(engine, client.session.db, rest, &limits);
                     warmed = consumed_total.saturating_add(seen);
                 }
-                let Client { session, parser, output } = client;
+                let Client { session, parser, output, .. } = client;
                 let (was_replica, unsent) = (session.is_replica, output.len());
                 match engine.dispatch(session, output, parser.args(rest), services) {
                     Dispatched::Done => consumed_total += consumed,

@@ -2,6 +2,7 @@
 
 use squall_clock::{Mono, Nanos};
 use squall_commands::Engine;
+use squall_commands::administration::latency::EXPIRE_CYCLE;
 
 use crate::clients;
 use crate::effect::Effect;
@@ -13,20 +14,29 @@ const EXPIRE_ENTRIES_PER_ROUND: usize = 20_000;
 /// Keys evicted in one round, where no command does it.
 const EVICTED_KEYS_PER_ROUND: usize = 1_000;
 
-/// Discarded entries that are freed in one round: about a millisecond of work.
-const FREE_ENTRIES_PER_ROUND: usize = 20_000;
+/// Discarded entries that are freed in one slice: about a millisecond of work.
+const FREE_ENTRIES_PER_SLICE: usize = 20_000;
+
+/// While there is something to free, a slice of it is freed so often: a tenth of the time, so that nobody waits
+/// for more than a slice, and two million entries in a second, which is more than clients write.
+///
+/// A thread would free no sooner: the allocator's locks and caches are shared, and what waits to be freed would
+/// have to be handed over. Slices are the same on a real machine and in a simulated one.
+const FREE_PERIOD: Nanos = Nanos::from_millis(10);
 
 pub(crate) struct Cron {
     next: Mono,
+    next_slice: Mono,
 }
 
 impl Cron {
     pub fn new(engine: &Engine) -> Cron {
-        Cron { next: engine.now.mono + period(engine) }
+        Cron { next: engine.now.mono + period(engine), next_slice: engine.now.mono }
     }
 
-    pub fn next(&self) -> Mono {
-        self.next
+    /// When something is to be done next.
+    pub fn next(&self, engine: &Engine) -> Mono {
+        if engine.has_discarded() { self.next.min(self.next_slice) } else { self.next }
     }
 
     pub fn is_due(&self, now: Mono) -> bool {
@@ -40,11 +50,11 @@ impl Services {
     pub fn cron(&mut self, engine: &mut Engine) {
         self.cron.next = engine.now.mono + period(engine);
         engine.stats.sample_rates(engine.now.mono);
-        engine.expire_step(EXPIRE_ENTRIES_PER_ROUND);
-        engine.evict_step(EVICTED_KEYS_PER_ROUND);
-        engine.free_step(FREE_ENTRIES_PER_ROUND);
+        engine.watch_delay(EXPIRE_CYCLE, |engine| engine.expire_step(EXPIRE_ENTRIES_PER_ROUND));
+        engine.watch_delay("eviction-cycle", |engine| engine.evict_step(EVICTED_KEYS_PER_ROUND));
         self.settle(engine, None);
         self.close_idle_clients(engine);
+        self.drop_silent_readers(engine.now.mono);
         clients::evict(engine, self);
         if engine.scripts.is_parked() {
             return;
@@ -53,6 +63,14 @@ impl Services {
         self.persistence
             .start_due_saves(engine, &mut self.effects, |engine| replication.snapshot_aux(engine));
         self.persistence.start_due_rewrite(engine, &mut self.effects);
+    }
+
+    /// Frees a slice of what was discarded, if it is time.
+    pub fn free_slice(&mut self, engine: &mut Engine) {
+        if engine.has_discarded() && engine.now.mono >= self.cron.next_slice {
+            self.cron.next_slice = engine.now.mono + FREE_PERIOD;
+            engine.watch_delay("lazyfree-cycle", |engine| engine.free_step(FREE_ENTRIES_PER_SLICE));
+        }
     }
 
     /// `timeout`: clients that have said nothing for too long. Replicas, subscribers and waiting clients

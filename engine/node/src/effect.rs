@@ -20,7 +20,7 @@ pub struct LinkId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct FileId(pub u64);
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
     /// Listen on exactly these; what was listened on before and is not among them is closed.
     Listen(Vec<ListenRequest>),
@@ -28,11 +28,16 @@ pub enum Effect {
     WakeClient(ClientId),
     /// Drop the connection at once, then report `client_closed`.
     CloseClient(ClientId),
+    /// Read the certificates that this configuration names, for every encrypted connection that begins from now
+    /// on, then report `secured`.
+    Secure(Box<Config>),
     Connect {
         link: LinkId,
         host: String,
         port: u16,
         source: Option<String>,
+        /// Encrypted.
+        secured: bool,
     },
     WakeLink(LinkId),
     /// Drop the link; nothing is reported for it any more.
@@ -69,6 +74,8 @@ pub enum Serves {
     Clients,
     /// Other nodes of the cluster: report `link_accepted`.
     Bus,
+    /// Who collects figures: report `metrics_accepted`.
+    Metrics,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,6 +84,8 @@ pub enum ListenPlace {
     Tcp {
         host: String,
         port: u16,
+        /// For encrypted connections.
+        secured: bool,
     },
     Unix {
         path: String,

@@ -9,9 +9,11 @@
 //! - `persistence`: loading at start, snapshots to disk, and who may use the one snapshot cursor;
 //! - `cluster`: mediates between the engine, replication and the machine of `squall-cluster`;
 //! - `marks`: the rare turns of a node's life, for those who hunt for them;
+//! - `metrics`: the page for Prometheus;
 //! - `migrations`: keys on their way to another server;
 //! - `scripts`: a script that takes longer than a turn;
 //! - `listening`: where to listen; `cron`: what recurs; `shutdown`: the way out;
+//! - `security`: certificates, before the first connection and while the server runs;
 //! - `acl_file`: the file of users; `config_file`: `CONFIG REWRITE`.
 //!
 //! The calling contract: after any call, poll effects until there are none, then wait for input or for
@@ -29,10 +31,12 @@ mod effect;
 mod listening;
 mod lookahead;
 mod marks;
+mod metrics;
 mod migrations;
 mod persistence;
 mod replication;
 mod scripts;
+mod security;
 mod services;
 mod shutdown;
 mod whole_file;
@@ -97,6 +101,12 @@ impl Node {
     pub fn disk_done(&mut self, done: DiskDone, now: Now) {
         self.engine.now = now;
         self.services.disk_done(&mut self.engine, done);
+    }
+
+    /// The certificates of `Effect::Secure` are in use; or they cannot be, and those before them still are.
+    pub fn secured(&mut self, outcome: Result<(), String>, now: Now) {
+        self.engine.now = now;
+        security::secured(&mut self.engine, &mut self.services, outcome);
     }
 
     /// An address could not be listened on: fatal, unless it was optional.
@@ -177,6 +187,12 @@ impl Node {
     pub fn link_accepted(&mut self, peer: &str, local: &str, now: Now) -> LinkId {
         self.engine.now = now;
         self.services.link_accepted(&mut self.engine, peer, local)
+    }
+
+    /// Somebody has connected to the port for metrics.
+    pub fn metrics_accepted(&mut self, now: Now) -> LinkId {
+        self.engine.now = now;
+        self.services.metrics_accepted(&self.engine)
     }
 
     /// An outgoing link is connected.

@@ -1,4 +1,5 @@
-//! Where the configuration says to listen: `bind` and `port`, `unixsocket`, and the cluster's bus.
+//! Where the configuration says to listen: `bind`, `port` and `tls-port`, `unixsocket`, the cluster's bus,
+//! `metrics-bind` and `metrics-port`.
 
 use std::fmt;
 
@@ -21,13 +22,20 @@ pub(crate) fn requests(config: &Config) -> Vec<ListenRequest> {
     };
     let bus_port = if config.cluster_enabled { bus_port(config) } else { 0 };
     let mut requests = Vec::new();
-    for (port, serves) in [(config.port, Serves::Clients), (bus_port, Serves::Bus)] {
-        for address in config.bind.iter().filter(|_| port != 0) {
+    let places = [
+        (&config.bind, config.port, false, Serves::Clients),
+        (&config.bind, config.tls_port, true, Serves::Clients),
+        (&config.bind, bus_port, config.tls_cluster, Serves::Bus),
+        (&config.metrics_bind, config.metrics_port, false, Serves::Metrics),
+    ];
+    for (addresses, port, secured, serves) in places {
+        for address in addresses.iter().filter(|_| port != 0) {
             let (host, optional) = match address.strip_prefix('-') {
                 Some(host) => (host, true),
                 None => (address.as_str(), false),
             };
-            requests.push(request(ListenPlace::Tcp { host: host.to_string(), port }, optional, serves));
+            let place = ListenPlace::Tcp { host: host.to_string(), port, secured };
+            requests.push(request(place, optional, serves));
         }
     }
     if !config.unixsocket.is_empty() {
@@ -37,11 +45,13 @@ pub(crate) fn requests(config: &Config) -> Vec<ListenRequest> {
     requests
 }
 
-/// `cluster-port`, or ten thousand above the clients' port; zero where there is none.
+/// `cluster-port`, or ten thousand above the port at which nodes' clients are expected; zero where there is
+/// none.
 pub(crate) fn bus_port(config: &Config) -> u16 {
     const ABOVE: u16 = 10_000;
+    let clients = if config.tls_cluster { config.tls_port } else { config.port };
     match config.cluster_port {
-        0 => config.port.checked_add(ABOVE).unwrap_or(0),
+        0 => clients.checked_add(ABOVE).unwrap_or(0),
         port => port,
     }
 }
@@ -49,7 +59,7 @@ pub(crate) fn bus_port(config: &Config) -> u16 {
 impl fmt::Display for ListenPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ListenPlace::Tcp { host, port } => write!(f, "{host}:{port}"),
+            ListenPlace::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
             ListenPlace::Unix { path, .. } => f.write_str(path),
         }
     }

@@ -62,7 +62,8 @@ impl Services {
     pub fn start_migration(&mut self, engine: &Engine, session: &mut Session, migration: Migration) {
         let link = self.effects.next_link();
         let (host, port) = (migration.host.clone(), migration.port);
-        self.effects.push(Effect::Connect { link, host, port, source: None });
+        let secured = engine.config.tls_cluster;
+        self.effects.push(Effect::Connect { link, host, port, source: None, secured });
         session.blocked = Some(Blocked::Disk);
         let running = Running {
             client: session.id,

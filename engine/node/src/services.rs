@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos};
+use squall_commands::administration::config::ConfigChange;
+use squall_commands::config::Config;
 use squall_commands::generic::Migration;
 use squall_commands::server::{LogLevel, WantedDisks};
 use squall_commands::{
@@ -18,12 +20,14 @@ use crate::config_file::ConfigRewrite;
 use crate::cron::Cron;
 use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
 use crate::lookahead::Lookahead;
+use crate::metrics::Metrics;
 use crate::migrations::Migrations;
 use crate::persistence::{self, LogPosition, Outcome, Persistence, Recorded, RewriteAnswer, SaveFor};
 use crate::replication::{self, Replication};
 use crate::scripts::SlowScript;
+use crate::security::Securing;
 use crate::shutdown::Shutdown;
-use crate::{acl_file, clients, config_file, listening, shutdown};
+use crate::{acl_file, clients, config_file, listening, security, shutdown};
 
 pub(crate) struct Services {
     pub effects: Effects,
@@ -33,9 +37,13 @@ pub(crate) struct Services {
     /// This server's part in a cluster, where `cluster-enabled` says so.
     pub membership: Option<Membership>,
     pub migrations: Migrations,
+    /// Who reads the page for Prometheus.
+    pub metrics: Metrics,
     pub shutdown: Option<Shutdown>,
     pub config_rewrite: Option<ConfigRewrite>,
     pub acl_file: Option<AclFile>,
+    /// Certificates that are being read.
+    pub securing: Option<Securing>,
     pub lookahead: Lookahead,
     pub slow_script: SlowScript,
     /// Clients whose next request `CLIENT PAUSE` holds back.
@@ -51,9 +59,11 @@ impl Services {
             cron: Cron::new(engine),
             membership: None,
             migrations: Migrations::default(),
+            metrics: Metrics::default(),
             shutdown: None,
             config_rewrite: None,
             acl_file: None,
+            securing: None,
             lookahead: Lookahead::default(),
             slow_script: SlowScript::default(),
             postponed: BTreeSet::new(),
@@ -62,21 +72,21 @@ impl Services {
 
     /// The first effects of a node's life.
     pub fn start(&mut self, engine: &mut Engine) {
-        if let Some(name) = engine.config.unmet_promise() {
-            self.effects.warning(format!(
-                "'{name}' is configured, but this version of Squall does not have it. Remove it to start."
-            ));
-            self.effects.push(Effect::Exit { status: 1 });
-            return;
-        }
         if !engine.config.aclfile.is_empty() {
             self.acl_file = Some(AclFile::starting(engine, &mut self.effects));
             return;
         }
-        self.listen_and_load(engine);
+        self.users_known(engine);
     }
 
-    /// It is known who may come in.
+    /// It is known who may come in. Where they come encrypted, the certificates are read first.
+    pub fn users_known(&mut self, engine: &mut Engine) {
+        match engine.config.encrypts() {
+            true => self.securing = Some(Securing::start(engine, &mut self.effects)),
+            false => self.listen_and_load(engine),
+        }
+    }
+
     pub fn listen_and_load(&mut self, engine: &mut Engine) {
         self.effects.push(Effect::Listen(listening::requests(&engine.config)));
         self.start_cluster(engine);
@@ -96,7 +106,7 @@ impl Services {
     }
 
     pub fn next_timeout(&self, engine: &Engine) -> Option<Mono> {
-        let cron = Some(self.cron.next());
+        let cron = Some(self.cron.next(engine));
         let pause = engine.pause.map(|pause| pause.until);
         [
             cron,
@@ -121,6 +131,7 @@ impl Services {
         if self.cron.is_due(engine.now.mono) {
             self.cron(engine);
         }
+        self.free_slice(engine);
         self.advance_script(engine);
         engine.give_up_waiting();
         self.replication.timeout(engine, &mut self.persistence, &mut self.effects);
@@ -259,6 +270,9 @@ impl Services {
     }
 
     pub fn link_closed(&mut self, engine: &mut Engine, id: LinkId, reason: &str) {
+        if self.metrics.closed(id) {
+            return;
+        }
         if !self.bus_link_closed(engine, id, reason) && !self.migration_closed(engine, id) {
             self.replication.link_closed(engine, &mut self.persistence, &mut self.effects, id, reason);
         }
@@ -277,6 +291,9 @@ impl Services {
 
 impl Services {
     pub fn link_data(&mut self, engine: &mut Engine, id: LinkId, input: &mut BytesMut) {
+        if self.metrics_data(engine, id, input) {
+            return;
+        }
         if self.bus_link_data(engine, id, input) || self.migration_data(engine, id, input) {
             self.settle(engine, None);
             return self.change_role(engine);
@@ -437,6 +454,11 @@ impl Server for Services {
             "persistence" => self.persistence.info(engine, text),
             "replication" => self.replication.info(engine, text),
             "stats" => replication::info_of_synchronisations(engine, text),
+            "clients" => text.push_str(&format!("cluster_connections:{}\r\n", self.bus_figures().0)),
+            "memory" => {
+                let (links, log) = (self.bus_figures().1, self.persistence.log.pending_bytes());
+                text.push_str(&format!("mem_cluster_links:{links}\r\nmem_aof_buffer:{log}\r\n"));
+            }
             _ => {}
         }
     }
@@ -459,7 +481,8 @@ impl Server for Services {
 
     fn config_changed(&mut self, engine: &mut Engine, parameter: &str) {
         match parameter {
-            "bind" | "port" | "tcp-keepalive" | "tcp-backlog" | "unixsocket" | "unixsocketperm" => {
+            "metrics-bind" | "metrics-port" | "bind" | "port" | "tls-port" | "tcp-keepalive"
+            | "tcp-backlog" | "unixsocket" | "unixsocketperm" => {
                 self.effects.push(Effect::Listen(listening::requests(&engine.config)));
             }
             "hz" => self.cron = Cron::new(engine),
@@ -468,6 +491,10 @@ impl Server for Services {
             name if name.starts_with("cluster-") => self.cluster_config_changed(engine),
             _ => self.replication.config_changed(engine),
         }
+    }
+
+    fn secure(&mut self, session: &mut Session, wanted: Config, change: ConfigChange) -> CommandResult {
+        security::begin(self, session, wanted, change)
     }
 
     fn cluster(
@@ -531,6 +558,10 @@ impl Server for Services {
 
     fn stall(&mut self, duration: Nanos) {
         self.effects.push(Effect::Stall(duration));
+    }
+
+    fn abort(&mut self) {
+        self.effects.push(Effect::Exit { status: 134 });
     }
 
     fn debug_reload(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {

@@ -60,6 +60,16 @@ impl<'a> Args<'a> {
         Args { buffer: self.buffer, ranges: &self.ranges[..count.min(self.ranges.len())] }
     }
 
+    /// How much of the buffer they take, with what stands between them.
+    #[inline]
+    pub fn span_bytes(self) -> usize {
+        match self.ranges {
+            [first, .., last] => (last.start + last.len).saturating_sub(first.start) as usize,
+            [only] => only.len as usize,
+            [] => 0,
+        }
+    }
+
     pub fn iter(self) -> ArgsIter<'a> {
         ArgsIter { buffer: self.buffer, ranges: self.ranges.iter() }
     }

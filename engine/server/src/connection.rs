@@ -13,6 +13,7 @@ use bytes::{BufMut, BytesMut};
 use squall_clock::Now;
 use squall_net::Host;
 use squall_node::{ClientId, LinkId, Node};
+use tokio::io::AsyncWrite;
 use tokio_util::io::poll_read_buf;
 
 use crate::doorbell::Doorbell;
@@ -191,9 +192,14 @@ impl<H: Host> Connection<H> {
             let filled = self.party.output_slices(node, &mut slices);
             let stream = Pin::new(&mut self.stream);
             let written = match &slices[..filled] {
-                [] => return Ok(false),
-                [one] => tokio::io::AsyncWrite::poll_write(stream, cx, one),
-                several => tokio::io::AsyncWrite::poll_write_vectored(stream, cx, several),
+                // Encryption may hold back what was sent, until there is room for it.
+                [] => match stream.poll_flush(cx) {
+                    Poll::Ready(Ok(())) => return Ok(false),
+                    Poll::Ready(Err(error)) => return Err(ended(error)),
+                    Poll::Pending => return Ok(true),
+                },
+                [one] => stream.poll_write(cx, one),
+                several => stream.poll_write_vectored(cx, several),
             };
             match written {
                 Poll::Ready(Ok(count)) if count > 0 => {

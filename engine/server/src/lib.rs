@@ -4,12 +4,14 @@
 //!
 //! Everything runs on one thread. A task for each connection reads, gives the bytes to the node and writes
 //! its answer in the same poll ([`connection`]); beside these stand a task for each listener ([`listening`]),
-//! one for each lane of disk operations ([`lanes`]) and one for the node's deadlines ([`timer`]).
+//! one for each lane of disk operations ([`lanes`]) and one for the node's deadlines ([`timer`]). [`encryption`] tells the host what
+//! the configuration says of it.
 //! [`shell`] holds what they share and carries out the node's effects.
 #![forbid(unsafe_code)]
 
 mod connection;
 mod doorbell;
+mod encryption;
 mod lanes;
 mod listening;
 mod shell;

@@ -100,6 +100,7 @@ async fn accept_all<H: Host>(
                 match serves {
                     Serves::Clients => shell.open_client(stream),
                     Serves::Bus => shell.open_bus_link(stream),
+                    Serves::Metrics => shell.open_metrics_link(stream),
                 }
             }
             First::Right(Err(error)) => {
@@ -117,7 +118,10 @@ async fn accept_all<H: Host>(
 
 fn endpoint(place: &ListenPlace) -> Endpoint {
     match place {
-        ListenPlace::Tcp { host, port } => Endpoint::Tcp(Address { host: host.clone(), port: *port }),
+        ListenPlace::Tcp { host, port, secured } => {
+            let address = Address { host: host.clone(), port: *port };
+            if *secured { Endpoint::Tls(address) } else { Endpoint::Tcp(address) }
+        }
         ListenPlace::Unix { path, mode } => Endpoint::Unix { path: PathBuf::from(path), mode: *mode },
     }
 }

@@ -13,6 +13,7 @@ use squall_node::{ClientId, Effect, LinkId, Node};
 use crate::LogLine;
 use crate::connection::{Connection, Party};
 use crate::doorbell::{Doorbell, First, first_of};
+use crate::encryption;
 use crate::lanes::Lanes;
 use crate::listening::Listening;
 use crate::timer::Timer;
@@ -146,10 +147,19 @@ impl<H: Host> Shell<H> {
 
     /// A connection from another node of the cluster.
     pub fn open_bus_link(self: &Rc<Self>, stream: H::Stream) {
-        let bell = Rc::new(Doorbell::default());
         let (peer, local) = (stream.peer(), stream.local());
+        self.open_link(stream, |node, now| node.link_accepted(&peer, &local, now));
+    }
+
+    /// A connection from who collects figures.
+    pub fn open_metrics_link(self: &Rc<Self>, stream: H::Stream) {
+        self.open_link(stream, |node, now| node.metrics_accepted(now));
+    }
+
+    fn open_link(self: &Rc<Self>, stream: H::Stream, accept: impl FnOnce(&mut Node, Now) -> LinkId) {
+        let bell = Rc::new(Doorbell::default());
         let id = self.turn(|node, now| {
-            let id = node.link_accepted(&peer, &local, now);
+            let id = accept(node, now);
             self.links.borrow_mut().insert(id, bell.clone());
             id
         });
@@ -184,10 +194,12 @@ impl<H: Host> Shell<H> {
                     bell.close();
                 }
             }
-            Effect::Connect { link, host, port, source } => {
+            Effect::Secure(config) => self.host.spawn(encryption::secure(self.clone(), config)),
+            Effect::Connect { link, host, port, source, secured } => {
                 let bell = Rc::new(Doorbell::default());
                 self.links.borrow_mut().insert(link, bell.clone());
-                self.host.spawn(dial(self.clone(), link, bell, Address { host, port }, source));
+                let call = Call { address: Address { host, port }, source, secured };
+                self.host.spawn(dial(self.clone(), link, bell, call));
             }
             Effect::WakeLink(id) => {
                 if let Some(bell) = self.links.borrow().get(&id) {
@@ -227,15 +239,22 @@ impl<H: Host> Shell<H> {
     }
 }
 
-/// Connects a link, and serves it until either side closes it.
-async fn dial<H: Host>(
-    shell: Rc<Shell<H>>,
-    link: LinkId,
-    bell: Rc<Doorbell>,
+/// Whom to dial, from where, and how.
+struct Call {
     address: Address,
     source: Option<String>,
-) {
-    let connecting = shell.host.connect(&address, source.as_deref());
+    secured: bool,
+}
+
+/// Connects a link, and serves it until either side closes it.
+async fn dial<H: Host>(shell: Rc<Shell<H>>, link: LinkId, bell: Rc<Doorbell>, call: Call) {
+    let connecting = async {
+        let source = call.source.as_deref();
+        match call.secured {
+            true => shell.host.connect_secured(&call.address, source).await,
+            false => shell.host.connect(&call.address, source).await,
+        }
+    };
     let outcome = match first_of(bell.heard_closing(), connecting).await {
         First::Left(()) => return,
         First::Right(outcome) => outcome,

@@ -173,6 +173,11 @@ impl Engine {
             (false, true) => Where::Multi,
             (false, false) => Where::TopLevel,
         };
+        match &denied {
+            Denied::Command => self.stats.commands_denied += 1,
+            Denied::Key(_) => self.stats.keys_denied += 1,
+            Denied::Channel(_) => self.stats.channels_denied += 1,
+        }
         let error = refusal(&denied, &session.user, row, place == Where::Lua);
         self.note_denied(session, row, denied, place);
         Err(error)

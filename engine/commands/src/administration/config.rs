@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{ADMIN, ALL_NODES, PLAIN, server};
 use crate::config::{Config, Parameter, SetError};
+use crate::server::Server;
 use crate::table::{Argument, Command, Flag, Group};
-use crate::{CommandError, CommandResult, Context, catalog};
+use crate::{CommandError, CommandResult, Context, Engine, catalog};
 
 pub(super) const CONFIG: Command = Command::container("config", SUBCOMMANDS)
     .group(Group::Server)
@@ -64,26 +65,73 @@ fn set(context: &mut Context<'_>) -> CommandResult {
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (0..words.len()).step_by(2).map(|i| (words.at(i), words.at(i + 1))).collect();
-    let config = &mut context.engine.config;
-    let may_protected = Config::permits(config.enable_protected_configs, context.session.is_local());
-    let changed = config.set_all(&pairs, may_protected).map_err(|error| match error {
+    let Context { engine, session, server, .. } = context;
+    let may_protected = Config::permits(engine.config.enable_protected_configs, session.is_local());
+    if let Some((name, _)) = pairs.iter().find(|(name, _)| Parameter::is_about_encryption(name)) {
+        let mut wanted = engine.config.clone();
+        wanted.set_all(&pairs, may_protected).map_err(told)?;
+        if wanted.encrypts() && session.deny_blocking {
+            let what = "certificates can't be read within a transaction".to_owned();
+            return Err(told(SetError::Refused { name: String::from_utf8_lossy(name).into_owned(), what }));
+        }
+        if wanted.encrypts() {
+            let pairs = pairs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            return server.secure(session, wanted, ConfigChange { pairs, may_protected });
+        }
+    }
+    change(engine, *server, &pairs, may_protected)?;
+    context.reply.ok();
+    Ok(())
+}
+
+/// What CONFIG SET is to change, once it is known that it can be.
+pub struct ConfigChange {
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    may_protected: bool,
+}
+
+impl ConfigChange {
+    /// The first parameter that belongs to encryption: what an error is related to.
+    pub fn subject(&self) -> String {
+        let found = self.pairs.iter().find(|(name, _)| Parameter::is_about_encryption(name));
+        found.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).unwrap_or_default()
+    }
+
+    pub fn carry_out(&self, engine: &mut Engine, server: &mut dyn Server) -> CommandResult {
+        let pairs: Vec<(&[u8], &[u8])> =
+            self.pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        change(engine, server, &pairs, self.may_protected)
+    }
+}
+
+/// Changes all parameters, and tells those whom it concerns.
+fn change(
+    engine: &mut Engine,
+    server: &mut dyn Server,
+    pairs: &[(&[u8], &[u8])],
+    may_protected: bool,
+) -> CommandResult {
+    let changed = engine.config.set_all(pairs, may_protected).map_err(told)?;
+    engine.apply_limits();
+    if changed.iter().any(|parameter| parameter.name == "requirepass") {
+        let password = engine.config.requirepass.clone();
+        engine.acl.set_default_password(&password);
+    }
+    for parameter in changed {
+        server.config_changed(engine, parameter.name);
+    }
+    Ok(())
+}
+
+fn told(error: SetError) -> CommandError {
+    match error {
         SetError::Unknown(name) => {
             CommandError::line(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'"))
         }
         SetError::Refused { name, what } => CommandError::line(format!(
             "ERR CONFIG SET failed (possibly related to argument '{name}') - {what}"
         )),
-    })?;
-    context.engine.apply_limits();
-    if changed.iter().any(|parameter| parameter.name == "requirepass") {
-        let password = context.engine.config.requirepass.clone();
-        context.engine.acl.set_default_password(&password);
     }
-    for parameter in changed {
-        context.server.config_changed(context.engine, parameter.name);
-    }
-    context.reply.ok();
-    Ok(())
 }
 
 fn resetstat(context: &mut Context<'_>) -> CommandResult {

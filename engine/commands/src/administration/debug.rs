@@ -20,19 +20,23 @@ const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-co
 you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \
 restart the server.";
 
-const HELP: [(&str, &str); 17] = [
+const HELP: [(&str, &str); 21] = [
     ("CHANGE-REPL-ID", "Gives this server a new replication id."),
     ("DIGEST", "A hash of the whole dataset."),
     ("DIGEST-VALUE <key> [<key> ...]", "A hash of each value."),
     ("ERROR <string>", "Answers this error."),
+    ("HTSTATS <dbid>", "How many keys a database holds, and in how much memory."),
     ("JMAP", "Accepted, and does nothing."),
+    ("LISTPACK <key>", "Accepted, and does nothing."),
     ("LOG <message>", "Writes a line to the log."),
     ("OBJECT <key>", "How a value is stored."),
+    ("PANIC", "Ends the process at once, as a fault would."),
     ("POPULATE <count> [<prefix>] [<size>]", "Creates keys, without telling replicas."),
     ("PROTOCOL <type>", "Answers a value of this type."),
     ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted, and does nothing."),
     ("RELOAD", "Saves the dataset and reads it back."),
     ("REPLICATE <arg> [<arg> ...]", "Sends a command to replicas only."),
+    ("SEGFAULT", "Ends the process at once, as a fault would."),
     ("SET-ACTIVE-EXPIRE <0|1>", "Whether expired keys are deleted before anybody asks for them."),
     ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted, and does nothing."),
     ("SLEEP <seconds>", "Serves nobody for so long."),
@@ -71,12 +75,19 @@ fn debug(context: &mut Context<'_>) -> CommandResult {
             Ok(())
         }
         (b"protocol", 3) => protocol(context),
+        (b"segfault" | b"panic" | b"oom", 2) => {
+            context.server.abort();
+            Ok(())
+        }
+        (b"htstats", 3..=4) => table_stats(context),
         (b"populate", 3..=5) => populate(context),
         (b"replicate", 3..) => replicate(context),
         (
             b"jmap"
             | b"quicklist-packed-threshold"
             | b"set-disable-deny-scripts"
+            | b"dict-resizing"
+            | b"listpack"
             | b"pause-cron"
             | b"replybuffer",
             _,
@@ -137,6 +148,21 @@ fn object(context: &mut Context<'_>) -> CommandResult {
         crate::recency::idle_seconds(entry.access(), now),
     );
     context.reply.simple(&line);
+    Ok(())
+}
+
+fn table_stats(context: &mut Context<'_>) -> CommandResult {
+    let keyspace = &context.engine.keyspace;
+    let number = usize::try_from(context.integer(2)?).ok().filter(|&number| number < keyspace.databases());
+    let Some(number) = number else { return Err(CommandError::line("ERR Out of range database")) };
+    let db = context.engine.keyspace.db(number);
+    let text = format!(
+        "[Dictionary HT]\nkeys: {}\nbytes: {}\n[Expires HT]\nkeys: {}\n",
+        db.len(),
+        db.memory_bytes(),
+        db.volatile_len()
+    );
+    context.reply.verbatim("txt", &text);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{info_memory, info_stats, server};
+use crate::config::{Choice, Config};
 use crate::engine::Engine;
 use crate::server::Server;
 use crate::table::{Argument, Category, Command, Flag};
@@ -65,6 +66,15 @@ const SECTIONS: &[Section] = &[
     section("keyspace", "Keyspace", true, keyspace_section),
 ];
 
+/// The text of all sections.
+pub fn everything(engine: &Engine, server: &dyn Server) -> String {
+    let source = Source { engine, server };
+    SECTIONS.iter().fold(String::new(), |mut text, section| {
+        (section.write)(&source, &mut text);
+        text
+    })
+}
+
 fn info(context: &mut Context<'_>) -> CommandResult {
     let wanted: Vec<Vec<u8>> = context.args.iter().skip(1).map(<[u8]>::to_ascii_lowercase).collect();
     let named = |name: &str| wanted.iter().any(|word| word == name.as_bytes());
@@ -95,15 +105,16 @@ fn server_section(source: &Source<'_>, text: &mut String) {
         "redis_version:{REDIS_VERSION}\r\nsquall_version:{SQUALL_VERSION}\r\nredis_git_sha1:00000000\r\n\
          redis_git_dirty:0\r\nredis_build_id:0\r\nredis_mode:{mode}\r\nos:{}\r\narch_bits:{}\r\n\
          monotonic_clock:POSIX clock_gettime\r\nmultiplexing_api:{}\r\natomicvar_api:c11-builtin\r\n\
-         gcc_version:0.0.0\r\nprocess_id:{}\r\nprocess_supervised:no\r\nrun_id:{}\r\ntcp_port:{}\r\n\
+         gcc_version:0.0.0\r\nprocess_id:{}\r\nprocess_supervised:{}\r\nrun_id:{}\r\ntcp_port:{}\r\n\
          server_time_usec:{}\r\nuptime_in_seconds:{uptime}\r\nuptime_in_days:{}\r\nhz:{}\r\nconfigured_hz:{}\r\n\
          lru_clock:{}\r\nexecutable:{}\r\nconfig_file:{}\r\nio_threads_active:0\r\n",
         environment.os,
         usize::BITS,
         environment.multiplexing_api,
         environment.process_id,
+        config.supervised.name(),
         engine.run_id,
-        config.port,
+        if config.port == 0 { config.tls_port } else { config.port },
         engine.now.unix_us,
         uptime / 86_400,
         config.hz,
@@ -112,8 +123,24 @@ fn server_section(source: &Source<'_>, text: &mut String) {
         environment.executable,
         config.config_file,
     );
-    for (index, address) in config.bind.iter().enumerate().take(1) {
-        let _ = write!(text, "listener{index}:name=tcp,bind={address},port={}\r\n", config.port);
+    listeners(config, text);
+}
+
+/// What is listened on, a line for each sort of connection.
+fn listeners(config: &Config, text: &mut String) {
+    let addresses: String = config.bind.iter().map(|address| format!(",bind={address}")).collect();
+    let mut sorts: Vec<String> = Vec::new();
+    if config.port != 0 {
+        sorts.push(format!("name=tcp{addresses},port={}", config.port));
+    }
+    if !config.unixsocket.is_empty() {
+        sorts.push(format!("name=unix,bind={}", config.unixsocket));
+    }
+    if config.tls_port != 0 {
+        sorts.push(format!("name=tls{addresses},port={}", config.tls_port));
+    }
+    for (index, sort) in sorts.iter().enumerate() {
+        let _ = write!(text, "listener{index}:{sort}\r\n");
     }
 }
 
@@ -127,7 +154,7 @@ fn clients_section(source: &Source<'_>, text: &mut String) {
     let (keys_waited_for, keys_needed, with_deadline) = engine.waiting.counts();
     let _ = write!(
         text,
-        "connected_clients:{}\r\ncluster_connections:0\r\nmaxclients:{}\r\nclient_recent_max_input_buffer:{}\r\n\
+        "connected_clients:{}\r\nmaxclients:{}\r\nclient_recent_max_input_buffer:{}\r\n\
          client_recent_max_output_buffer:{}\r\nblocked_clients:{blocked}\r\ntracking_clients:{tracking}\r\n\
          pubsub_clients:{}\r\nwatching_clients:{watching}\r\nclients_in_timeout_table:{with_deadline}\r\n\
          total_watched_keys:{watched_keys}\r\ntotal_blocking_keys:{keys_waited_for}\r\ntotal_blocking_keys_on_nokey:{keys_needed}\r\n",
@@ -137,6 +164,7 @@ fn clients_section(source: &Source<'_>, text: &mut String) {
         engine.stats.clients_recent_output_bytes_max,
         engine.subscriptions.clients(),
     );
+    source.server.info(engine, "clients", text);
 }
 
 fn cpu_section(source: &Source<'_>, text: &mut String) {

@@ -13,7 +13,9 @@ pub(super) struct Figures {
     pub peak: u64,
     pub dataset: u64,
     pub overhead: u64,
+    /// What conversations take: those with clients, and those with replicas beside the stream.
     pub clients: u64,
+    pub replicas: u64,
     pub keys: u64,
 }
 
@@ -26,7 +28,10 @@ impl Figures {
             peak: engine.environment.used_memory_peak_bytes.max(used),
             dataset,
             overhead: used - dataset,
-            clients: engine.clients.iter().map(|client| client.output.len() as u64).sum(),
+            // And the one that asks, who is not in the table.
+            clients: engine.clients.memory_bytes(|session| !session.is_replica)
+                + size_of::<crate::Client>() as u64,
+            replicas: engine.clients.memory_bytes(|session| session.is_replica),
             keys: engine.keyspace.len() as u64,
         }
     }
@@ -48,10 +53,10 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
         line(name, &bytes);
         line(&format!("{name}_human"), &human(bytes));
     }
-    line("used_memory_peak_time", &0);
+    line("used_memory_peak_time", &environment.used_memory_peak_unix_seconds);
     line("used_memory_peak_perc", &percent(figures.used, figures.peak));
     line("used_memory_overhead", &figures.overhead);
-    line("used_memory_startup", &0);
+    line("used_memory_startup", &environment.startup_memory_bytes);
     line("used_memory_dataset", &figures.dataset);
     line("used_memory_dataset_perc", &percent(figures.dataset, figures.used));
     line("allocator_allocated", &allocated);
@@ -91,15 +96,17 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
     line("mem_replication_backlog", &buffers.held_bytes.min(buffers.backlog_bytes_max));
     line("mem_total_replication_buffers", &buffers.held_bytes);
     line("mem_replica_full_sync_buffer", &0);
-    line("mem_clients_slaves", &0);
+    line("mem_clients_slaves", &figures.replicas);
     line("mem_clients_normal", &figures.clients);
-    line("mem_cluster_links", &0);
-    line("mem_aof_buffer", &0);
+    source.server.info(source.engine, "memory", text);
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+        let _ = write!(text, "{name}:{value}\r\n");
+    };
     line("mem_allocator", &environment.allocator);
     line("mem_overhead_db_hashtable_rehashing", &0);
     line("active_defrag_running", &0);
     line("lazyfree_pending_objects", &source.engine.discarded_len());
-    line("lazyfreed_objects", &0);
+    line("lazyfreed_objects", &source.engine.stats.freed_later);
 }
 
 /// `1.50M`.

@@ -32,7 +32,7 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("expired_keys", &stats.expired_keys);
     line("expired_stale_perc", &"0.00");
     line("expired_time_cap_reached_count", &stats.expire_cycle_time_caps);
-    line("expire_cycle_cpu_milliseconds", &0);
+    line("expire_cycle_cpu_milliseconds", &(stats.expire_cycle_nanos / 1_000_000));
     line("evicted_keys", &stats.evicted_keys);
     line("evicted_clients", &stats.evicted_clients);
     line("evicted_scripts", &source.engine.scripts.figures().evicted);
@@ -83,9 +83,9 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("reply_buffer_shrinks", &0);
     line("reply_buffer_expands", &0);
     line("acl_access_denied_auth", &stats.auth_denied);
-    for name in ["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"] {
-        line(name, &0);
-    }
+    line("acl_access_denied_cmd", &stats.commands_denied);
+    line("acl_access_denied_key", &stats.keys_denied);
+    line("acl_access_denied_channel", &stats.channels_denied);
 }
 
 pub(super) fn command_section(source: &Source<'_>, text: &mut String) {

@@ -1,5 +1,7 @@
 //! MEMORY: what keys and the server as a whole weigh.
 
+use squall_resp::Reply;
+
 use super::info_memory::{Figures, fraction};
 use super::{PLAIN, server};
 use crate::table::{Argument, Category, Command, Flag, Group, KeyFlag, KeySpec};
@@ -51,46 +53,80 @@ fn usage(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+/// A figure of MEMORY STATS.
+enum Figure {
+    Count(u64),
+    Share(f64),
+}
+
 fn stats(context: &mut Context<'_>) -> CommandResult {
+    use Figure::{Count, Share};
     let engine = &*context.engine;
     let environment = &engine.environment;
     let figures = Figures::of(engine);
-    let counts = [
-        ("peak.allocated", figures.peak),
-        ("total.allocated", figures.used),
-        ("startup.allocated", 0),
-        ("replication.backlog", 0),
-        ("clients.slaves", 0),
-        ("clients.normal", figures.clients),
-        ("cluster.links", 0),
-        ("aof.buffer", 0),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
-        ("overhead.total", figures.overhead),
-        ("keys.count", figures.keys),
-        ("keys.bytes-per-key", figures.dataset.checked_div(figures.keys).unwrap_or(0)),
-        ("dataset.bytes", figures.dataset),
-        ("allocator.allocated", environment.allocator_allocated_bytes),
-        ("allocator.active", environment.allocator_active_bytes),
-        ("allocator.resident", environment.allocator_resident_bytes),
-        ("fragmentation.bytes", environment.resident_bytes.saturating_sub(figures.used)),
+    let (buffers, scripts) = (engine.replication_buffers, engine.scripts.figures());
+    let (allocated, active) = (environment.allocator_allocated_bytes, environment.allocator_active_bytes);
+    let (held, resident) = (environment.allocator_resident_bytes, environment.resident_bytes);
+    let beside_start = figures.used.saturating_sub(environment.startup_memory_bytes);
+    let before = [
+        ("peak.allocated", Count(figures.peak)),
+        ("total.allocated", Count(figures.used)),
+        ("startup.allocated", Count(environment.startup_memory_bytes)),
+        ("replication.backlog", Count(buffers.held_bytes.min(buffers.backlog_bytes_max))),
+        ("replica.fullsync.buffer", Count(0)),
+        ("clients.slaves", Count(figures.replicas)),
+        ("clients.normal", Count(figures.clients)),
+        ("cluster.links", Count(0)),
+        ("aof.buffer", Count(0)),
+        ("lua.caches", Count((scripts.eval_vm_bytes + scripts.text_bytes) as u64)),
+        ("functions.caches", Count((scripts.functions_vm_bytes + scripts.functions_text_bytes) as u64)),
+        ("script.VMs", Count((scripts.eval_vm_bytes + scripts.functions_vm_bytes) as u64)),
     ];
-    let shares = [
-        ("dataset.percentage", fraction(figures.dataset, figures.used) * 100.0),
-        ("peak.percentage", fraction(figures.used, figures.peak) * 100.0),
-        ("fragmentation", fraction(environment.resident_bytes, figures.used)),
+    let after = [
+        ("overhead.db.hashtable.lut", Count(0)),
+        ("overhead.db.hashtable.rehashing", Count(0)),
+        ("db.dict.rehashing.count", Count(0)),
+        ("overhead.total", Count(figures.overhead)),
+        ("keys.count", Count(figures.keys)),
+        ("keys.bytes-per-key", Count(figures.dataset.checked_div(figures.keys).unwrap_or(0))),
+        ("dataset.bytes", Count(figures.dataset)),
+        ("dataset.percentage", Share(fraction(figures.dataset, beside_start) * 100.0)),
+        ("peak.percentage", Share(fraction(figures.used, figures.peak) * 100.0)),
+        ("allocator.allocated", Count(allocated)),
+        ("allocator.active", Count(active)),
+        ("allocator.resident", Count(held)),
+        ("allocator.muzzy", Count(0)),
+        ("allocator-fragmentation.ratio", Share(fraction(active, allocated))),
+        ("allocator-fragmentation.bytes", Count(active.saturating_sub(allocated))),
+        ("allocator-rss.ratio", Share(fraction(held, active))),
+        ("allocator-rss.bytes", Count(held.saturating_sub(active))),
+        ("rss-overhead.ratio", Share(fraction(resident, held))),
+        ("rss-overhead.bytes", Count(resident.saturating_sub(held))),
+        ("fragmentation", Share(fraction(resident, figures.used))),
+        ("fragmentation.bytes", Count(resident.saturating_sub(figures.used))),
     ];
+    let databases = (0..engine.keyspace.databases()).filter(|&number| !engine.keyspace.db(number).is_empty());
     let reply = &mut context.reply;
-    reply.map(counts.len() + shares.len());
-    for (name, count) in counts {
-        reply.bulk_str(name);
-        reply.integer(count as i64);
+    reply.map(before.len() + databases.clone().count() + after.len());
+    show(reply, &before);
+    for number in databases {
+        // A key and what stands before it are one block here: there are no tables beside it to be counted.
+        reply.bulk_str(&format!("db.{number}"));
+        reply.map(2);
+        show(reply, &[("overhead.hashtable.main", Count(0)), ("overhead.hashtable.expires", Count(0))]);
     }
-    for (name, share) in shares {
-        reply.bulk_str(name);
-        reply.double(share);
-    }
+    show(reply, &after);
     Ok(())
+}
+
+fn show(reply: &mut Reply<'_>, figures: &[(&str, Figure)]) {
+    for (name, figure) in figures {
+        reply.bulk_str(name);
+        match figure {
+            Figure::Count(count) => reply.integer(*count as i64),
+            Figure::Share(share) => reply.double(*share),
+        }
+    }
 }
 
 fn doctor(context: &mut Context<'_>) -> CommandResult {
@@ -123,9 +159,9 @@ fn malloc_stats(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-/// What was discarded is freed at once; the allocator gives pages back by itself.
+/// What was discarded is being freed, and the allocator gives pages back, both by themselves; nobody has to wait
+/// for either.
 fn purge(context: &mut Context<'_>) -> CommandResult {
-    while !context.engine.free_step(usize::MAX) {}
     context.reply.ok();
     Ok(())
 }

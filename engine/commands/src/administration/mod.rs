@@ -1,9 +1,10 @@
 //! The server family: what operators, tools and other servers ask of this one.
 
-mod config;
+pub mod command_log;
+pub mod config;
 mod debug;
 mod debug_protocol;
-mod info;
+pub mod info;
 mod info_memory;
 mod info_stats;
 pub mod latency;
@@ -12,7 +13,6 @@ mod memory;
 pub mod monitor;
 mod persistence;
 mod replication;
-pub mod slowlog;
 
 use crate::table::{Argument, Command, Flag, Group};
 use crate::{CommandResult, Context, catalog};
@@ -62,7 +62,8 @@ pub const ROWS: &[Command] = &[
     replication::SYNC,
     replication::WAIT,
     replication::WAITAOF,
-    slowlog::SLOWLOG,
+    command_log::SLOWLOG,
+    command_log::COMMANDLOG,
     server("time", 1, time, &[Flag::Loading, Flag::Stale, Flag::Fast])
         .since("2.6.0")
         .tips(&["nondeterministic_output"])

@@ -20,7 +20,7 @@ pub fn monitor(context: &mut Context<'_>) -> CommandResult {
 /// Shows a command to all monitors. `output` is the client's own, in case it is one of them.
 #[cold]
 pub(crate) fn feed(engine: &mut Engine, row: &Row, session: &Session, output: &mut Output, args: Args<'_>) {
-    if row.command.flags.has(Flag::Admin) || row.command.flags.has(Flag::SkipMonitor) {
+    if row.command.flags.has(Flag::Admin) {
         return;
     }
     let us = engine.now.unix_us;

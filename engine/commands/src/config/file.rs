@@ -8,6 +8,7 @@ use squall_resp::{ArgRange, split_line};
 
 use super::{Config, Parameter};
 use crate::acl::Acl;
+use crate::table::Table;
 
 /// How deep `include` may nest.
 const INCLUDE_DEPTH_MAX: usize = 16;
@@ -174,7 +175,7 @@ impl Loader {
                 return self.read_path(&String::from_utf8_lossy(path), read, depth + 1, place);
             }
             b"loadmodule" | b"loadmodule-ex" => return Err(place.error("modules cannot be loaded")),
-            b"rename-command" => return Err(place.error("commands cannot be renamed: use ACL rules")),
+            b"rename-command" => return self.rename(words).map_err(|what| place.error(what)),
             b"user" => {
                 let line = words.join(&b' ');
                 self.config.users.push(String::from_utf8_lossy(&line).into_owned());
@@ -197,6 +198,28 @@ impl Loader {
         }
         self.save_points_seen |= is_save;
         result.map_err(|what| place.error(what))
+    }
+}
+
+impl Loader {
+    /// `rename-command COMMAND name`: the names that there are change with each line.
+    fn rename(&mut self, words: &[&[u8]]) -> Result<(), String> {
+        let [original, name] = words else { return Err("wrong number of arguments".into()) };
+        let [original, name] =
+            [original, name].map(|word| String::from_utf8_lossy(word).to_ascii_lowercase());
+        let renamed = &self.config.renamed_commands;
+        let is_known = |name: &str| match renamed.iter().rev().find(|(from, to)| from == name || to == name) {
+            Some((_, to)) => to == name,
+            None => Table::shared().command(name.as_bytes()).is_some(),
+        };
+        if !is_known(&original) {
+            return Err("No such command in rename-command".into());
+        }
+        if is_known(&name) {
+            return Err("Target command name already exists".into());
+        }
+        self.config.renamed_commands.push((original, name));
+        Ok(())
     }
 }
 

@@ -2,15 +2,16 @@
 //! to read and change it. CONFIG, redis.conf, the command line and CONFIG REWRITE all derive from the rows.
 //!
 //! - [`kinds`], [`choices`], [`values`]: how values are read and written;
+//! - [`encryption`]: which of them are about TLS;
 //! - [`file`]: redis.conf's syntax, `include`, and the command line;
 //! - [`rewrite`]: a file brought up to date with its comments and order kept.
 
 pub mod choices;
+mod encryption;
 mod events;
 pub mod file;
 pub mod kinds;
 mod parameters;
-mod promises;
 pub mod rewrite;
 pub mod values;
 
@@ -19,6 +20,7 @@ use std::sync::LazyLock;
 
 pub use choices::{
     AppendFsync, Choice, DisklessLoad, EvictionPolicy, LogLevelChoice, PreferredEndpoint, Protection,
+    TlsAuthClients,
 };
 pub use events::{EventClass, EventClasses};
 pub use file::ConfigError;
@@ -148,10 +150,6 @@ impl Config {
             }
             seen.push(parameter);
             parameter.set_value(&mut changed, value).map_err(refuse)?;
-        }
-        if let Some(name) = changed.unmet_promise() {
-            let what = "this version of Squall does not have it".into();
-            return Err(SetError::Refused { name: name.into(), what });
         }
         seen.retain(|parameter| parameter.show(&changed) != parameter.show(self));
         *self = changed;

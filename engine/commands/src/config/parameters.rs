@@ -20,11 +20,13 @@ macro_rules! parameters {
             pub config_file: String,
             /// The `user` lines: each a name and its rules.
             pub users: Vec<String>,
+            /// The `rename-command` lines: a command, and the name that it has instead; empty: none.
+            pub renamed_commands: Vec<(String, String)>,
         }
 
         impl Default for Config {
             fn default() -> Config {
-                Config { $( $field: $default, )* config_file: String::new(), users: Vec::new() }
+                Config { $( $field: $default, )* config_file: String::new(), users: Vec::new(), renamed_commands: Vec::new() }
             }
         }
 
@@ -233,12 +235,21 @@ parameters! {
     acl_pubsub_default: PubSubDefault = PubSubDefault::ResetChannels, "acl-pubsub-default", OneOf;
 
     // Latency and slow commands.
-    slowlog_log_slower_than_us: i64 = 10000, "slowlog-log-slower-than", Integer::long_from(-1);
-    slowlog_max_len: u64 = 128, "slowlog-max-len", LONG;
+    slowlog_log_slower_than_us: i64 = 10000, "slowlog-log-slower-than" ("commandlog-execution-slower-than"),
+        Integer::long_from(-1);
+    slowlog_max_len: u64 = 128, "slowlog-max-len" ("commandlog-slow-execution-max-len"), LONG;
+    commandlog_request_larger_than_bytes: i64 = 1 << 20, "commandlog-request-larger-than", Integer::long_from(-1);
+    commandlog_large_request_max_len: u64 = 128, "commandlog-large-request-max-len", LONG;
+    commandlog_reply_larger_than_bytes: i64 = 1 << 20, "commandlog-reply-larger-than", Integer::long_from(-1);
+    commandlog_large_reply_max_len: u64 = 128, "commandlog-large-reply-max-len", LONG;
     latency_monitor_threshold_ms: u64 = 0, "latency-monitor-threshold", LONG;
     latency_tracking: bool = true, "latency-tracking", YesNo;
     latency_tracking_info_percentiles: Vec<f64> = vec![50.0, 99.0, 99.9],
         "latency-tracking-info-percentiles", Percentiles;
+
+    // The page for Prometheus: on this machine, unless other addresses are given.
+    metrics_port: u16 = 0, "metrics-port", PORT;
+    metrics_bind: Vec<String> = vec!["127.0.0.1".into(), "-::1".into()], "metrics-bind", WordList;
 
     // TLS.
     tls_port: u16 = 0, "tls-port", PORT;

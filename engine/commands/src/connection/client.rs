@@ -3,7 +3,8 @@
 use squall_clock::Nanos;
 
 use super::CONNECTION;
-use super::client_filter::{Filter, describe};
+use super::client_filter::Filter;
+use super::client_line::describe;
 use crate::server::Pause;
 use crate::session::{ClientId, ReplyMode};
 use crate::table::{Argument, Command, Flag, Group};
@@ -201,7 +202,7 @@ fn info(context: &mut Context<'_>) -> CommandResult {
 }
 
 fn list(context: &mut Context<'_>) -> CommandResult {
-    let filter = Filter::of_list(context.args)?;
+    let filter = Filter::of_list(context.args, context.engine)?;
     let text = filter.list(context.engine, context.session, context.server.primary_link());
     context.reply.verbatim("txt", &text);
     Ok(())
@@ -209,7 +210,11 @@ fn list(context: &mut Context<'_>) -> CommandResult {
 
 fn kill(context: &mut Context<'_>) -> CommandResult {
     let old_form = context.args.len() == 3;
-    let filter = if old_form { Filter::by_address(context.arg(2)) } else { Filter::of_kill(context.args)? };
+    let filter = if old_form {
+        Filter::by_address(context.arg(2))
+    } else {
+        Filter::of_kill(context.args, context.engine)?
+    };
     let victims = filter.matching(context.engine, context.session, context.server.primary_link());
     for &victim in &victims {
         if victim == context.session.id {

@@ -1,9 +1,11 @@
-//! Which connections `CLIENT LIST` and `CLIENT KILL` speak of, and the line that describes one.
+//! Which connections `CLIENT LIST` and `CLIENT KILL` speak of. The filters beyond Redis's (NAME, IDLE, FLAGS,
+//! NOT-ID and their kin) are Valkey's.
 
 use std::collections::BTreeSet;
 
-use squall_resp::{Args, Output, Protocol};
+use squall_resp::{Args, Output};
 
+use super::client_line::{describe, flags_of};
 use crate::CommandError;
 use crate::engine::Engine;
 use crate::session::{ClientId, Session};
@@ -17,87 +19,93 @@ enum ClientType {
     PubSub,
 }
 
+/// Something that a connection has to be, or must not be.
+struct Condition {
+    negated: bool,
+    wanted: Wanted,
+}
+
+enum Wanted {
+    Ids(BTreeSet<ClientId>),
+    Type(ClientType),
+    User(Vec<u8>),
+    Peer(Vec<u8>),
+    Local(Vec<u8>),
+    /// The peer's address without its port.
+    Ip(Vec<u8>),
+    Name(Vec<u8>),
+    LibraryName(Vec<u8>),
+    LibraryVersion(Vec<u8>),
+    Database(usize),
+    /// All of these letters.
+    Flags(Vec<u8>),
+    AgeSecondsMin(u64),
+    IdleSecondsMin(u64),
+}
+
 /// Conditions that a connection has to meet, all of those that are given.
 #[derive(Default)]
 pub(super) struct Filter {
-    ids: Option<BTreeSet<ClientId>>,
-    client_type: Option<ClientType>,
-    peer: Option<Vec<u8>>,
-    local: Option<Vec<u8>>,
-    age_seconds_min: Option<u64>,
+    conditions: Vec<Condition>,
     skip_caller: bool,
 }
 
 impl Filter {
-    /// `CLIENT LIST [TYPE type] [ID id ...]`.
-    pub fn of_list(args: Args<'_>) -> Result<Filter, CommandError> {
-        let mut filter = Filter::default();
-        let Some(option) = args.get(2) else { return Ok(filter) };
-        if option.eq_ignore_ascii_case(b"type") && args.len() == 4 {
-            filter.client_type = Some(client_type(args.at(3))?);
-        } else if option.eq_ignore_ascii_case(b"id") && args.len() > 3 {
-            let id = |word| positive(word).map(ClientId).ok_or(CommandError::line("ERR Invalid client ID"));
-            filter.ids = Some(args.skip(3).iter().map(id).collect::<Result<_, _>>()?);
-        } else {
-            return Err(CommandError::Syntax);
-        }
-        Ok(filter)
+    /// `CLIENT LIST [TYPE type] [ID id ...]` and so on.
+    pub fn of_list(args: Args<'_>, engine: &Engine) -> Result<Filter, CommandError> {
+        Filter::parse(args, engine, Filter::default(), "ERR Invalid client ID")
     }
 
     /// `CLIENT KILL address`.
     pub fn by_address(peer: &[u8]) -> Filter {
-        Filter { peer: Some(peer.to_vec()), ..Filter::default() }
+        let condition = Condition { negated: false, wanted: Wanted::Peer(peer.to_vec()) };
+        Filter { conditions: vec![condition], skip_caller: false }
     }
 
     /// `CLIENT KILL` with pairs of conditions. The caller is spared unless `SKIPME no`.
-    pub fn of_kill(args: Args<'_>) -> Result<Filter, CommandError> {
-        let mut filter = Filter { skip_caller: true, ..Filter::default() };
+    pub fn of_kill(args: Args<'_>, engine: &Engine) -> Result<Filter, CommandError> {
+        let filter = Filter { conditions: Vec::new(), skip_caller: true };
+        Filter::parse(args, engine, filter, "ERR client-id should be greater than 0")
+    }
+
+    fn parse(
+        args: Args<'_>,
+        engine: &Engine,
+        mut filter: Filter,
+        wrong_id: &'static str,
+    ) -> Result<Filter, CommandError> {
         let mut index = 2;
         while index < args.len() {
             let (name, Some(value)) = (args.at(index), args.get(index + 1)) else {
                 return Err(CommandError::Syntax);
             };
-            filter.add(name, value)?;
+            let name = name.to_ascii_lowercase();
+            let positive_name = name.strip_prefix(b"not-").unwrap_or(&name);
+            let negated = positive_name.len() < name.len();
             index += 2;
+            if positive_name == b"skipme" && !negated {
+                filter.skip_caller = yes_or_no(value)?;
+                continue;
+            }
+            let wanted = if positive_name == b"id" {
+                let mut ids = BTreeSet::from([id(value, wrong_id)?]);
+                // More of them may follow, until another condition begins.
+                while let Some(word) = args.get(index).filter(|word| !is_condition(word)) {
+                    ids.insert(id(word, wrong_id)?);
+                    index += 1;
+                }
+                Wanted::Ids(ids)
+            } else {
+                Wanted::parse(positive_name, value, engine)?
+            };
+            filter.conditions.push(Condition { negated, wanted });
         }
         Ok(filter)
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), CommandError> {
-        match name.to_ascii_lowercase().as_slice() {
-            b"id" => {
-                let id =
-                    positive(value).ok_or(CommandError::line("ERR client-id should be greater than 0"))?;
-                self.ids = Some(BTreeSet::from([ClientId(id)]));
-            }
-            b"type" => self.client_type = Some(client_type(value)?),
-            b"addr" => self.peer = Some(value.to_vec()),
-            b"laddr" => self.local = Some(value.to_vec()),
-            b"user" if value == b"default" => {}
-            b"user" => {
-                return Err(CommandError::Bytes([b"ERR No such user '", value, b"'"].concat()));
-            }
-            b"skipme" if value.eq_ignore_ascii_case(b"yes") => self.skip_caller = true,
-            b"skipme" if value.eq_ignore_ascii_case(b"no") => self.skip_caller = false,
-            b"maxage" => {
-                let age = squall_store::parse_i64(value)
-                    .ok_or(CommandError::line("ERR maxage is not an integer or out of range"))?;
-                let age = u64::try_from(age).ok().filter(|&age| age > 0);
-                self.age_seconds_min =
-                    Some(age.ok_or(CommandError::line("ERR maxage should be greater than 0"))?);
-            }
-            _ => return Err(CommandError::Syntax),
-        }
-        Ok(())
-    }
-
     fn accepts(&self, engine: &Engine, session: &Session) -> bool {
-        let age = engine.now.mono.since(session.created.mono).as_secs();
-        self.ids.as_ref().is_none_or(|ids| ids.contains(&session.id))
-            && self.client_type.is_none_or(|wanted| wanted == type_of(session))
-            && self.peer.as_ref().is_none_or(|peer| peer == session.peer.as_bytes())
-            && self.local.as_ref().is_none_or(|local| local == session.local.as_bytes())
-            && self.age_seconds_min.is_none_or(|min| age >= min)
+        let meets = |condition: &Condition| condition.wanted.is_met_by(engine, session) != condition.negated;
+        self.conditions.iter().all(meets)
     }
 
     /// The connections that meet all conditions. `caller` is being served, so it is not in the table, and
@@ -117,7 +125,8 @@ impl Filter {
     /// A line for each of them, in order of arrival.
     pub fn list(&self, engine: &Engine, caller: &Session, primary_link: Option<&Session>) -> String {
         let others = engine.clients.iter().map(|client| (&client.session, Some(&client.output)));
-        let outside_the_table = [caller].into_iter().chain(primary_link).map(|session| (session, None));
+        let caller = (!self.skip_caller).then_some(caller);
+        let outside_the_table = caller.into_iter().chain(primary_link).map(|session| (session, None));
         let mut accepted: Vec<(&Session, Option<&Output>)> =
             others.chain(outside_the_table).filter(|(session, _)| self.accepts(engine, session)).collect();
         accepted.sort_by_key(|(session, _)| session.id);
@@ -125,65 +134,100 @@ impl Filter {
     }
 }
 
-/// The line of `CLIENT LIST`, without its end.
-pub(crate) fn describe(engine: &Engine, session: &Session, output: Option<&Output>) -> String {
-    let seconds_since = |then| engine.now.mono.since(then).as_secs();
-    let queued = session.transaction.as_ref().map(|transaction| &transaction.queued);
-    let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes());
-    let output_bytes = output.map_or(0, Output::len);
-    let subscriptions = engine.subscriptions.counts_of(session.id);
-    let redirection = engine.tracking.redirection(session.id);
-    let redirection = redirection.map_or(-1, |(target, _)| target.map_or(0, |target| target.0 as i64));
-    let command = session.last_command.map_or("NULL", |id| engine.table.row(id).full_name.as_str());
-    format!(
-        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
-         qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl={output_bytes} oll=0 \
-         omem={output_bytes} tot-mem={} events=rw cmd={command} user={} redir={redirection} resp={} lib-name={} lib-ver={} \
-         io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
-        session.id.0,
-        session.peer,
-        session.local,
-        String::from_utf8_lossy(&session.name),
-        seconds_since(session.created.mono),
-        seconds_since(session.last_interaction),
-        flags_of(engine, session),
-        session.db,
-        subscriptions.channels,
-        subscriptions.patterns,
-        subscriptions.shard_channels,
-        queued.map_or(-1, |queued| queued.len() as i64),
-        engine.watches.keys_of(session.id).len(),
-        size_of::<Session>() + queued_bytes + output_bytes,
-        String::from_utf8_lossy(&session.user),
-        if session.protocol == Protocol::Resp3 { 3 } else { 2 },
-        String::from_utf8_lossy(&session.library_name),
-        String::from_utf8_lossy(&session.library_version),
-        session.input_bytes,
-        session.output_bytes,
-        session.commands_processed,
-    )
+/// The names of conditions; all but the last three can be turned round with `NOT-`.
+const CONDITIONS: [&[u8]; 14] = [
+    b"id",
+    b"type",
+    b"user",
+    b"addr",
+    b"laddr",
+    b"ip",
+    b"name",
+    b"lib-name",
+    b"lib-ver",
+    b"db",
+    b"flags",
+    b"maxage",
+    b"idle",
+    b"skipme",
+];
+
+fn is_condition(word: &[u8]) -> bool {
+    let word = word.to_ascii_lowercase();
+    CONDITIONS.contains(&word.strip_prefix(b"not-").unwrap_or(&word))
 }
 
-fn flags_of(engine: &Engine, session: &Session) -> String {
-    let flags = [
-        (session.is_replica && !session.is_monitor, 'S'),
-        (session.is_primary_link, 'M'),
-        (session.is_monitor, 'O'),
-        (session.subscribed, 'P'),
-        (session.tracking, 't'),
-        (engine.tracking.redirection(session.id).is_some_and(|(_, broken)| broken), 'R'),
-        (engine.tracking.is_broadcasting(session.id), 'B'),
-        (session.blocked.is_some(), 'b'),
-        (session.transaction.is_some(), 'x'),
-        (engine.watches.is_broken(session.id), 'd'),
-        (session.close_after_reply, 'c'),
-        (session.read_only, 'r'),
-        (session.peer.starts_with('/'), 'U'),
-        (session.no_evict, 'e'),
-        (session.no_touch, 'T'),
-    ];
-    let text: String = flags.iter().filter(|(set, _)| *set).map(|(_, letter)| letter).collect();
-    if text.is_empty() { "N".into() } else { text }
+impl Wanted {
+    fn parse(name: &[u8], value: &[u8], engine: &Engine) -> Result<Wanted, CommandError> {
+        Ok(match name {
+            b"type" => Wanted::Type(client_type(value)?),
+            b"user" if engine.acl.user(value).is_none() => {
+                return Err(CommandError::Bytes([b"ERR No such user '", value, b"'"].concat()));
+            }
+            b"user" => Wanted::User(value.to_vec()),
+            b"addr" => Wanted::Peer(value.to_vec()),
+            b"laddr" => Wanted::Local(value.to_vec()),
+            b"ip" => Wanted::Ip(value.to_vec()),
+            b"name" => Wanted::Name(value.to_vec()),
+            b"lib-name" => Wanted::LibraryName(value.to_vec()),
+            b"lib-ver" => Wanted::LibraryVersion(value.to_vec()),
+            b"flags" => Wanted::Flags(value.to_vec()),
+            b"db" => {
+                let number = squall_store::parse_i64(value).and_then(|number| usize::try_from(number).ok());
+                let number = number.filter(|&number| number < engine.keyspace.databases());
+                let last = engine.keyspace.databases() - 1;
+                let wrong = || CommandError::line(format!("ERR DB number should be between 0 and {last}"));
+                Wanted::Database(number.ok_or_else(wrong)?)
+            }
+            b"maxage" => Wanted::AgeSecondsMin(seconds(value, "maxage")?),
+            b"idle" => Wanted::IdleSecondsMin(seconds(value, "idle")?),
+            _ => return Err(CommandError::Syntax),
+        })
+    }
+
+    fn is_met_by(&self, engine: &Engine, session: &Session) -> bool {
+        let since = |then| engine.now.mono.since(then).as_secs();
+        match self {
+            Wanted::Ids(ids) => ids.contains(&session.id),
+            Wanted::Type(wanted) => *wanted == type_of(session),
+            Wanted::User(name) => session.authenticated && session.user == *name,
+            Wanted::Peer(peer) => peer == session.peer.as_bytes(),
+            Wanted::Local(local) => local == session.local.as_bytes(),
+            Wanted::Ip(ip) => {
+                let host = session.peer.rsplit_once(':').map_or("", |(host, _)| host);
+                ip == host.trim_matches(['[', ']']).as_bytes()
+            }
+            Wanted::Name(name) => session.name == *name,
+            Wanted::LibraryName(name) => session.library_name == *name,
+            Wanted::LibraryVersion(version) => session.library_version == *version,
+            Wanted::Database(number) => session.db == *number,
+            Wanted::Flags(letters) => {
+                let flags = flags_of(engine, session);
+                letters.iter().all(|letter| flags.as_bytes().contains(letter))
+            }
+            Wanted::AgeSecondsMin(min) => since(session.created.mono) >= *min,
+            Wanted::IdleSecondsMin(min) => since(session.last_interaction) >= *min,
+        }
+    }
+}
+
+fn id(word: &[u8], wrong: &'static str) -> Result<ClientId, CommandError> {
+    positive(word).map(ClientId).ok_or(CommandError::line(wrong))
+}
+
+fn yes_or_no(word: &[u8]) -> Result<bool, CommandError> {
+    match word {
+        _ if word.eq_ignore_ascii_case(b"yes") => Ok(true),
+        _ if word.eq_ignore_ascii_case(b"no") => Ok(false),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn seconds(word: &[u8], name: &str) -> Result<u64, CommandError> {
+    let wrong = || CommandError::line(format!("ERR {name} is not an integer or out of range"));
+    let seconds = squall_store::parse_i64(word).ok_or_else(wrong)?;
+    let seconds = u64::try_from(seconds).ok().filter(|&seconds| seconds > 0);
+    seconds.ok_or_else(|| CommandError::line(format!("ERR {name} should be greater than 0")))
 }
 
 fn type_of(session: &Session) -> ClientType {

@@ -2,9 +2,10 @@
 
 mod client;
 mod client_filter;
+mod client_line;
 mod hello;
 
-pub(crate) use client_filter::describe;
+pub(crate) use client_line::describe;
 
 use crate::session::{ReplyMode, Session};
 use crate::table::{Argument, Category, Command, Flag, Group};

@@ -243,8 +243,9 @@ impl Engine {
         server: &mut dyn Server,
         call: &ScriptCall,
     ) -> Vec<u8> {
-        let args = call.request.as_args();
         let mut output = Output::new();
+        let request = self.renames.translated(call.request.clone());
+        let args = request.as_ref().map_or_else(|| call.request.as_args().first(0), OwnedArgs::as_args);
         match self.check_script_call(run, session, args) {
             Err(error) => {
                 let text = error.text();

@@ -7,10 +7,21 @@ use squall_commands::config::{Config, Parameter};
 
 const FACTS: &str = include_str!("facts/config-redis-8.2.txt");
 /// Parameters that Squall alone has.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 5] = [
     ("replica-keep-dataset", "yes"),
     ("cluster-quick-failover", "yes"),
     ("cluster-full-gossip-nodes-max", "32"),
+    ("metrics-port", "0"),
+    ("metrics-bind", "127.0.0.1 -::1"),
+];
+/// Parameters that Valkey alone has, and those that it calls otherwise.
+const VALKEYS: [(&str, &str); 6] = [
+    ("commandlog-execution-slower-than", "10000"),
+    ("commandlog-slow-execution-max-len", "128"),
+    ("commandlog-request-larger-than", "1048576"),
+    ("commandlog-large-request-max-len", "128"),
+    ("commandlog-reply-larger-than", "1048576"),
+    ("commandlog-large-reply-max-len", "128"),
 ];
 
 /// Reads no further files.
@@ -42,6 +53,7 @@ fn parameters_and_defaults_are_those_of_redis() {
     // Newer than the server that the facts are from.
     facts.push(("aof-load-corrupt-tail-max-size", "0"));
     facts.extend(OWN);
+    facts.extend(VALKEYS);
     facts.sort_unstable();
     ours.sort_unstable();
     let ours: Vec<(&str, &str)> = ours.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -235,4 +247,22 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn commands_are_renamed_by_lines_that_make_sense() {
+    let renamed = command_line(&["--rename-command", "CONFIG", "secret", "--rename-command", "flushall", ""]);
+    let expected =
+        [("config", "secret"), ("flushall", "")].map(|(from, to)| (from.to_owned(), to.to_owned()));
+    assert_eq!(renamed.expect("a configuration").renamed_commands, expected);
+    for (from, to, complaint) in [
+        ("nosuch", "other", "No such command in rename-command"),
+        ("get", "set", "Target command name already exists"),
+    ] {
+        let refused = command_line(&["--rename-command", from, to]).expect_err("it makes no sense");
+        assert!(refused.contains(complaint), "{refused}");
+    }
+    // What has gone may be another's name.
+    let swapped = command_line(&["--rename-command", "get", "old", "--rename-command", "set", "get"]);
+    assert_eq!(swapped.expect("a configuration").renamed_commands.len(), 2);
 }

@@ -242,8 +242,15 @@ fn info_has_the_fields_of_redis() {
     let info = world.ask(client, "INFO everything");
     let fields: Vec<&str> =
         info.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
-    // The node of these tests tells nothing of replication, which has some of the fields of `stats`.
-    let told_by_node = ["sync_full", "sync_partial_ok", "sync_partial_err"];
+    // The node of these tests tells nothing of what it alone knows.
+    let told_by_node = [
+        "sync_full",
+        "sync_partial_ok",
+        "sync_partial_err",
+        "cluster_connections",
+        "mem_cluster_links",
+        "mem_aof_buffer",
+    ];
     let missing: Vec<&str> = FACTS
         .lines()
         .filter(|line| !line.starts_with('#') && !told_by_node.contains(line) && !fields.contains(line))
@@ -316,4 +323,113 @@ fn a_shell_with_a_clock_measures_commands() {
     assert_eq!(world.ask(client, "LATENCY RESET"), ":2\r\n");
     assert_eq!(world.ask(client, "SLOWLOG RESET"), "+OK\r\n");
     assert_eq!(world.ask(client, "SLOWLOG GET"), "*0\r\n");
+}
+
+/// What CLIENT KILL names is what CLIENT LIST shows for the same conditions.
+#[test]
+fn filters_choose_whom_list_shows_and_kill_ends() {
+    let mut world = World::start();
+    let (operator, alice, other) = (world.connect(), world.connect(), world.connect());
+    world.ask(operator, "ACL SETUSER alice on nopass +@all ~*");
+    world.ask(alice, "AUTH alice x");
+    world.ask(alice, "CLIENT SETNAME worker");
+    world.ask(alice, "SELECT 3");
+    world.ask(other, "CLIENT SETINFO LIB-NAME lib");
+    world.pass(5_000);
+    let (operator_id, alice_id, other_id) = (operator.0, alice.0, other.0);
+    let expected: [(&str, &[u64]); 14] = [
+        ("USER alice", &[alice_id]),
+        ("USER default", &[operator_id, other_id]),
+        ("NOT-USER default", &[alice_id]),
+        ("NAME worker", &[alice_id]),
+        ("NOT-NAME worker", &[operator_id, other_id]),
+        ("DB 3", &[alice_id]),
+        ("LIB-NAME lib", &[other_id]),
+        ("TYPE normal", &[operator_id, alice_id, other_id]),
+        ("TYPE pubsub", &[]),
+        ("MAXAGE 5", &[operator_id, alice_id, other_id]),
+        ("MAXAGE 6", &[]),
+        ("TYPE normal NOT-DB 0", &[alice_id]),
+        ("TYPE normal SKIPME yes", &[alice_id, other_id]),
+        ("FLAGS N DB 0", &[operator_id, other_id]),
+    ];
+    for (conditions, ids) in expected {
+        let list = world.ask(operator, &format!("CLIENT LIST {conditions}"));
+        let shown: Vec<u64> = list
+            .lines()
+            .filter_map(|line| line.strip_prefix("id=")?.split(' ').next()?.parse().ok())
+            .collect();
+        assert_eq!(shown, ids, "{conditions}");
+    }
+    let list = world.ask(operator, &format!("CLIENT LIST ID {alice_id} {other_id} NOT-DB 0"));
+    assert!(list.contains("name=worker") && list.matches("id=").count() == 1, "{list}");
+    for (wrong, error) in [
+        ("CLIENT KILL USER nobody", "-ERR No such user 'nobody'\r\n"),
+        ("CLIENT KILL ID 0", "-ERR client-id should be greater than 0\r\n"),
+        ("CLIENT LIST ID 1 abc", "-ERR Invalid client ID\r\n"),
+        ("CLIENT LIST TYPE strange", "-ERR Unknown client type 'strange'\r\n"),
+        ("CLIENT KILL MAXAGE x", "-ERR maxage is not an integer or out of range\r\n"),
+        ("CLIENT KILL SKIPME perhaps", "-ERR syntax error\r\n"),
+        ("CLIENT LIST DB 16", "-ERR DB number should be between 0 and 15\r\n"),
+    ] {
+        assert_eq!(world.ask(operator, wrong), error, "{wrong}");
+    }
+    assert_eq!(world.ask(operator, "CLIENT KILL USER alice"), ":1\r\n");
+    assert_eq!(world.ask(operator, "CLIENT KILL 127.0.0.1:1"), "-ERR No such client\r\n");
+}
+
+#[test]
+fn large_requests_and_replies_are_logged_apart() {
+    let mut world = World::start();
+    let client = world.connect();
+    world.ask(client, "CONFIG SET commandlog-request-larger-than 100 commandlog-reply-larger-than 50");
+    world.ask(client, &format!("SET k {}", "x".repeat(200)));
+    world.ask(client, "GET k");
+    world.ask(client, "GET missing");
+    assert_eq!(world.ask(client, "COMMANDLOG LEN large-request"), ":1\r\n");
+    assert_eq!(world.ask(client, "COMMANDLOG LEN LARGE-REPLY"), ":1\r\n");
+    assert_eq!(world.ask(client, "COMMANDLOG LEN slow"), ":0\r\n");
+    let request = world.ask(client, "COMMANDLOG GET -1 large-request");
+    assert!(request.contains("SET\r\n$1\r\nk\r\n") && request.contains("... (72 more bytes)"), "{request}");
+    let reply = world.ask(client, "COMMANDLOG GET 10 large-reply");
+    assert!(reply.contains(":208\r\n*2\r\n$3\r\nGET\r\n"), "{reply}");
+    assert_eq!(world.ask(client, "COMMANDLOG RESET large-reply"), "+OK\r\n");
+    assert_eq!(world.ask(client, "COMMANDLOG GET 10 large-reply"), "*0\r\n");
+    assert_eq!(world.ask(client, "COMMANDLOG LEN large-request"), ":1\r\n");
+    let unknown = "-ERR type should be one of the following: slow, large-request, large-reply\r\n";
+    assert_eq!(world.ask(client, "COMMANDLOG LEN fast"), unknown);
+    world.ask(client, "CONFIG SET commandlog-large-request-max-len 0");
+    world.ask(client, &format!("SET k {}", "x".repeat(200)));
+    assert_eq!(world.ask(client, "COMMANDLOG LEN large-request"), ":0\r\n");
+    world.ask(client, "CONFIG SET commandlog-request-larger-than -1 commandlog-large-request-max-len 9");
+    world.ask(client, &format!("SET k {}", "x".repeat(200)));
+    assert_eq!(world.ask(client, "COMMANDLOG LEN large-request"), ":0\r\n");
+}
+
+/// Clients and scripts use the new names; what is written down, and what others are sent, has the old ones.
+#[test]
+fn renamed_commands_are_known_by_their_new_names_only() {
+    let renamed = [("set", "write"), ("flushall", ""), ("get", "set"), ("config", "settings")];
+    let renamed_commands = renamed.map(|(from, to)| (from.to_owned(), to.to_owned())).to_vec();
+    let mut world = World::with(Config { renamed_commands, ..Config::default() });
+    world.engine.propagation.enabled = true;
+    let client = world.connect();
+    world.propagated();
+    assert_eq!(world.ask(client, "WRITE k v"), "+OK\r\n");
+    assert!(world.propagated().to_lowercase().contains("set k v"));
+    assert_eq!(world.ask(client, "SET k"), "$1\r\nv\r\n");
+    assert!(world.ask(client, "GET k").starts_with("-ERR unknown command 'GET'"));
+    assert!(world.ask(client, "FLUSHALL").starts_with("-ERR unknown command 'FLUSHALL'"));
+    assert!(world.ask(client, "SETTINGS GET port").contains("6379"));
+    assert!(world.ask(client, "CONFIG GET port").starts_with("-ERR unknown command"));
+    world.ask(client, "MULTI");
+    assert_eq!(world.ask(client, "WRITE k w"), "+QUEUED\r\n");
+    assert_eq!(world.ask(client, "EXEC"), "*1\r\n+OK\r\n");
+    assert_eq!(world.ask(client, "EVAL \"return redis.call('SET', 'k')\" 0"), "$1\r\nw\r\n");
+    assert!(world.ask(client, "EVAL \"return redis.call('GET', 'k')\" 0").contains("Unknown Redis command"));
+    // A primary says things in its own words.
+    world.session(client).is_primary_link = true;
+    world.ask(client, "FLUSHALL");
+    world.session(client).is_primary_link = false;
+    assert_eq!(world.ask(client, "SET k"), "$-1\r\n");
 }

@@ -165,6 +165,17 @@ fn an_expired_key_is_deleted_for_replicas_before_what_replaces_it() {
 }
 
 #[test]
+fn monitors_see_a_script_before_what_it_calls() {
+    let mut world = World::start();
+    let (client, monitor) = (world.connect(), world.connect());
+    world.ask(monitor, "MONITOR");
+    world.ask(client, "EVAL \"return redis.call('SET', 'k', 'v')\" 0");
+    let seen = world.received(monitor);
+    let script = seen.find("\"EVAL\"").expect("the script is shown");
+    assert!(seen.find("lua] \"SET\" \"k\" \"v\"").is_some_and(|call| call > script), "{seen}");
+}
+
+#[test]
 fn monitors_see_a_transaction_as_it_runs_and_no_passwords() {
     let mut world = World::start();
     let (client, monitor) = (world.connect(), world.connect());

@@ -114,6 +114,12 @@ impl Services {
         id
     }
 
+    /// How many links the bus has, and how many bytes wait to be sent over them.
+    pub fn bus_figures(&self) -> (usize, u64) {
+        let bus = self.membership.as_ref().map(|membership| &membership.bus);
+        bus.map_or((0, 0), |bus| (bus.by_id.len(), bus.output.values().map(|output| output.bytes).sum()))
+    }
+
     pub fn bus_link_opened(&mut self, engine: &mut Engine, id: LinkId) -> bool {
         self.with_bus_link(engine, id, |machine, link, engine| machine.link_opened(link, engine.now))
     }
@@ -137,6 +143,7 @@ impl Services {
         match bus.filter(|bus| bus.link_of(id).is_some()) {
             Some(bus) => bus.slices(id, slices).unwrap_or(0),
             None if self.migrations.owns(id) => self.migrations.output_slices(id, slices),
+            None if self.metrics.owns(id) => self.metrics.output_slices(id, slices),
             None => self.replication.link_output_slices(id, slices),
         }
     }
@@ -146,9 +153,12 @@ impl Services {
         if bus.is_some_and(|bus| bus.written(id, count)) {
             return;
         }
-        match self.migrations.owns(id) {
-            true => self.migrations.output_written(id, count),
-            false => self.replication.link_output_written(id, count),
+        if self.migrations.owns(id) {
+            self.migrations.output_written(id, count);
+        } else if self.metrics.owns(id) {
+            self.metrics_written(id, count);
+        } else {
+            self.replication.link_output_written(id, count);
         }
     }
 

@@ -33,7 +33,8 @@ impl Services {
                 let id = self.effects.next_link();
                 membership.bus.add(id, link);
                 let source = Some(engine.config.bind_source_addr.clone()).filter(|source| !source.is_empty());
-                self.effects.push(Effect::Connect { link: id, host, port, source });
+                let secured = engine.config.tls_cluster;
+                self.effects.push(Effect::Connect { link: id, host, port, source, secured });
             }
             Event::Send { link, bytes } => {
                 let limit = engine.config.cluster_link_sendbuf_bytes_max;

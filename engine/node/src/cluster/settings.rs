@@ -9,6 +9,8 @@ use crate::listening::bus_port;
 
 pub(super) fn options(config: &Config) -> Options {
     let or = |announced: u16, actual: u16| if announced == 0 { actual } else { announced };
+    let plain = or(config.cluster_announce_port, config.port);
+    let encrypted = or(config.cluster_announce_tls_port, config.tls_port);
     Options {
         node_timeout: Nanos::from_millis(config.cluster_node_timeout_ms),
         require_full_coverage: config.cluster_require_full_coverage,
@@ -21,9 +23,9 @@ pub(super) fn options(config: &Config) -> Options {
         full_gossip_nodes_max: config.cluster_full_gossip_nodes_max as usize,
         announced_host: config.cluster_announce_ip.clone(),
         ports: Ports {
-            client: or(config.cluster_announce_port, config.port),
+            client: if config.tls_cluster { encrypted } else { plain },
             bus: or(config.cluster_announce_bus_port, bus_port(config)),
-            plain: 0,
+            plain: if config.tls_cluster { plain } else { 0 },
         },
         hostname: config.cluster_announce_hostname.clone(),
         human_name: config.cluster_announce_human_nodename.clone(),

@@ -246,7 +246,8 @@ impl Replication {
                     following.link = Some(link);
                     let source = &engine.config.bind_source_addr;
                     let source = (!source.is_empty()).then(|| source.clone());
-                    effects.push(Effect::Connect { link, host, port, source });
+                    let secured = engine.config.tls_replication;
+                    effects.push(Effect::Connect { link, host, port, source, secured });
                 }
                 ReplicaEvent::Send(bytes) => {
                     following.output.push_bytes(bytes);

@@ -24,16 +24,24 @@ pub(super) fn primary_options(config: &Config) -> PrimaryOptions {
 }
 
 pub(super) fn replica_options(config: &Config, host: String, port: u16) -> ReplicaOptions {
-    let announced_port = config.replica_announce_port;
     ReplicaOptions {
         host,
         port,
         user: non_empty(&config.masteruser),
         password: non_empty(&config.masterauth),
-        listening_port: if announced_port == 0 { config.port } else { announced_port },
+        listening_port: listening_port(config),
         announced_host: non_empty(&config.replica_announce_ip),
         version: REDIS_VERSION.to_owned(),
         timeout: Nanos::from_secs(config.repl_timeout_seconds),
+    }
+}
+
+/// Where others reach this server, in the way in which it reaches them.
+fn listening_port(config: &Config) -> u16 {
+    match config.replica_announce_port {
+        0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
+        0 => config.port,
+        announced => announced,
     }
 }
 

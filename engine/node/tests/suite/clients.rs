@@ -113,17 +113,22 @@ fn the_log_says_what_its_level_allows() {
 }
 
 #[test]
-fn promises_that_are_not_kept_are_refused() {
+fn nobody_is_served_before_the_certificates_are_read() {
     let settings: [&[&str]; 2] = [&["--tls-port", "6380"], &["--tls-replication", "yes"]];
     for setting in settings {
-        let world = World::new(setting);
+        let mut world = World::new(setting);
+        assert!(world.disk.log.is_empty(), "{:?}", world.disk.log);
+        world.node.secured(Err("'a.crt': No such file".to_owned()), world.now);
+        world.settle();
         assert_eq!(world.exit, Some(1), "{setting:?}");
-        assert!(world.logs.iter().any(|line| line.contains(&setting[0][2..])), "{:?}", world.logs);
+        assert!(world.logs.iter().any(|line| line.contains("'a.crt': No such file")), "{:?}", world.logs);
+
+        let mut world = World::new(setting);
+        world.node.secured(Ok(()), world.now);
+        world.settle();
+        let client = world.connect();
+        assert_eq!(world.call(client, &["PING"]), Value::Simple("PONG".into()));
     }
-    let mut world = World::new(&[]);
-    let client = world.connect();
-    assert!(matches!(world.call(client, &["CONFIG", "SET", "tls-port", "6380"]), Value::Error(_)));
-    assert_eq!(world.call(client, &["CONFIG", "SET", "tls-port", "0"]), ok());
 }
 
 proptest! {
@@ -215,4 +220,51 @@ fn users_live_in_a_file() {
     let mut disk = crate::common::MemoryDisk::default();
     disk.files.insert("users.acl".into(), b"who am I\n".to_vec());
     assert_eq!(World::on(&["--aclfile", "users.acl"], disk, crate::common::START).exit, Some(1));
+}
+
+/// Neither the end of a large request nor the next round of cron is waited for.
+#[test]
+fn who_holds_the_most_memory_goes_as_soon_as_it_is_too_much() {
+    let mut world = World::new(&["--maxmemory-clients", "1mb"]);
+    let (modest, spared, greedy) = (world.connect(), world.connect(), world.connect());
+    assert_eq!(world.call(spared, &["CLIENT", "NO-EVICT", "ON"]), ok());
+    let half_said = |bytes: usize| {
+        let mut text = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$900000\r\n".to_vec();
+        text.resize(text.len() + bytes, b'x');
+        text
+    };
+    world.send(modest, &half_said(200_000));
+    world.send(spared, &half_said(899_000));
+    assert!(world.closed.is_empty(), "those who are spared do not count");
+    world.send(greedy, &half_said(899_000));
+    assert_eq!(world.closed, [greedy]);
+    let watcher = world.connect();
+    let Value::Bulk(info) = world.call(watcher, &["INFO", "stats"]) else { panic!("a text") };
+    assert!(text_of(&info).contains("evicted_clients:1\r\n"));
+}
+
+#[test]
+fn changes_of_certificates_wait_until_they_are_read() {
+    let mut world = World::new(&[]);
+    let client = world.connect();
+    // Nothing is encrypted yet: nothing has to be read.
+    assert_eq!(world.call(client, &["CONFIG", "SET", "tls-cert-file", "a.crt"]), ok());
+    assert_eq!(world.try_call(client, &["CONFIG", "SET", "tls-port", "6380", "maxclients", "77"]), None);
+    let other = world.connect();
+    let Value::Error(busy) = world.call(other, &["CONFIG", "SET", "tls-port", "6381"]) else {
+        panic!("refused")
+    };
+    assert!(text_of(busy.as_bytes()).contains("try again"));
+    world.node.secured(Err("'a.crt': No such file".to_owned()), world.now);
+    world.settle();
+    let Some(Value::Error(error)) = world.reply(client) else { panic!("an error") };
+    let expected = "ERR CONFIG SET failed (possibly related to argument 'tls-port') - 'a.crt': No such file";
+    assert_eq!(text_of(error.as_bytes()), expected);
+    assert_eq!((world.node.config().tls_port, world.node.config().maxclients), (0, 10000));
+
+    assert_eq!(world.try_call(client, &["CONFIG", "SET", "tls-port", "6380", "maxclients", "77"]), None);
+    world.node.secured(Ok(()), world.now);
+    world.settle();
+    assert_eq!(world.reply(client), Some(ok()));
+    assert_eq!((world.node.config().tls_port, world.node.config().maxclients), (6380, 77));
 }

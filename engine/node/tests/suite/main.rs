@@ -8,6 +8,7 @@ mod dataset_guard;
 mod failover;
 mod hostile_primary;
 mod mesh;
+mod metrics;
 mod pacing;
 mod persistence;
 mod replication;

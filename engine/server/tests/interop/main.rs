@@ -13,6 +13,7 @@
 )]
 
 mod append_log;
+mod certificates;
 mod client;
 mod dataset;
 mod harness;
@@ -21,6 +22,7 @@ mod proxy;
 
 mod cluster;
 mod connections;
+mod encryption;
 mod failover;
 mod hostile;
 mod persistence;

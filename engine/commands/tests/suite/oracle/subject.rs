@@ -2,10 +2,11 @@
 
 use bytes::BytesMut;
 use squall_clock::{Mono, Nanos, Now};
+use squall_commands::administration::config::ConfigChange;
 use squall_commands::config::{Config, Protection};
 use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions, WantedDisks};
 use squall_commands::{Client, ClientId, CommandResult, Dispatched, Engine, Session};
-use squall_resp::{Args, Limits, Output, OwnedArgs, Parsed, Protocol, Reply, RequestParser};
+use squall_resp::{Args, Limits, OwnedArgs, Parsed, Protocol, Reply, RequestParser};
 
 /// An engine with one client.
 pub struct Subject {
@@ -20,7 +21,7 @@ impl Subject {
         engine.propagation.enabled = true;
         let mut session = engine.open_session("127.0.0.1:1".to_owned(), "127.0.0.1:6379".to_owned());
         session.protocol = protocol;
-        Subject { engine, client: Client { session, parser: RequestParser::new(), output: Output::new() } }
+        Subject { engine, client: Client::new(session) }
     }
 
     /// Sends a request and returns its reply, byte for byte.
@@ -91,6 +92,7 @@ impl Server for Alone {
         cluster(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;
         migrate(&mut Engine, &mut Session, squall_commands::generic::Migration) -> ();
         publish_to_cluster(&mut Engine, bool, &[u8], &[u8]) -> ();
+        secure(&mut Session, Config, ConfigChange) -> CommandResult;
         config_rewrite(&mut Engine, &mut Session) -> CommandResult;
         acl_load(&mut Engine, &mut Session) -> CommandResult;
         acl_save(&mut Engine, &mut Session) -> CommandResult;
@@ -98,6 +100,7 @@ impl Server for Alone {
         unblock_client(&mut Engine, ClientId, bool) -> bool;
         background_rewrite(&mut Engine, &mut Reply<'_>) -> CommandResult;
         stall(Nanos) -> ();
+        abort() -> ();
         debug_reload(&mut Engine, &mut Reply<'_>) -> CommandResult;
         debug_change_replication_id(&mut Engine) -> ();
     }

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 
 use squall_clock::{Mono, Nanos, Now};
+use squall_commands::administration::config::ConfigChange;
 use squall_commands::config::Config;
 use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions, WantedDisks};
 use squall_commands::{ClientId, CommandError, CommandResult, Dispatched, Engine, Session};
@@ -226,6 +227,11 @@ impl Server for Recorder {
         self.note(format!("changed {parameter}"));
     }
 
+    fn secure(&mut self, _: &mut Session, _: Config, change: ConfigChange) -> CommandResult {
+        self.note(format!("secure {}", change.subject()));
+        Ok(())
+    }
+
     fn config_rewrite(&mut self, _: &mut Engine, _: &mut Session) -> CommandResult {
         self.note("rewrite");
         Ok(())
@@ -262,6 +268,10 @@ impl Server for Recorder {
 
     fn stall(&mut self, duration: Nanos) {
         self.note(format!("stall {} ms", duration.as_millis()));
+    }
+
+    fn abort(&mut self) {
+        self.note("abort");
     }
 
     fn debug_reload(&mut self, _: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {

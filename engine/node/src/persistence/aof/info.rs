@@ -8,6 +8,11 @@ use super::AppendLog;
 use super::writer::Writer;
 
 impl AppendLog {
+    /// What waits to be written.
+    pub fn pending_bytes(&self) -> u64 {
+        self.writer.as_ref().map_or(0, |writer| writer.pending_bytes() as u64)
+    }
+
     /// Appends the lines that are there in any case.
     pub fn info(&self, text: &mut String, now: Mono) {
         let seconds = |value: Option<u64>| value.map_or("-1".to_owned(), |seconds| seconds.to_string());
@@ -39,7 +44,7 @@ impl AppendLog {
             ("aof_current_size", self.current_bytes()),
             ("aof_base_size", self.facts.base_bytes),
             ("aof_pending_rewrite", u64::from(self.is_beginning())),
-            ("aof_buffer_length", of_writer(|writer| writer.pending_bytes() as u64)),
+            ("aof_buffer_length", self.pending_bytes()),
             ("aof_pending_bio_fsync", of_writer(|writer| u64::from(writer.sync_under_way()))),
             ("aof_delayed_fsync", of_writer(Writer::delayed_syncs)),
         ];

@@ -160,7 +160,7 @@ impl World {
             Effect::Disk(request) => self.pending.push_back(request),
             Effect::Log { message, .. } => self.logs.push(message),
             Effect::Exit { status } => self.exit = Some(status),
-            Effect::Listen(_) | Effect::Stall(_) | Effect::Connect { .. } => {}
+            Effect::Listen(_) | Effect::Stall(_) | Effect::Connect { .. } | Effect::Secure(_) => {}
             Effect::WakeLink(_) | Effect::CloseLink(_) => {}
         }
     }

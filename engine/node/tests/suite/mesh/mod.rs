@@ -416,7 +416,7 @@ impl Mesh {
             Effect::Disk(request) => self.servers[at].pending.push_back(request),
             Effect::Log { message, .. } => self.servers[at].logs.push(message),
             Effect::Exit { status } => self.servers[at].logs.push(format!("exit {status}")),
-            Effect::WakeLink(_) | Effect::Listen(_) | Effect::Stall(_) => {}
+            Effect::WakeLink(_) | Effect::Listen(_) | Effect::Stall(_) | Effect::Secure(_) => {}
         }
     }
 

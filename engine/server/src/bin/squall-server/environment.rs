@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the figures are read from /proc")]
 
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use squall_clock::Mono;
 use squall_node::Environment;
@@ -12,6 +12,8 @@ use tikv_jemalloc_ctl::{background_thread, epoch, stats, version};
 pub struct Observer {
     constant: Environment,
     used_memory_peak_bytes: u64,
+    used_memory_peak_unix_seconds: u64,
+    startup_memory_bytes: Option<u64>,
 }
 
 impl Observer {
@@ -35,7 +37,12 @@ impl Observer {
             stopwatch: Some(stopwatch),
             ..Environment::default()
         };
-        Observer { constant, used_memory_peak_bytes: 0 }
+        Observer {
+            constant,
+            used_memory_peak_bytes: 0,
+            used_memory_peak_unix_seconds: 0,
+            startup_memory_bytes: None,
+        }
     }
 
     pub fn observe(&mut self) -> Environment {
@@ -43,11 +50,18 @@ impl Observer {
         let _ = epoch::advance();
         let figure = |read: fn() -> tikv_jemalloc_ctl::Result<usize>| read().unwrap_or(0) as u64;
         let allocated = figure(stats::allocated::read);
-        self.used_memory_peak_bytes = self.used_memory_peak_bytes.max(allocated);
+        let startup = *self.startup_memory_bytes.get_or_insert(allocated);
+        if allocated > self.used_memory_peak_bytes {
+            self.used_memory_peak_bytes = allocated;
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.used_memory_peak_unix_seconds = since.as_secs();
+        }
         let (cpu_user_us, cpu_system_us) = cpu_times_us();
         Environment {
             used_memory_bytes: allocated,
             used_memory_peak_bytes: self.used_memory_peak_bytes,
+            used_memory_peak_unix_seconds: self.used_memory_peak_unix_seconds,
+            startup_memory_bytes: startup,
             resident_bytes: resident_bytes(),
             allocator_allocated_bytes: allocated,
             allocator_active_bytes: figure(stats::active::read),
