@@ -451,7 +451,7 @@ impl Server for Services {
 
     fn info(&self, engine: &Engine, section: &str, text: &mut String) {
         match section {
-            "persistence" => self.persistence.info(engine, text),
+            "persistence" => self.persistence.info(engine, self.replication.incoming(), text),
             "replication" => self.replication.info(engine, text),
             "stats" => replication::info_of_synchronisations(engine, text),
             "clients" => text.push_str(&format!("cluster_connections:{}\r\n", self.bus_figures().0)),

@@ -6,16 +6,18 @@ use squall_commands::Engine;
 
 use super::Persistence;
 use super::save::SaveFor;
+use crate::replication::Incoming;
 
 impl Persistence {
-    pub fn info(&self, engine: &Engine, text: &mut String) {
+    /// `incoming` is a primary's dataset that comes in now.
+    pub fn info(&self, engine: &Engine, incoming: Option<Incoming>, text: &mut String) {
         let background = self.saving.as_ref().filter(|save| save.purpose == SaveFor::Background);
         let seconds = |value: Option<u64>| value.map_or("-1".to_string(), |seconds| seconds.to_string());
         let running = background.map(|save| engine.now.mono.since(save.started).as_secs());
         let status = if self.last_save_ok { "ok" } else { "err" };
         let lines: [(&str, String); 18] = [
             ("loading", u8::from(engine.loading).to_string()),
-            ("async_loading", "0".to_string()),
+            ("async_loading", u8::from(incoming.is_some() && !engine.loading).to_string()),
             ("current_cow_peak", "0".to_string()),
             ("current_cow_size", "0".to_string()),
             ("current_cow_size_age", "0".to_string()),
@@ -39,19 +41,27 @@ impl Persistence {
         self.log.info(text, engine.now.mono);
         text.push_str("module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n");
         self.log.info_of_writing(text);
-        if engine.loading {
-            self.info_of_loading(engine, text);
+        if engine.loading || incoming.is_some() {
+            self.info_of_loading(engine, incoming, text);
         }
     }
 
-    fn info_of_loading(&self, engine: &Engine, text: &mut String) {
+    fn info_of_loading(&self, engine: &Engine, incoming: Option<Incoming>, text: &mut String) {
         let of_log = self.log_loading.as_ref().map(|load| load.progress());
-        let (read, size) =
-            of_log.or_else(|| self.loading.as_ref().map(|load| load.progress())).unwrap_or((0, 0));
+        let of_file = || self.loading.as_ref().map(|load| load.progress());
+        let (since, read, size) = match incoming {
+            Some(Incoming { since, received_bytes, length_bytes }) => {
+                (since, received_bytes, length_bytes.unwrap_or(0))
+            }
+            None => {
+                let (read, size) = of_log.or_else(of_file).unwrap_or((0, 0));
+                (self.loading_since, read, size)
+            }
+        };
         let percent = if size == 0 { 0.0 } else { read as f64 * 100.0 / size as f64 };
-        let elapsed = engine.now.unix_ms().0.saturating_sub(self.loading_since.0) / 1_000;
+        let elapsed = engine.now.unix_ms().0.saturating_sub(since.0) / 1_000;
         let eta = elapsed.saturating_mul(size.saturating_sub(read)).checked_div(read).unwrap_or(1);
-        let _ = write!(text, "loading_start_time:{}\r\n", self.loading_since.0 / 1_000);
+        let _ = write!(text, "loading_start_time:{}\r\n", since.0 / 1_000);
         let _ = write!(text, "loading_total_bytes:{size}\r\nloading_rdb_used_mem:0\r\n");
         let _ = write!(text, "loading_loaded_bytes:{read}\r\nloading_loaded_perc:{percent:.2}\r\n");
         let _ = write!(text, "loading_eta_seconds:{eta}\r\n");

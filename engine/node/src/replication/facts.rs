@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use squall_clock::Mono;
+use squall_clock::{Mono, UnixMs};
 use squall_commands::Engine;
 use squall_commands::engine::Role;
 use squall_replication::LinkState;
@@ -10,6 +10,15 @@ use squall_resp::Reply;
 
 use super::Replication;
 use super::following::Following;
+
+/// A primary's dataset on its way in, as INFO shows a load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Incoming {
+    pub since: UnixMs,
+    pub received_bytes: u64,
+    /// None where the primary makes it while it sends it.
+    pub length_bytes: Option<u64>,
+}
 
 /// The id of a past that does not exist.
 const NO_ID: &str = "0000000000000000000000000000000000000000";
@@ -56,6 +65,14 @@ impl Replication {
                 (link.is_streaming(), since)
             }
         }
+    }
+
+    /// The primary's dataset that comes in now, if one does.
+    pub fn incoming(&self) -> Option<Incoming> {
+        let following = self.following.as_ref()?;
+        let since = following.staging.as_ref()?.since;
+        let (received_bytes, length_bytes) = following.machine().transfer_progress()?;
+        Some(Incoming { since, received_bytes, length_bytes })
     }
 
     /// The `replication` section of INFO, without its heading.

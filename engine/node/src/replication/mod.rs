@@ -42,7 +42,7 @@ use self::waiting::Waiting;
 use crate::effect::{DiskDone, Effects};
 use crate::marks::Mark;
 use crate::persistence::Persistence;
-pub(crate) use facts::info_of_synchronisations;
+pub(crate) use facts::{Incoming, info_of_synchronisations};
 pub(crate) use stream::link_data;
 
 pub(crate) struct Replication {

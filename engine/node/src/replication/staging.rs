@@ -7,6 +7,7 @@
 //! holds nothing and says so.
 
 use bytes::{Bytes, BytesMut};
+use squall_clock::UnixMs;
 use squall_commands::Engine;
 use squall_commands::config::DisklessLoad;
 use squall_commands::recency;
@@ -22,6 +23,7 @@ use crate::persistence::Persistence;
 
 pub(super) struct Staging {
     position: Position,
+    pub(super) since: UnixMs,
     keyspace: Keyspace,
     loader: Loader,
     input: BytesMut,
@@ -55,6 +57,7 @@ impl Staging {
         };
         Staging {
             position,
+            since: engine.now.unix_ms(),
             keyspace: engine.empty_keyspace(),
             loader: Loader::new(options),
             input: BytesMut::new(),

@@ -7,6 +7,8 @@ mod damaged_log;
 mod dataset_guard;
 mod failover;
 mod hostile_primary;
+mod loading;
+mod log_policies;
 mod mesh;
 mod metrics;
 mod pacing;

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos, Now};
 use squall_node::{
     ClientId, Config, DiskDone, DiskError, DiskOp, DiskRequest, DiskResult, Effect, Environment, FileId,
-    Node, NodeOptions, OpenFor,
+    Lane, Node, NodeOptions, OpenFor,
 };
 use squall_resp::{Value, decode, encode_command};
 
@@ -36,6 +36,8 @@ pub struct World {
     inputs: BTreeMap<ClientId, BytesMut>,
     pending: VecDeque<DiskRequest>,
     pub hold_disk: bool,
+    /// Requests on these lanes wait.
+    pub held: Vec<Lane>,
 }
 
 pub const START: Now = Now { mono: Mono(1_000_000_000), unix_us: 1_700_000_000_000_000 };
@@ -48,6 +50,11 @@ impl World {
 
     /// A node that starts on what another one left.
     pub fn on(settings: &[&str], disk: MemoryDisk, now: Now) -> World {
+        World::holding(&[], settings, disk, now)
+    }
+
+    /// A node that starts while requests on some lanes wait.
+    pub fn holding(held: &[Lane], settings: &[&str], disk: MemoryDisk, now: Now) -> World {
         let args: Vec<String> = settings.iter().map(|word| word.to_string()).collect();
         let config = Config::from_command_line(&args, &mut |path| Err(format!("no file {path}")))
             .expect("the test's settings are right");
@@ -63,6 +70,7 @@ impl World {
             inputs: BTreeMap::new(),
             pending: VecDeque::new(),
             hold_disk: false,
+            held: held.to_vec(),
         };
         world.settle();
         world
@@ -131,9 +139,7 @@ impl World {
             while let Some(effect) = self.node.poll_effect() {
                 self.carry_out(effect);
             }
-            if !self.hold_disk
-                && let Some(request) = self.pending.pop_front()
-            {
+            if let Some(request) = self.next_request() {
                 let result = self.disk.perform(request.op);
                 self.node.disk_done(DiskDone { ticket: request.ticket, result }, self.now);
                 continue;
@@ -144,6 +150,30 @@ impl World {
             }
             return;
         }
+    }
+
+    fn next_request(&mut self) -> Option<DiskRequest> {
+        let may_go = |request: &DiskRequest| !self.hold_disk && !self.held.contains(&request.lane);
+        let at = self.pending.iter().position(may_go)?;
+        self.pending.remove(at)
+    }
+
+    /// Carries out one request of a lane that is held; false where none waits.
+    pub fn perform_one(&mut self, lane: Lane) -> bool {
+        let Some(at) = self.pending.iter().position(|request| request.lane == lane) else { return false };
+        let request = self.pending.remove(at).expect("it was found there");
+        let result = self.disk.perform(request.op);
+        self.node.disk_done(DiskDone { ticket: request.ticket, result }, self.now);
+        self.settle();
+        true
+    }
+
+    /// A field of INFO.
+    pub fn info(&mut self, id: ClientId, field: &str) -> String {
+        let Value::Bulk(all) = self.call(id, &["INFO", "everything"]) else { panic!("INFO is a text") };
+        let all = String::from_utf8_lossy(&all);
+        let line = all.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
+        line.unwrap_or_else(|| panic!("INFO has no {field}")).to_owned()
     }
 
     fn carry_out(&mut self, effect: Effect) {
