@@ -172,12 +172,16 @@ fn wait(context: &mut Context<'_>) -> CommandResult {
     let timeout_ms = context.timeout_ms(2)?;
     let timeout = (timeout_ms != 0).then(|| Nanos::from_millis(timeout_ms));
     let replicas = u64::try_from(replicas).unwrap_or(0);
-    // What a script or a transaction has written is not on its way before its end: nobody can have it.
-    if context.session.deny_blocking && context.engine.propagation.is_within_request() {
+    if has_kept_its_writes_back(context) {
         context.reply.integer(0);
         return Ok(());
     }
     context.server.wait(context.engine, context.session, replicas, timeout, &mut context.reply)
+}
+
+/// What a script or a transaction has written is not on its way before its end: nobody, and no disk, can have it.
+fn has_kept_its_writes_back(context: &Context<'_>) -> bool {
+    context.session.deny_blocking && context.engine.propagation.is_within_request()
 }
 
 fn waitaof(context: &mut Context<'_>) -> CommandResult {
@@ -200,6 +204,12 @@ fn waitaof(context: &mut Context<'_>) -> CommandResult {
         return Err(CommandError::line(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
+    }
+    if has_kept_its_writes_back(context) {
+        context.reply.array(2);
+        context.reply.integer(0);
+        context.reply.integer(0);
+        return Ok(());
     }
     let timeout = (timeout_ms != 0).then(|| Nanos::from_millis(timeout_ms));
     let wanted = WantedDisks { local: local > 0, replicas };

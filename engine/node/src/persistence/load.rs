@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 
 use bytes::BytesMut;
-use squall_clock::Mono;
+use squall_clock::{Mono, Nanos};
 use squall_commands::Engine;
 use squall_commands::recency;
 use squall_store::rdb::{LoadOptions, Loader, Loading};
@@ -21,6 +21,7 @@ pub(crate) struct Load {
     loader: Loader,
     input: BytesMut,
     started: Mono,
+    next_note: Mono,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +32,8 @@ enum Stage {
 }
 
 const CHUNK_BYTES: usize = 256 * 1024;
+/// How often the log tells how far a long load is.
+pub(super) const NOTE_PERIOD: Nanos = Nanos::from_secs(5);
 
 impl Load {
     pub fn begin(engine: &Engine, effects: &mut Effects) -> Load {
@@ -51,6 +54,7 @@ impl Load {
             loader: Loader::new(options),
             input: BytesMut::new(),
             started: engine.now.mono,
+            next_note: engine.now.mono + NOTE_PERIOD,
         }
     }
 
@@ -110,7 +114,13 @@ impl Load {
                 Some(self.fail(effects, &self.loader.truncated().to_string()))
             }
             Ok(Loading::NeedMore) => {
-                self.read_next(effects, offset + data.len() as u64, size);
+                let read = offset + data.len() as u64;
+                if engine.now.mono >= self.next_note {
+                    self.next_note = engine.now.mono + NOTE_PERIOD;
+                    let percent = read as f64 * 100.0 / size.max(1) as f64;
+                    effects.notice(format!("Loading {}: {percent:.0} % of {size} bytes", self.path));
+                }
+                self.read_next(effects, read, size);
                 None
             }
             Err(error) => Some(self.fail(effects, &error.to_string())),

@@ -29,6 +29,9 @@ pub(super) struct Following {
     pub(super) applier: Option<Applier>,
     /// The primary has asked how far this server is.
     pub(super) acknowledgement_wanted: bool,
+    intent: Intent,
+    /// Where the link comes from.
+    local: String,
 }
 
 /// Why a primary is followed.
@@ -62,6 +65,8 @@ impl Following {
             refuses_foreign: false,
             applier: Some(applier),
             acknowledgement_wanted: false,
+            intent,
+            local: String::new(),
         }
     }
 
@@ -86,6 +91,16 @@ impl Following {
 
     pub fn is_streaming(&self) -> bool {
         self.machine.is_streaming()
+    }
+
+    /// Whether the link is the one that comes from this address: then this server is its own primary.
+    pub fn comes_from(&self, peer: &str) -> bool {
+        !self.local.is_empty() && self.local == peer
+    }
+
+    /// The configuration says who is followed, and nobody has ordered anything since.
+    pub fn is_configured(&self) -> bool {
+        self.intent == Intent::Configured
     }
 
     /// True while a command of the stream is executed.
@@ -117,6 +132,7 @@ impl Following {
     /// transaction half read.
     fn forget_link(&mut self) {
         self.link = None;
+        self.local.clear();
         self.output.clear();
         self.acknowledgement_wanted = false;
         if let Some(applier) = &mut self.applier {
@@ -137,6 +153,7 @@ impl Replication {
         let now = engine.now.mono;
         if let Some(following) = self.following_over(id) {
             effects.log(LogLevel::Verbose, format!("connected to the primary from {local}"));
+            local.clone_into(&mut following.local);
             if let Some(applier) = &mut following.applier {
                 applier.connected_from(local);
             }

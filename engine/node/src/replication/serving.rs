@@ -10,7 +10,7 @@ use squall_commands::{ClientId, CommandError, CommandResult, Engine, LogLevel, S
 use squall_replication::{Backlog, PrimaryEvent, Psync, Replconf, ReplicaKey, Request};
 use squall_resp::{Args, Reply};
 
-use super::{Replication, fresh_id};
+use super::{Replication, RoleChange, fresh_id};
 use crate::effect::{Effect, Effects};
 use crate::marks::Mark;
 
@@ -26,6 +26,9 @@ impl Replication {
     ) -> CommandResult {
         if session.is_primary_link {
             return Err(CommandError::line("ERR a primary cannot become a replica by its stream"));
+        }
+        if self.following.as_ref().is_some_and(|following| following.comes_from(&session.peer)) {
+            return Err(self.refuse_itself(effects));
         }
         if args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
             self.take_over(engine, effects, session, args)?;
@@ -49,6 +52,23 @@ impl Replication {
         engine.propagation.enabled = self.following.is_none();
         self.serve(engine, effects);
         Ok(())
+    }
+
+    /// This server has been told to follow itself. It would be a replica for ever, without a primary: whoever wrote it
+    /// into the configuration has to think again, and an order to do so is taken back.
+    fn refuse_itself(&mut self, effects: &mut Effects) -> CommandError {
+        let following = self.following.as_ref().expect("it follows itself");
+        let (host, port) = following.primary_address();
+        if following.is_configured() {
+            effects.warning(format!("'replicaof {host} {port}' names this server itself. Exiting."));
+            effects.push(Effect::Exit { status: 1 });
+        } else {
+            effects.warning(format!(
+                "REPLICAOF {host} {port} names this server itself: it goes on as a primary"
+            ));
+            self.role_change = Some(RoleChange::Promote);
+        }
+        CommandError::line("ERR a server cannot be the replica of itself")
     }
 
     /// `PSYNC ... FAILOVER`: the primary hands its role to this server, and follows it from here on.

@@ -193,3 +193,22 @@ fn waitaof_waits_for_the_sync_of_the_write_itself() {
     let client = unlogged.connect();
     assert!(refused(unlogged.call(client, &["WAITAOF", "1", "0", "0"])));
 }
+
+/// What a script has written is in nobody's log before the script has ended: another's sync is not its own.
+#[test]
+fn waitaof_within_a_unit_counts_nothing() {
+    let mut world = World::new(ON);
+    let client = world.connect();
+    assert_eq!(world.call(client, &["SET", "k", "1"]), ok());
+    let zeros = Value::Array(vec![Value::Integer(0), Value::Integer(0)]);
+    let script = "redis.call('SET', 'k', 2) return redis.call('WAITAOF', 1, 0, 0)";
+    assert_eq!(world.call(client, &["EVAL", script, "0"]), zeros);
+    world.send(client, b"MULTI\r\nSET k 3\r\nWAITAOF 1 0 0\r\nEXEC\r\n");
+    for _ in 0..3 {
+        world.reply(client);
+    }
+    assert_eq!(world.reply(client), Some(Value::Array(vec![ok(), zeros])));
+    let read = "return redis.call('WAITAOF', 1, 0, 0)";
+    let there = Value::Array(vec![Value::Integer(1), Value::Integer(0)]);
+    assert_eq!(world.call(client, &["EVAL", read, "0"]), there, "what was written before is there");
+}

@@ -34,8 +34,10 @@ fn in_the_midst_of_a_load(settings: &[&str]) {
         let percent: f64 = again.info(client, "loading_loaded_perc").parse().expect("a number");
         assert!(read <= total && (percent - read as f64 * 100.0 / total.max(1) as f64).abs() < 0.01);
         seen.push(read);
+        again.advance(seconds(6));
         assert!(again.perform_one(Lane::Load), "the load waits for the disk");
     }
+    assert!(again.logs.iter().any(|line| line.starts_with("Loading ") && line.contains(" % of ")));
     seen.dedup();
     assert!(seen.len() >= 4 && seen.is_sorted(), "it goes on: {seen:?}");
     assert_eq!(again.call(client, &["GET", "k1"]), bulk(&"x".repeat(5_000)));

@@ -221,3 +221,22 @@ fn a_dataset_without_its_expired_keys_is_another_one() {
     assert_eq!(mesh.info(B, "master_link_status"), "up");
     assert_in_step(&mut mesh, &[A, B]);
 }
+
+/// A server that follows itself would be read-only, and in step with nobody, for ever.
+#[test]
+fn nobody_is_the_replica_of_itself() {
+    let mut mesh = pair(&[]);
+    mesh.replica_of(A, A);
+    mesh.run(seconds(2));
+    assert!(mesh.has_logged(A, "names this server itself: it goes on as a primary"));
+    assert_eq!(mesh.info(A, "role"), "master");
+    assert_eq!(mesh.text(A, &["SET", "second", "2"]), "OK");
+    mesh.run(seconds(2));
+    assert_in_step(&mut mesh, &[A, B]);
+    assert_eq!(mesh.info(A, "sync_full"), "1", "its replica goes on where it was");
+    // Written into the configuration, it keeps the server from starting.
+    mesh.restart(A, &["--replicaof", "primary", &port(A)]);
+    mesh.run(seconds(2));
+    assert!(mesh.has_logged(A, "names this server itself. Exiting."));
+    assert!(mesh.has_logged(A, "exit 1"));
+}

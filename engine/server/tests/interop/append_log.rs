@@ -12,6 +12,7 @@ use crate::load::WriteLoad;
 
 const ON: [&str; 2] = ["--appendonly", "yes"];
 const ALWAYS: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+const NEVER: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "no"];
 
 /// A base, a rewrite in the middle, an increment, several databases, a transaction, expiry times.
 fn write_history(server: &Server) {
@@ -76,7 +77,7 @@ fn we_read_and_continue_the_log_of_redis() {
 /// Whatever was acknowledged before a kill is there after it, also while rewrites come and go.
 #[test]
 fn a_killed_server_has_all_that_it_acknowledged() {
-    for settings in [&ON[..], &ALWAYS[..]] {
+    for settings in [&ON[..], &ALWAYS[..], &NEVER[..]] {
         let mut server = Server::squall(settings);
         for round in 0..3_u64 {
             let acknowledged = count_until_killed(&mut server, round);

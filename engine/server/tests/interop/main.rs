@@ -16,6 +16,7 @@ mod append_log;
 mod certificates;
 mod client;
 mod dataset;
+mod dataset_guard;
 mod harness;
 mod load;
 mod proxy;

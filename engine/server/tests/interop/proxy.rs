@@ -13,6 +13,7 @@ pub struct Proxy {
 }
 
 struct State {
+    target: u16,
     plugged: bool,
     /// Both ends of all connections that were made; some may have closed since.
     streams: Vec<TcpStream>,
@@ -22,12 +23,12 @@ impl Proxy {
     pub fn to(server: &Server) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("a bound address").port();
-        let state = Arc::new(Mutex::new(State { plugged: true, streams: Vec::new() }));
-        let (shared, target) = (Arc::clone(&state), server.port());
+        let state = Arc::new(Mutex::new(State { target: server.port(), plugged: true, streams: Vec::new() }));
+        let shared = Arc::clone(&state);
         // The thread ends with the process: it waits for connections that nobody makes after the test.
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                connect(near, target, &shared);
+                connect(near, &shared);
             }
         });
         Proxy { port, state }
@@ -50,14 +51,21 @@ impl Proxy {
     pub fn plug(&self) {
         self.state.lock().expect("the state").plugged = true;
     }
+
+    /// Leads to another server from now on, as an address does that is given to another machine.
+    pub fn lead_to(&self, server: &Server) {
+        self.cut();
+        self.state.lock().expect("the state").target = server.port();
+        self.plug();
+    }
 }
 
-fn connect(near: TcpStream, target: u16, shared: &Mutex<State>) {
+fn connect(near: TcpStream, shared: &Mutex<State>) {
     let mut state = shared.lock().expect("the state");
     if !state.plugged {
         return;
     }
-    let Ok(far) = TcpStream::connect(("127.0.0.1", target)) else { return };
+    let Ok(far) = TcpStream::connect(("127.0.0.1", state.target)) else { return };
     for (from, to) in [(&near, &far), (&far, &near)] {
         let (from, to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
         thread::spawn(move || forward(from, to));

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 
 use bytes::BytesMut;
-use squall_clock::{Mono, Nanos};
+use squall_clock::Mono;
 use squall_commands::Engine;
 use squall_commands::recency;
 use squall_store::rdb::{LoadOptions, Loaded, Loader, Loading};
@@ -22,6 +22,7 @@ use super::scanner::{Damage, Fault, holds_whole_command};
 use super::{FileNames, LogFile, Sizes};
 use crate::effect::{DiskDone, DiskError, DiskOp, DiskResult, Effect, Effects, FileId, Lane, OpenFor};
 use crate::marks::Mark;
+use crate::persistence::load::NOTE_PERIOD;
 use crate::services::Services;
 use crate::whole_file::{Reading, Replacement};
 
@@ -107,7 +108,6 @@ pub(crate) enum LogLoaded {
 const CHUNK_BYTES: usize = 256 * 1024;
 /// A longer rest is no torn end.
 const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
-const NOTE_PERIOD: Nanos = Nanos::from_secs(5);
 
 impl LogLoad {
     pub fn begin(engine: &mut Engine, effects: &mut Effects) -> LogLoad {
@@ -141,10 +141,13 @@ impl LogLoad {
         }
     }
 
-    /// Bytes read so far, of how many.
+    /// Bytes read so far, of how many. None are while the files are measured.
     pub fn progress(&self) -> (u64, u64) {
         let sizes = |sources: &[Source]| sources.iter().map(|source| source.size_bytes).sum::<u64>();
-        let read = sizes(&self.sources[..self.current.min(self.sources.len())]) + self.offset;
+        let read = match self.stage {
+            Stage::Measuring { .. } => 0,
+            _ => sizes(&self.sources[..self.current.min(self.sources.len())]) + self.offset,
+        };
         (read, sizes(&self.sources))
     }
 

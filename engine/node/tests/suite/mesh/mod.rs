@@ -425,13 +425,14 @@ impl Mesh {
             return self.servers[replica].node.link_closed(link, "connection refused", self.now);
         }
         let peer = format!("10.0.0.{replica}:40000");
+        let local = peer.clone();
         let client = self.servers[primary].node.client_opened(peer, "10.0.0.9:7000".to_string(), self.now);
         self.opened += 1;
         let (up_input, down_input) = (BytesMut::new(), BytesMut::new());
         let wire =
             Wire { replica, primary, link, client, up_input, down_input, down_bytes: 0, stalled: false };
         self.wires.insert(self.opened, wire);
-        self.servers[replica].node.link_opened(link, "10.0.0.1:40000".to_string(), self.now);
+        self.servers[replica].node.link_opened(link, local, self.now);
     }
 }
 
