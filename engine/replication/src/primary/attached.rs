@@ -35,8 +35,9 @@ pub(super) struct Attached {
     pub(super) contents: Contents,
     pub(super) phase: Phase,
     pub(super) acknowledged: ReplOffset,
-    /// As far as the replica has its log on disk: what WAITAOF counts.
-    pub(super) durable: ReplOffset,
+    /// As far as the replica has its log on disk: what WAITAOF counts. None before it has said so: then its disk may
+    /// lack even what it was sent first.
+    pub(super) durable: Option<ReplOffset>,
     pub(super) acknowledged_at: Mono,
     /// The last sign of life: something was read from it, or it took some of the dataset.
     pub(super) heard: Mono,
@@ -84,7 +85,7 @@ impl Attached {
             contents: Contents::default(),
             phase: Phase::Announcing,
             acknowledged: ReplOffset(0),
-            durable: ReplOffset(0),
+            durable: None,
             acknowledged_at: now,
             heard: now,
             over_soft_limit_since: None,

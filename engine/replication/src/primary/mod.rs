@@ -368,7 +368,7 @@ impl Primary {
             return self.detach(key, &reason);
         }
         replica.acknowledged = replica.acknowledged.max(applied.unwrap_or_default());
-        replica.durable = replica.durable.max(durable.unwrap_or_default());
+        replica.durable = replica.durable.max(durable);
         let online = self.replicas.values().filter(|replica| replica.is_online());
         if let Some(slowest) = online.map(|replica| replica.acknowledged).min() {
             self.timeline.forget_before(slowest);
@@ -429,7 +429,9 @@ impl Primary {
 
     /// How many replicas have everything before `offset` on their disks: what WAITAOF answers.
     pub fn durable_at(&self, offset: ReplOffset) -> usize {
-        self.replicas.values().filter(|replica| replica.is_online() && replica.durable >= offset).count()
+        let has_it =
+            |replica: &&Attached| replica.is_online() && replica.durable.is_some_and(|end| end >= offset);
+        self.replicas.values().filter(has_it).count()
     }
 
     /// Replicas whose last acknowledgement is younger than `lag_max`: `min-replicas-max-lag`.
