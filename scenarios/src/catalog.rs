@@ -49,6 +49,9 @@ pub const ENTRIES: &[Entry] = entries![
     "dragonfly-full-sync-deadlock",
     "never-synced-replica-is-the-only-candidate",
     "replica-loses-both-copies-during-full-sync",
+    "eviction-feeds-itself",
+    "script-replayed-instead-of-effects",
+    "hash-field-ttl-propagates-ghosts",
     "reply-before-fsync",
     "last-second-never-synced",
     "rename-is-not-durable",
@@ -56,6 +59,7 @@ pub const ENTRIES: &[Entry] = entries![
     "manifest-names-a-log-without-its-base",
     "no-space-found-only-at-close",
     "garbage-tail-blocks-start",
+    "appendonly-on-with-no-log-and-slaveof-self",
 ];
 
 /// What is drawn anew from every seed.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use squall_server::{Config, Mark};
 use toml::Spanned;
 
-use crate::file::{NodeSpec, Scenario, Zone};
+use crate::file::{NodeSpec, Order, Scenario, Zone};
 use crate::measures::{MEASURES, Measure};
 
 /// Why a scenario is refused.
@@ -91,17 +91,7 @@ impl Checker<'_> {
             if let Some(primary) = &spec.replica_of {
                 self.check_node_name(node.span(), primary)?;
             }
-            let config = Config::from_text(&spec.name, self.scenario.config_text(spec).as_bytes());
-            if let Err(error) = config {
-                let directive = error.line.split(' ').next().unwrap_or_default();
-                let named = self.key_place(0..self.text.len(), directive);
-                let place = if named.start == 0 { node.span() } else { named };
-                let message = format!(
-                    "the configuration of `{}` is refused: `{}`: {}",
-                    spec.name, error.line, error.what
-                );
-                return Err(self.refuse(place, message, error.suggestion.map(str::to_owned)));
-            }
+            self.check_config(node.span(), spec)?;
         }
         self.scenario.links.check().map_err(|message| self.refuse_field(self.place_of("links"), message))
     }
@@ -135,6 +125,17 @@ impl Checker<'_> {
             settings.check().map_err(|message| self.refuse_field(route.span(), message))?;
         }
         Ok(())
+    }
+
+    fn check_config(&self, place: Range<usize>, spec: &NodeSpec) -> Result<(), ScenarioError> {
+        let config = Config::from_text(&spec.name, self.scenario.config_text(spec).as_bytes());
+        let Err(error) = config else { return Ok(()) };
+        let directive = error.line.split(' ').next().unwrap_or_default();
+        let named = self.key_place(0..self.text.len(), directive);
+        let place = if named.start == 0 { place } else { named };
+        let message =
+            format!("the configuration of `{}` is refused: `{}`: {}", spec.name, error.line, error.what);
+        Err(self.refuse(place, message, error.suggestion.map(str::to_owned)))
     }
 
     fn check_clients(&self) -> Result<(), ScenarioError> {
@@ -213,6 +214,11 @@ impl Checker<'_> {
             if step.get_ref().at.0 > end {
                 let message = format!("an order at {} comes after the end of the run", step.get_ref().at);
                 return Err(self.refuse(self.key_place(step.span(), "at"), message, None));
+            }
+            if let Order::Restart { node, config } = &step.get_ref().order {
+                let mut specs = self.scenario.nodes.iter().map(Spanned::get_ref);
+                let spec = specs.find(|spec| spec.name == *node).expect("its name has been checked");
+                self.check_config(step.span(), &spec.with(config))?;
             }
         }
         Ok(())

@@ -2,14 +2,16 @@
 //! server's machine, beside an agent that watches it; in every world a worker on each client's.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use squall_clock::Nanos;
 use squall_net::{Address, Host};
 use squall_server::{Config, Environment, LogLevel, LogLine, Marks, Running, ServerOptions, start};
-use squall_sim::{History, MachineId, Process, Program, SimHost, Theatre, Worker};
+use squall_sim::{History, MachineId, MachineStatus, Process, Program, SimHost, Theatre, Worker};
 
 use crate::agent::{Samples, watch};
-use crate::file::{NodeSpec, Scenario};
+use crate::file::{NodeSpec, Scenario, Setting};
 
 /// Who is still at work, and whether they should be.
 #[derive(Clone, Default)]
@@ -45,18 +47,52 @@ impl Drop for Life {
     }
 }
 
-/// Adds and starts a machine for each node. Replicas may come before their primary: they try again.
-pub(crate) fn start_nodes<W: Theatre>(
-    world: &W,
-    scenario: &Scenario,
-    program: impl Fn(&NodeSpec) -> Program<W::Host>,
-) -> Vec<MachineId> {
-    let start_node = |spec: &toml::Spanned<NodeSpec>| {
-        let machine = world.add_machine(&spec.get_ref().name);
-        world.start(machine, program(spec.get_ref()));
-        machine
-    };
-    scenario.nodes.iter().map(start_node).collect()
+/// How the nodes' processes are started.
+pub(crate) struct Starter<W: Theatre> {
+    world: W,
+    nodes: Vec<NodeSpec>,
+    program: Rc<dyn Fn(&NodeSpec) -> Program<W::Host>>,
+}
+
+/// A process that has ended by itself, not having been told to, is started again after so long: servers have
+/// supervisors.
+const SUPERVISED_AFTER: Nanos = Nanos::from_secs(1);
+
+impl<W: Theatre> Starter<W> {
+    /// `program` is what the machine of a node runs.
+    pub(crate) fn of(
+        world: &W,
+        scenario: &Scenario,
+        program: impl Fn(&NodeSpec) -> Program<W::Host> + 'static,
+    ) -> Starter<W> {
+        let nodes = scenario.nodes.iter().map(|node| node.get_ref().clone()).collect();
+        Starter { world: world.clone(), nodes, program: Rc::new(program) }
+    }
+
+    /// Adds and starts a machine for each node. Replicas may come before their primary: they try again.
+    pub(crate) fn start_all(&self) -> Vec<MachineId> {
+        let start_node = |spec: &NodeSpec| {
+            let machine = self.world.add_machine(&spec.name);
+            self.world.start(machine, (self.program)(spec));
+            machine
+        };
+        self.nodes.iter().map(start_node).collect()
+    }
+
+    /// Ends a node's process at once, and starts it with more lines in its configuration.
+    pub(crate) fn restart(&self, name: &str, more: &BTreeMap<String, Setting>) {
+        let spec = self.nodes.iter().find(|spec| spec.name == name).expect("the scenario has been checked");
+        let machine = self.world.machine_named(name).expect("a node has a machine");
+        self.world.crash(machine);
+        self.world.start(machine, (self.program)(&spec.with(more)));
+    }
+}
+
+impl<W: Theatre> Clone for Starter<W> {
+    fn clone(&self) -> Starter<W> {
+        let (world, nodes, program) = (self.world.clone(), self.nodes.clone(), Rc::clone(&self.program));
+        Starter { world, nodes, program }
+    }
 }
 
 /// Adds a machine for each client and lets all work, until the shift is over.
@@ -113,7 +149,22 @@ pub(crate) fn server(scenario: &Scenario, spec: &NodeSpec, samples: &Samples, re
             let life = Life { running, reached };
             let here = Address { host: "127.0.0.1".to_owned(), port: 6379 };
             host.spawn(watch(host.clone(), here, samples));
-            life.running.exited().await;
+            let status = life.running.exited().await;
+            drop(life);
+            if status != 0 {
+                supervise(&host);
+            }
         }) as Process
     })
+}
+
+/// Has the machine's process started again, if nobody has done so by then.
+fn supervise(host: &SimHost) {
+    let (world, machine) = (host.world(), host.machine());
+    let start = world.starts(machine);
+    world.at(world.now() + SUPERVISED_AFTER, move |world| {
+        if world.starts(machine) == start && world.status(machine) == MachineStatus::Idle {
+            world.restart(machine);
+        }
+    });
 }

@@ -112,7 +112,7 @@ pub struct Route {
 }
 
 /// A value of redis.conf. A list repeats the directive.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Setting {
     Flag(bool),
@@ -155,6 +155,10 @@ pub enum Order {
     Replicate { node: String, of: String },
     /// Any command, its words apart.
     Command { node: String, words: Vec<String> },
+    /// A command that is sent once, whatever comes of it.
+    Try { node: String, words: Vec<String> },
+    /// The process ends without a word, and starts with these lines of redis.conf in addition.
+    Restart { node: String, config: BTreeMap<String, Setting> },
     /// Several commands as one transaction.
     Transaction { node: String, commands: Vec<Vec<String>> },
     /// Waits before the next order; at most until the run is over.
@@ -254,6 +258,15 @@ impl Scenario {
     }
 }
 
+impl NodeSpec {
+    /// The node with more lines in its configuration.
+    pub fn with(&self, more: &BTreeMap<String, Setting>) -> NodeSpec {
+        let mut spec = self.clone();
+        spec.config.extend(more.clone());
+        spec
+    }
+}
+
 impl Setting {
     /// The lines of redis.conf that say this.
     pub fn lines(&self, name: &str) -> Vec<String> {
@@ -295,6 +308,8 @@ impl Order {
         match self {
             Order::Promote { node }
             | Order::Command { node, .. }
+            | Order::Try { node, .. }
+            | Order::Restart { node, .. }
             | Order::Transaction { node, .. }
             | Order::Await { node, .. } => vec![node],
             Order::Replicate { node, of } => vec![node, of],

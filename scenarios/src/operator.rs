@@ -10,6 +10,7 @@ use squall_resp::Value;
 use squall_sim::{Client, Faults, MachineId, Process, Resident, Theatre};
 
 use crate::agent::{NodeState, ask, look};
+use crate::cluster::Starter;
 use crate::file::{Condition, OperatorStep, Order, Scenario};
 
 /// An order that a node has obeyed.
@@ -19,12 +20,24 @@ pub(crate) struct Carried {
     pub(crate) promoted: Option<String>,
 }
 
+/// What an operator can do beside sending commands.
+pub(crate) struct Means<W: Theatre> {
+    pub(crate) faults: Faults<W>,
+    pub(crate) starter: Starter<W>,
+}
+
 const TIMEOUT: Nanos = Nanos::from_secs(1);
 /// Who reads all that is left when everybody has come to rest.
 const PATIENCE: Nanos = Nanos::from_secs(20);
 const RETRY_AFTER: Nanos = Nanos::from_millis(500);
 /// How often a condition is looked at.
 pub(crate) const LOOK_EVERY: Nanos = Nanos::from_millis(50);
+
+impl<W: Theatre> Clone for Means<W> {
+    fn clone(&self) -> Means<W> {
+        Means { faults: self.faults.clone(), starter: self.starter.clone() }
+    }
+}
 
 /// Runs `work` as the program of a machine and waits for what it gives.
 pub(crate) async fn on_machine<W: Theatre, T: 'static, F: Future<Output = T> + 'static>(
@@ -55,7 +68,7 @@ pub(crate) async fn on_machine<W: Theatre, T: 'static, F: Future<Output = T> + '
 pub(crate) async fn carry_out<H: Resident>(
     host: H,
     steps: Vec<OperatorStep>,
-    faults: Faults<H::Theatre>,
+    means: Means<H::Theatre>,
     begin: Mono,
     deadline: Mono,
     carried: Rc<RefCell<Vec<Carried>>>,
@@ -64,7 +77,7 @@ pub(crate) async fn carry_out<H: Resident>(
         host.sleep_until(begin + step.at.0).await;
         let done = match &step.order {
             Order::Heal => {
-                faults.heal_all();
+                means.faults.heal_all();
                 true
             }
             Order::Await { node, until } => await_condition(&host, node, *until, deadline).await,
@@ -73,6 +86,15 @@ pub(crate) async fn carry_out<H: Resident>(
                 insist(&host, node, &[&["REPLICAOF", of, "6379"]], deadline).await
             }
             Order::Command { node, words } => insist(&host, node, &[words], deadline).await,
+            Order::Try { node, words } => {
+                // One attempt: by the time that it has failed, the deadline is over.
+                insist(&host, node, &[words], host.now().mono + Nanos(1)).await;
+                true
+            }
+            Order::Restart { node, config } => {
+                means.starter.restart(node, config);
+                true
+            }
             Order::Transaction { node, commands } => {
                 let (first, last) = (["MULTI".to_owned()], ["EXEC".to_owned()]);
                 let commands = commands.iter().map(Vec::as_slice);

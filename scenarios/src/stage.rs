@@ -15,11 +15,11 @@ use squall_sim::{
 
 use crate::agent::{NodeState, Sample, Samples};
 use crate::audit;
-use crate::cluster::{Reached, Shift, server, start_clients, start_nodes};
+use crate::cluster::{Reached, Shift, Starter, server, start_clients};
 use crate::evidence::Evidence;
 use crate::file::{NodeSpec, Route, Scenario};
 use crate::operator::{
-    Carried, LOOK_EVERY, agree_on_primary, ask_all, carry_out, clients, look_at_all, on_machine,
+    Carried, LOOK_EVERY, Means, agree_on_primary, ask_all, carry_out, clients, look_at_all, on_machine,
     patient_clients,
 };
 use crate::picture::Picture;
@@ -49,7 +49,8 @@ pub fn play(name: &str, scenario: &Scenario, options: RunOptions) -> Result<Repo
     let script = scenario.clone();
     let run: Run<Evidence> = run(seed, world, async move |world: World| {
         let (samples, reached) = (Samples::of(&script.observe), Reached::default());
-        let program = |spec: &NodeSpec| server(&script, spec, &samples, &reached);
+        let theirs = (script.clone(), samples.clone(), reached.clone());
+        let program = move |spec: &NodeSpec| server(&theirs.0, spec, &theirs.1, &theirs.2);
         Stage::set(world, &script, &samples, &reached, program).perform().await
     })?;
     let mut report = Report::of(name, scenario, seed, &run);
@@ -62,6 +63,7 @@ pub(crate) struct Stage<W: Theatre> {
     world: W,
     scenario: Rc<Scenario>,
     nodes: Vec<MachineId>,
+    starter: Starter<W>,
     operator: MachineId,
     /// Looks and reads, while the operator acts.
     observer: MachineId,
@@ -80,9 +82,10 @@ impl<W: Theatre> Stage<W> {
         scenario: &Scenario,
         samples: &Samples,
         reached: &Reached,
-        program: impl Fn(&NodeSpec) -> Program<W::Host>,
+        program: impl Fn(&NodeSpec) -> Program<W::Host> + 'static,
     ) -> Stage<W> {
-        let nodes = start_nodes(&world, scenario, program);
+        let starter = Starter::of(&world, scenario, program);
+        let nodes = starter.start_all();
         for group in &scenario.clients {
             for name in group.get_ref().machines() {
                 world.add_machine(&name);
@@ -95,6 +98,7 @@ impl<W: Theatre> Stage<W> {
             observer,
             faults: Faults::of(&world),
             scenario: Rc::new(scenario.clone()),
+            starter,
             history: History::default(),
             shift: Shift::default(),
             orders: Rc::default(),
@@ -165,13 +169,14 @@ impl<W: Theatre> Stage<W> {
         self.faults.schedule(&plan).expect("the scenario has been checked");
         let end = begin + scenario.chaos.lasting.0;
         let orders: Vec<_> = scenario.operator.iter().map(|step| step.get_ref().clone()).collect();
-        let (faults, carried) = (self.faults.clone(), Rc::clone(&self.orders));
+        let means = Means { faults: self.faults.clone(), starter: self.starter.clone() };
+        let carried = Rc::clone(&self.orders);
         let deadline = end + scenario.repair.within.0;
         self.world.start(
             self.operator,
             Rc::new(move |host| {
-                let (orders, faults, carried) = (orders.clone(), faults.clone(), Rc::clone(&carried));
-                Box::pin(carry_out(host, orders, faults, begin, deadline, carried))
+                let (orders, means, carried) = (orders.clone(), means.clone(), Rc::clone(&carried));
+                Box::pin(carry_out(host, orders, means, begin, deadline, carried))
             }),
         );
         self.world.sleep_until(end).await;

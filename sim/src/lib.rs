@@ -68,5 +68,5 @@ pub use quantity::{Rate, Size, Span};
 pub use stream::{SimListener, SimStream};
 pub use theatre::{Resident, Theatre};
 pub use trace::{TraceSink, TraceSummary};
-pub use workload::{GROUP, Kind, Worker, Workload, ledger_entries, taken_by, twin_of};
+pub use workload::{Confirmation, GROUP, Kind, Worker, Workload, ledger_entries, taken_by, twin_of};
 pub use world::{Run, RunFailure, World, WorldOptions, run};

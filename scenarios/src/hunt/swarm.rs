@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use squall_sim::entropy::{below, chance, stream};
 use squall_sim::{
-    Fault, FaultPlan, FaultStep, Kind, Latency, LinkChange, LinkSettings, LogNormal, PlanShape, Size, Span,
-    Workload,
+    Confirmation, DiskFault, DiskOp, Fault, FaultPlan, FaultStep, Kind, Latency, LinkChange, LinkSettings,
+    LogNormal, PlanShape, Size, Span, Workload,
 };
 use toml::Spanned;
 
@@ -43,15 +43,21 @@ pub fn draw(seed: u64) -> Scenario {
     let mut shape = stream(family_of(seed), "swarm shape", 0);
     let names = node_names(&mut shape);
     let nodes = topology(&mut shape, &names);
-    let server = configuration(&mut shape);
+    let mut server = configuration(&mut shape);
     let links = links(&mut shape);
-    let clients = client_groups(&mut shape, &names);
+    let mut clients = client_groups(&mut shape, &names);
     let (zones, routes) = zones(&mut shape, &names, &clients);
+    let mut keeping = stream(family_of(seed), "swarm durability", 0);
+    server.extend(durability(&mut keeping));
+    // The first group always learns that its writes have happened: the world is not taken for a dead one.
+    clients.iter_mut().skip(1).for_each(|group| confirm(&mut keeping, &mut group.work));
     let mut course = stream(seed, "swarm course", 0);
     let lasting = Span::from_secs(8 + below(&mut course, 18));
-    let faults = faults(&mut course, seed, &names, lasting);
+    let mut faults = faults(&mut course, seed, &names, lasting);
+    faults.extend(disk_faults(&mut stream(seed, "swarm disks", 0), &names, lasting));
+    faults.sort_by_key(|step| step.at);
     let operator = operator(&mut course, &names, &faults, lasting);
-    let expectations = expectations(&nodes, &clients, &faults, &operator);
+    let expectations = expectations(&nodes, &server, &clients, &faults, &operator);
     Scenario {
         title: format!("What seed {seed} draws"),
         about: String::new(),
@@ -113,12 +119,45 @@ fn configuration(rng: &mut ChaCha8Rng) -> BTreeMap<String, Setting> {
         ("rdbcompression", vec![Setting::Flag(false)]),
     ];
     let mut drawn = BTreeMap::new();
+    draw_each(rng, &choices, 0.5, &mut drawn);
+    drawn
+}
+
+/// Draws a value for each directive, and takes it with this probability.
+fn draw_each(
+    rng: &mut ChaCha8Rng,
+    choices: &[(&str, Vec<Setting>)],
+    probability: f64,
+    drawn: &mut BTreeMap<String, Setting>,
+) {
     for (name, values) in choices {
-        let value = pick(rng, &values).clone();
-        if chance(rng, 0.5) {
-            drawn.insert(name.to_owned(), value);
+        let value = pick(rng, values).clone();
+        if chance(rng, probability) {
+            drawn.insert((*name).to_owned(), value);
         }
     }
+}
+
+/// In half of the families, what the append-only file is like; and how a replica takes in a dataset.
+fn durability(rng: &mut ChaCha8Rng) -> BTreeMap<String, Setting> {
+    let text = |text: &str| Setting::Text(text.to_owned());
+    let mut drawn = BTreeMap::new();
+    if chance(rng, 0.5) {
+        let choices = [
+            ("appendfsync", vec![text("always"), text("everysec"), text("no")]),
+            ("auto-aof-rewrite-min-size", vec![text("2kb"), text("20kb")]),
+            ("aof-use-rdb-preamble", vec![Setting::Flag(false)]),
+            ("no-appendfsync-on-rewrite", vec![Setting::Flag(true)]),
+            ("aof-timestamp-enabled", vec![Setting::Flag(true)]),
+        ];
+        draw_each(rng, &choices, 0.6, &mut drawn);
+        drawn.insert("appendonly".to_owned(), Setting::Flag(true));
+        // Otherwise a server that is left with garbage at the end of its log waits for somebody to look at it.
+        drawn.insert("aof-load-corrupt-tail-max-size".to_owned(), text("1mb"));
+    }
+    let choices =
+        [("repl-diskless-load", vec![text("swapdb"), text("flush-before-load"), text("on-empty-db")])];
+    draw_each(rng, &choices, 0.4, &mut drawn);
     drawn
 }
 
@@ -198,6 +237,18 @@ fn work(rng: &mut ChaCha8Rng, kind: Kind, names: &[String]) -> Workload {
     }
 }
 
+/// Some clients want to hear that replicas, or disks, have what they wrote.
+fn confirm(rng: &mut ChaCha8Rng, work: &mut Workload) {
+    let wants = chance(rng, 0.4);
+    let (replicas, on_disks) = (1 + below(rng, 2), chance(rng, 0.3));
+    let in_script = work.kind == Kind::Ledgers && chance(rng, 0.2);
+    let within = Span::from_millis(work.timeout.0.as_millis() * 3 / 4);
+    let writes = [Kind::Registers, Kind::Counters, Kind::Pairs, Kind::Ledgers, Kind::Lists, Kind::Sets];
+    if wants && writes.contains(&work.kind) {
+        work.wait = Some(Confirmation { replicas, within, on_disks, in_script });
+    }
+}
+
 fn faults(rng: &mut ChaCha8Rng, seed: u64, names: &[String], lasting: Span) -> Vec<FaultStep> {
     let steps = below(rng, FAULTS_MAX) as usize;
     let plan = FaultPlan::draw(seed, &PlanShape { nodes: names.to_vec(), within: lasting, steps });
@@ -205,6 +256,47 @@ fn faults(rng: &mut ChaCha8Rng, seed: u64, names: &[String], lasting: Span) -> V
     let left_out: Vec<_> = (0..3).map(|_| below(rng, 20)).collect();
     let kept = |step: &FaultStep| !left_out.contains(&kind_number(&step.fault));
     plan.steps.into_iter().filter(kept).collect()
+}
+
+/// In some courses disks fill up, fail, stall, and lose bits; a machine whose files have lost some ends up with
+/// another disk.
+fn disk_faults(rng: &mut ChaCha8Rng, names: &[String], lasting: Span) -> Vec<FaultStep> {
+    let mut steps = Vec::new();
+    if !chance(rng, 0.4) {
+        return steps;
+    }
+    let millis = lasting.0.as_millis();
+    for _ in 0..1 + below(rng, 3) {
+        let (node, at) = (pick(rng, names).clone(), below(rng, millis / 2));
+        let mut step = |at: u64, lasting: u64, fault| {
+            let (at, lasting) = (Span::from_millis(at), Some(Span::from_millis(lasting)));
+            steps.push(FaultStep { at, lasting, fault });
+        };
+        let lasting = 50 + below(rng, 4_000);
+        let broken = |state| Fault::Disk { node: node.clone(), state };
+        let failing = |op| DiskFault { fails: vec![op], ..DiskFault::default() };
+        match below(rng, 6) {
+            0 => {
+                let capacity = Some(Size(below(rng, 64 << 10)));
+                step(at, lasting, broken(DiskFault { capacity, ..DiskFault::default() }));
+            }
+            1 => step(at, lasting, broken(failing(DiskOp::Sync))),
+            2 => step(at, lasting, broken(failing(DiskOp::Append))),
+            3 => step(at, lasting, broken(DiskFault { read_only: true, ..DiskFault::default() })),
+            4 => {
+                let latency = Some(Span::from_millis(500 + below(rng, 3_000)));
+                step(at, lasting, broken(DiskFault { latency, ..DiskFault::default() }));
+            }
+            _ => {
+                let files = ["dump.rdb", "appendonlydir/appendonly.aof.1.incr.aof"];
+                let (path, offset) = ((*pick(rng, &files)).to_owned(), below(rng, 600));
+                step(at, 0, Fault::FlipBit { node: node.clone(), path, offset });
+                step(at + 1, 100, Fault::Crash { node: node.clone() });
+                step(at + 2_500, 500, Fault::PowerLoss { node, empty_disk: true });
+            }
+        }
+    }
+    steps
 }
 
 fn kind_number(fault: &Fault) -> u64 {
@@ -244,16 +336,30 @@ fn operator(
     let millis = lasting.0.as_millis();
     let mut times: Vec<u64> = (0..failovers).map(|_| below(rng, millis * 4 / 5)).collect();
     times.sort_unstable();
-    let mut steps = Vec::new();
+    let (mut steps, mut given_up) = (Vec::new(), Vec::new());
     let mut chosen = names[0].clone();
     for at in times {
+        if chance(rng, 0.3) {
+            // Whoever leads then hands over to whom it likes, or nobody does.
+            let words = ["FAILOVER", "TIMEOUT", "1500"].map(str::to_owned).to_vec();
+            let words = if chance(rng, 0.5) { words } else { words[..1].to_vec() };
+            let order = |node: &String| Order::Try { node: node.clone(), words: words.clone() };
+            let at = Span::from_millis(at);
+            steps.extend(names.iter().map(|node| OperatorStep { at, order: order(node) }));
+            continue;
+        }
         chosen = pick(rng, names).clone();
         let others: Vec<_> = names.iter().filter(|_| chance(rng, 0.7)).collect();
         hand_over(&mut steps, Span::from_millis(at), &chosen, others);
     }
     // A primary that came back without its data is not obeyed: each replica has to be told to give its own up.
     let afterwards = Span::from_millis(millis + 500);
-    for node in names.iter().filter(|node| **node != chosen) {
+    for node in names.iter().filter(|_| steps.iter().any(|step| matches!(step.order, Order::Try { .. }))) {
+        let words = ["FAILOVER", "ABORT"].map(str::to_owned).to_vec();
+        given_up.push(OperatorStep { at: afterwards, order: Order::Try { node: node.clone(), words } });
+    }
+    steps.append(&mut given_up);
+    for node in names.iter().filter(|node| failovers > 0 && **node != chosen) {
         steps.push(OperatorStep { at: afterwards, order: Order::Promote { node: node.clone() } });
     }
     hand_over(&mut steps, afterwards, &chosen, names.iter().collect());
@@ -271,14 +377,20 @@ fn hand_over(steps: &mut Vec<OperatorStep>, at: Span, chosen: &str, others: Vec<
 fn ends_process_of(step: &FaultStep, name: &str) -> bool {
     match &step.fault {
         Fault::Crash { node } | Fault::Move { node } | Fault::PowerLoss { node, .. } => node == name,
+        // A server that cannot keep its promises ends itself.
+        Fault::Disk { node, state } => {
+            node == name && *state != DiskFault { latency: state.latency, ..DiskFault::default() }
+        }
         _ => false,
     }
 }
 
 /// What must hold whatever happens is checked in every run. Where nobody but the first primary ever serves, and its
-/// process never ends, more must hold: nothing is lost, and what it says of itself is the truth.
+/// process never ends or finds all of its log again, more must hold: nothing is lost, and what it says of itself is
+/// the truth.
 fn expectations(
     nodes: &[NodeSpec],
+    server: &BTreeMap<String, Setting>,
     clients: &[ClientGroup],
     faults: &[FaultStep],
     operator: &[OperatorStep],
@@ -289,8 +401,15 @@ fn expectations(
         at_most: Some(Bound::Count(most)),
     };
     let primary = &nodes[0].name;
+    let leads_on = |step: &OperatorStep| match &step.order {
+        Order::Promote { node } => node == primary,
+        Order::Replicate { node, .. } => node != primary,
+        _ => false,
+    };
+    let keeps_all = !faults.iter().any(|step| ends_process_of(step, primary))
+        || finds_its_log_again(server, faults, primary);
     let mut expected = vec![bound("overgrown-memory", 0)];
-    if operator.is_empty() && !faults.iter().any(|step| ends_process_of(step, primary)) {
+    if keeps_all && operator.iter().all(leads_on) {
         for measure in ["lost-writes", "missing-deliveries", "repeated-deliveries"] {
             expected.push(bound(measure, 0));
         }
@@ -300,6 +419,21 @@ fn expectations(
         }
     }
     expected
+}
+
+/// Whether all that the node acknowledges is there when it starts again: it was synced before, or the machine has
+/// never been without power.
+fn finds_its_log_again(server: &BTreeMap<String, Setting>, faults: &[FaultStep], node: &str) -> bool {
+    let is = |name: &str, wanted: &str| {
+        server.get(name).is_some_and(|value| value.lines(name) == [format!("{name} {wanted}")])
+    };
+    let syncs_each = is("appendfsync", "always") && !is("no-appendfsync-on-rewrite", "yes");
+    is("appendonly", "yes")
+        && !faults.iter().any(|step| match &step.fault {
+            Fault::FlipBit { node: other, .. } => other == node,
+            Fault::PowerLoss { node: other, empty_disk } => other == node && (*empty_disk || !syncs_each),
+            _ => false,
+        })
 }
 
 #[cfg(test)]

@@ -103,7 +103,8 @@ pub fn play_real(name: &str, scenario: &Scenario, options: RealOptions<'_>) -> R
 
 async fn perform(world: &RealWorld, scenario: &Scenario, stop: &Stop) -> Result<Run<Evidence>, RealError> {
     let (samples, reached) = (Samples::of(&scenario.observe), Reached::default());
-    let program = |spec: &NodeSpec| server(scenario, spec, &samples);
+    let theirs = (scenario.clone(), samples.clone());
+    let program = move |spec: &NodeSpec| server(&theirs.0, spec, &theirs.1);
     let stage = Stage::set(world.clone(), scenario, &samples, &reached, program);
     let performance = tokio::task::spawn_local(stage.perform());
     while !performance.is_finished() {

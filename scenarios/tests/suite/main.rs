@@ -2,8 +2,8 @@
 
 mod command_line;
 mod crash_points;
+mod crash_points_full_sync;
 mod determinism;
-mod durability_stories;
 mod hunting;
 mod planting;
 mod real;

@@ -6,7 +6,9 @@ use squall_scenarios::{RunOptions, play};
 
 fn plays(name: &str) {
     let found = find(name).unwrap_or_else(|error| panic!("{error}"));
-    assert!(found.scenario.about.contains("Invariant: "), "{name} says what must hold");
+    let about = &found.scenario.about;
+    assert!(about.contains("Invariant: "), "{name} does not say what must hold");
+    assert!(about.contains("https://"), "{name} does not say where its story is told");
     let options = RunOptions { seed: 7, ..RunOptions::default() };
     let report = play(name, &found.scenario, options).unwrap_or_else(|failure| panic!("{failure}"));
     assert!(report.passed(), "{report}");
@@ -45,5 +47,16 @@ stories! {
     dragonfly_takeover_gap: "dragonfly-takeover-gap",
     dragonfly_full_sync_deadlock: "dragonfly-full-sync-deadlock",
     never_synced_replica_is_the_only_candidate: "never-synced-replica-is-the-only-candidate",
+    eviction_feeds_itself: "eviction-feeds-itself",
+    script_replayed_instead_of_effects: "script-replayed-instead-of-effects",
+    hash_field_ttl_propagates_ghosts: "hash-field-ttl-propagates-ghosts",
     replica_loses_both_copies_during_full_sync: "replica-loses-both-copies-during-full-sync",
+    reply_before_fsync: "reply-before-fsync",
+    last_second_never_synced: "last-second-never-synced",
+    rename_is_not_durable: "rename-is-not-durable",
+    half_transaction_at_the_tail: "half-transaction-at-the-tail",
+    manifest_names_a_log_without_its_base: "manifest-names-a-log-without-its-base",
+    no_space_found_only_at_close: "no-space-found-only-at-close",
+    garbage_tail_blocks_start: "garbage-tail-blocks-start",
+    appendonly_on_with_no_log_and_slaveof_self: "appendonly-on-with-no-log-and-slaveof-self",
 }

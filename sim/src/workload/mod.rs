@@ -80,6 +80,12 @@ pub struct Workload {
 pub struct Confirmation {
     pub replicas: u64,
     pub within: Span,
+    /// It must be on their disks, and on the primary's: WAITAOF is asked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub on_disks: bool,
+    /// A script appends to a ledger and asks, in one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_script: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -165,6 +171,9 @@ impl Workload {
         }
         if self.wait.is_some_and(|wait| wait.within >= self.timeout) {
             return Err("wait gives up within the timeout, or the client does not hear of it".to_owned());
+        }
+        if self.wait.is_some_and(|wait| wait.in_script) && self.kind != Kind::Ledgers {
+            return Err("only ledgers are appended to by a script".to_owned());
         }
         if self.keys == 0 {
             return Err("there must be at least one key".to_owned());

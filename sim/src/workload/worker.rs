@@ -174,6 +174,9 @@ impl<H: Resident> Worker<H> {
             (Some((receipt, _)), Action::Confirm) => receipt.clone(),
             _ => value_of(id.0, &self.workload, &mut self.letters),
         };
+        if let Some(wait) = self.workload.asking_script() {
+            return vec![wait.script(key.as_bytes(), &value)];
+        }
         let Workload { kind, lease, timeout, .. } = self.workload;
         let rarely = chance(&mut self.rng, kind.rare_share());
         let block = Nanos(timeout.0.0 / 2);
@@ -184,7 +187,7 @@ impl<H: Resident> Worker<H> {
 
     /// Sends it once; after a failure the client has turned to the next node.
     async fn attempt(&mut self, action: Action, key: &str, requests: &[Vec<Vec<u8>>]) -> Attempt {
-        let kind = self.workload.kind;
+        let (kind, asks) = (self.workload.kind, self.workload.asking_script());
         let at_replicas = self.workload.replica_reads && action == Action::Read;
         let client = self.client(action);
         let requests: Vec<Vec<&[u8]>> =
@@ -198,6 +201,9 @@ impl<H: Resident> Worker<H> {
                 Attempt::Elsewhere(message)
             }
             Ok(reply) => {
+                if let Some(wait) = asks {
+                    return Attempt::Over(wait.outcome(reply, Answer::Acknowledged));
+                }
                 if action == Action::Claim {
                     let given = given(kind, action, &reply).ok().flatten();
                     self.claimed = given.map(|given| given.receipt).zip(client.connection());
@@ -220,18 +226,15 @@ impl<H: Resident> Worker<H> {
 
     /// Asks, over the connection of the write, how many replicas have it.
     async fn confirm(&mut self, action: Action, answer: Answer) -> Attempt {
-        let Some(Confirmation { replicas, within }) = self.workload.wait else {
-            return Attempt::Over(Outcome::Done(answer));
+        let Some(wait) = self.workload.wait else { return Attempt::Over(Outcome::Done(answer)) };
+        let (wanted, timeout) = wait.words();
+        let request: &[&[u8]] = match wait.on_disks {
+            true => &[b"WAITAOF", b"1", wanted.as_bytes(), timeout.as_bytes()],
+            false => &[b"WAIT", wanted.as_bytes(), timeout.as_bytes()],
         };
-        let (wanted, timeout) = (replicas.to_string(), within.0.as_millis().to_string());
         let client = self.client(action);
-        let reply = client.follow_up(&[b"WAIT", wanted.as_bytes(), timeout.as_bytes()]).await;
-        match reply {
-            Ok(Value::Integer(count)) if count as u64 >= replicas => Attempt::Over(Outcome::Done(answer)),
-            Ok(Value::Integer(count)) => {
-                Attempt::Over(Outcome::Unknown(format!("{count} replicas have it in time")))
-            }
-            Ok(reply) => Attempt::Over(Outcome::Unknown(format!("WAIT was answered {reply:?}"))),
+        match client.follow_up(request).await {
+            Ok(reply) => Attempt::Over(wait.outcome(reply, answer)),
             Err(error) => {
                 client.turn_away();
                 Attempt::Over(Outcome::Unknown(error.to_string()))
@@ -252,6 +255,47 @@ impl<H: Resident> Worker<H> {
             (_, Action::Confirm) => 1,
             (Some(reader), Action::Read) => reader.tries(self.workload.read_from.len()),
             _ => self.writer.tries(self.workload.write_to.len()),
+        }
+    }
+}
+
+impl Workload {
+    /// What a script that writes asks in the same breath, if one does.
+    fn asking_script(&self) -> Option<Confirmation> {
+        self.wait.filter(|wait| wait.in_script)
+    }
+}
+
+impl Confirmation {
+    /// How many replicas, and within how many milliseconds.
+    fn words(self) -> (String, String) {
+        (self.replicas.to_string(), self.within.0.as_millis().to_string())
+    }
+
+    /// Appends to a ledger and asks, in one.
+    fn script(self, key: &[u8], value: &[u8]) -> Vec<Vec<u8>> {
+        let question = if self.on_disks { "'WAITAOF', 1," } else { "'WAIT'," };
+        let script =
+            format!("redis.call('APPEND', KEYS[1], ARGV[1]) return redis.call({question} ARGV[2], ARGV[3])");
+        let (wanted, timeout) = self.words();
+        let words: [&[u8]; 7] =
+            [b"EVAL", script.as_bytes(), b"1", key, value, wanted.as_bytes(), timeout.as_bytes()];
+        words.map(<[u8]>::to_vec).to_vec()
+    }
+
+    /// What a write has come to that was answered `answer`, by what WAIT or WAITAOF says of it.
+    fn outcome(self, reply: Value, answer: Answer) -> Outcome {
+        let (local, count) = match reply {
+            Value::Integer(count) if !self.on_disks => (true, count as u64),
+            Value::Array(counts) if self.on_disks => match counts.as_slice() {
+                [Value::Integer(local), Value::Integer(count)] => (*local > 0, *count as u64),
+                other => return Outcome::Unknown(format!("WAITAOF was answered {other:?}")),
+            },
+            other => return Outcome::Unknown(format!("WAIT was answered {other:?}")),
+        };
+        match local && count >= self.replicas {
+            true => Outcome::Done(answer),
+            false => Outcome::Unknown(format!("{count} replicas have it in time")),
         }
     }
 }

@@ -67,7 +67,8 @@ fn main() -> ExitCode {
 
 /// Whether each was noticed by all who must.
 fn try_all(arguments: &Arguments) -> Result<bool, String> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = PathBuf::from(here);
     let root = root.parent().expect("the workspace is above its crates");
     let mut chosen = Planted::all(root)?;
     if let Some(unknown) = arguments.names.iter().find(|name| chosen.iter().all(|known| known.name != **name))
@@ -84,8 +85,12 @@ fn try_all(arguments: &Arguments) -> Result<bool, String> {
     let workshop = Workshop::open(root, arguments.release || arguments.hunt.is_some())?;
     let mut all_caught = true;
     for planted in &chosen {
-        workshop.plant(planted)?;
         println!("{}", planted.name);
+        if let Err(reason) = workshop.plant(planted) {
+            println!("  CANNOT BE TRIED: {reason}");
+            all_caught = false;
+            continue;
+        }
         all_caught &= match arguments.hunt {
             None => play(&workshop, planted, arguments)?,
             Some(span) => hunt(&workshop, Duration::from_nanos(span.0.0), arguments)?,
