@@ -1,5 +1,6 @@
 //! What the simulated machines, links and disks do to a program that runs on them.
 
+mod bus;
 mod fault_effects;
 mod faults;
 mod machines;
