@@ -182,6 +182,8 @@ fn a_crashed_machine_refuses_and_one_without_power_is_silent() {
         let mut stream = probe.call().await;
         let begun: Mono = probe.world.now();
         probe.world.crash(probe.a);
+        // What is aborted goes at its next turn, and only then is its socket closed.
+        probe.world.sleep(Nanos::from_millis(5)).await;
         let address = probe.world.address_of("a");
         let dialled = probe.caller.connect(&address, None).await;
         assert_eq!(dialled.err().map(|error| error.kind()), Some(std::io::ErrorKind::ConnectionRefused));
