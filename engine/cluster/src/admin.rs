@@ -49,8 +49,8 @@ impl Cluster {
             return Err("ERR Can't forget my master!".into());
         }
         let has_heir = self.nodes.replicas_of(id).any(|replica| !replica.is_failed());
-        if !node.slots.is_empty() && node.is_failed() && has_heir {
-            return Err("ERR Can't forget a failed master before its replica has taken its slots".into());
+        if !node.slots.is_empty() && has_heir {
+            return Err("ERR Can't forget a master with slots before its replica has taken them".into());
         }
         self.forget_node(id, now.mono + FORGET);
         self.finish(false);

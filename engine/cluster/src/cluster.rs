@@ -82,6 +82,13 @@ impl Cluster {
         if cluster.nodes.me().shard.is_none() {
             cluster.nodes.me_mut().shard = Some(ShardId::random(&mut rng));
         }
+        // Who has replicas has had some: when they are gone, others may come.
+        let followed: Vec<NodeId> = cluster.nodes.iter().filter_map(|node| node.primary).collect();
+        for id in followed {
+            if let Some(primary) = cluster.nodes.get_mut(id) {
+                primary.migrate_to = true;
+            }
+        }
         // An epoch that is not in `vars` may still be in a node's line, where an operator wrote the file.
         let highest = cluster.nodes.iter().map(|node| node.config_epoch).max().unwrap_or_default();
         cluster.current_epoch = cluster.current_epoch.max(highest);

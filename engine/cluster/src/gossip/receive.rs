@@ -59,6 +59,9 @@ impl Cluster {
     fn take_header(&mut self, link: BusLink, header: &Header) -> bool {
         let now = self.now.mono;
         self.note_inbound(link, header.sender);
+        if self.contradicts_newer(header) {
+            return false;
+        }
         let node = self.nodes.get_mut(header.sender).expect("only of members");
         if header.current_epoch < node.seen_epoch {
             return false;
@@ -71,6 +74,7 @@ impl Cluster {
         node.is_squall = header.is_squall;
         node.reads_extensions = header.message.extensions;
         node.no_failover = header.flags.has(NodeFlags::NO_FAILOVER);
+        node.migrate_to |= header.primary.is_none() && header.flags.has(NodeFlags::MIGRATE_TO);
         let raised = header.config_epoch > node.config_epoch;
         if raised {
             node.config_epoch = header.config_epoch;
@@ -87,6 +91,15 @@ impl Cluster {
         }
         self.note_pause(header);
         true
+    }
+
+    /// It says that it follows somebody who is known to follow it: roles are not swapped without a new configuration
+    /// epoch, and this node knows best whom it follows itself.
+    fn contradicts_newer(&self, header: &Header) -> bool {
+        let primary = header.primary.and_then(|id| self.nodes.get(id));
+        let follows_it = primary.filter(|node| node.primary == Some(header.sender));
+        let known = self.nodes.get(header.sender).map(|node| node.config_epoch);
+        follows_it.is_some_and(|node| node.id == self.my_id() || Some(header.config_epoch) <= known)
     }
 
     fn gossip(
@@ -197,6 +210,12 @@ impl Cluster {
             // Whatever it owned it has given up; who owns it now says so itself.
             self.nodes.drop_slots_of(named);
         }
+        // Whom it follows follows nobody, least of all it: that one has not told its new role yet.
+        if let Some(primary) = header.primary.and_then(|id| self.nodes.get_mut(id))
+            && primary.primary == Some(named)
+        {
+            primary.primary = None;
+        }
         let node = self.nodes.get_mut(named).expect("a member");
         node.primary = header.primary;
         node.migrate_to = false;
@@ -211,16 +230,15 @@ impl Cluster {
         if let Some(primary) = header.primary.and_then(|id| self.nodes.get_mut(id)) {
             primary.migrate_to = true;
         }
-        self.keep_depth(named);
+        self.keep_depth();
         self.assess();
     }
 
     /// My primary follows somebody else: so do I, where that one is a primary. Nobody follows a replica.
-    fn keep_depth(&mut self, changed: NodeId) {
-        if self.nodes.me().primary != Some(changed) {
-            return;
-        }
-        let next = self.nodes.get(changed).and_then(|node| node.primary);
+    /// It may have said so before that one was known to be a primary.
+    fn keep_depth(&mut self) {
+        let mine = self.nodes.me().primary.and_then(|id| self.nodes.get(id));
+        let next = mine.and_then(|node| node.primary);
         if let Some(next) = next.filter(|next| *next != self.my_id())
             && self.nodes.member(next).is_some_and(Node::is_primary)
         {

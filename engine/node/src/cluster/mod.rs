@@ -148,7 +148,12 @@ impl Services {
             Some(text) => Cluster::restore(options, seed, text, engine.now),
         };
         match machine {
-            Ok(machine) => membership.machine = Some(machine),
+            Ok(machine) => {
+                membership.machine = Some(machine);
+                if !engine.loading {
+                    self.lose_stray_keys(engine);
+                }
+            }
             Err(error) => {
                 let path = &engine.config.cluster_config_file;
                 self.effects.warning(format!(
@@ -164,7 +169,27 @@ impl Services {
         if let Some(membership) = &mut self.membership {
             membership.has_synced = !engine.keyspace.is_empty();
         }
+        self.lose_stray_keys(engine);
         self.settle_cluster(engine);
+    }
+
+    /// A dataset may be older than nodes.conf: what it holds of slots that are others' by now is stale.
+    fn lose_stray_keys(&mut self, engine: &Engine) {
+        let Some(membership) = &mut self.membership else { return };
+        let Some(machine) = membership.machine.as_ref().filter(|machine| machine.my_node().is_primary())
+        else {
+            return;
+        };
+        let me = machine.my_node().id;
+        let is_stray = |slot: &Slot| {
+            let known =
+                squall_cluster::Slot::checked(u64::from(slot.number())).expect("both count the same slots");
+            let owner = machine.owner(known).map(|node| node.id);
+            owner.is_some_and(|owner| owner != me) && machine.importing_from(known).is_none()
+        };
+        let slots = (0..squall_store::SLOT_COUNT as u64).filter_map(Slot::checked);
+        let stray = slots.filter(|slot| engine.keyspace.db(0).slot_len(*slot) > 0).filter(is_stray);
+        membership.lost.extend(stray);
     }
 
     /// Whether the cluster has this server follow somebody.

@@ -65,7 +65,7 @@ impl Services {
                 membership.lost.extend(slots);
             }
             Event::PauseWrites { .. } => {
-                engine.writes_held = true;
+                self.replication.hand_over_shard(engine, true);
                 // What was done before the pause is in the offset that the replica is told.
                 self.settle(engine, None);
                 let offset = self.replication.offset();
@@ -73,7 +73,7 @@ impl Services {
                 membership.machine().writes_paused(offset, engine.now);
             }
             Event::ResumeWrites => {
-                engine.writes_held = false;
+                self.replication.hand_over_shard(engine, false);
                 self.settle(engine, None);
             }
             Event::Published(published) => {

@@ -59,6 +59,8 @@ pub(crate) struct Replication {
     /// Which dataset this server holds; none where it has none yet, or one that came without a name.
     lineage: Option<Lineage>,
     failover: Option<Failover>,
+    /// The cluster gives the role to a replica, which has been told where the stream stands.
+    hands_over_shard: bool,
     next_beat: Mono,
 }
 
@@ -83,6 +85,7 @@ impl Replication {
             role_change: None,
             lineage: None,
             failover: None,
+            hands_over_shard: false,
             next_beat: engine.now.mono,
         }
     }

@@ -143,9 +143,16 @@ impl Replication {
         self.decide_on_writes(engine);
     }
 
+    /// The cluster hands this shard over, or does so no longer.
+    pub fn hand_over_shard(&mut self, engine: &mut Engine, hands_over: bool) {
+        self.hands_over_shard = hands_over;
+        self.decide_on_writes(engine);
+    }
+
     /// Clients' writes wait while the role is being handed over, and for who is on its way to being in step.
     pub(super) fn decide_on_writes(&self, engine: &mut Engine) {
-        engine.writes_held = self.failover.is_some() || self.primary.paces_writers();
+        let hands_over = self.failover.is_some() || self.hands_over_shard;
+        engine.writes_held = hands_over || self.primary.paces_writers();
     }
 
     /// True when every replica has acknowledged everything.
