@@ -17,15 +17,14 @@ pub(crate) fn float_argument(text: &[u8]) -> Result<f64, CommandError> {
     parse_float(text).ok_or(CommandError::NotAFloat)
 }
 
-/// The double that a bound of a range is: what is too large is infinite, blanks may stand before it, nothing is
-/// zero, and a zero byte ends it.
+/// The double that a bound of a range is: in decimal digits, what is too large is infinite, nothing is zero, and a
+/// zero byte ends it.
 pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
     let text = text.split(|byte| *byte == 0).next().unwrap_or(&[]);
     if text.is_empty() {
         return Some(0.0);
     }
-    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | 9..=13)).count();
-    read(&text[blanks..])
+    fast_float2::parse(text).ok().filter(|number: &f64| !number.is_nan())
 }
 
 fn read(text: &[u8]) -> Option<f64> {

@@ -6,8 +6,8 @@
 
 use std::fmt::Write;
 
-/// Doubles below this are written as integers when they have no fraction.
-const INTEGER_MAX: f64 = (1u64 << 62) as f64;
+/// Up to here integral numbers are written as integers, as Redis writes them: with all their digits.
+const INTEGER_MAX: f64 = 4_611_686_018_427_387_904.0;
 
 /// The text of one double, on the stack.
 pub struct DoubleText {
@@ -24,7 +24,7 @@ impl DoubleText {
             out.push(if number > 0.0 { "inf" } else { "-inf" });
         } else if number == 0.0 && number.is_sign_negative() {
             out.push("-0");
-        } else if number.abs() < INTEGER_MAX && number.trunc() == number {
+        } else if number.abs() <= INTEGER_MAX && number.trunc() == number {
             out.push(itoa::Buffer::new().format(number as i64));
         } else {
             out.push_shortest(number);
@@ -137,6 +137,8 @@ mod tests {
             (1e-7, "1e-7"),
             (1.25e-7, "1.25e-7"),
             (1e15, "1000000000000000"),
+            (4_611_686_018_427_387_904.0, "4611686018427387904"),
+            (9e18, "9e+18"),
             (1e20, "1e+20"),
             (1.5e300, "1.5e+300"),
             (f64::MAX, "1.7976931348623157e+308"),

@@ -72,6 +72,11 @@ impl<'a> Reply<'a> {
         self.output.extend(b"\r\n");
     }
 
+    /// A status that need not be UTF-8.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        self.line(b'+', text);
+    }
+
     /// An error: its code, a blank, its text. Line breaks become blanks.
     pub fn error(&mut self, text: &str) {
         self.error_bytes(text.as_bytes());
@@ -207,10 +212,10 @@ impl<'a> Reply<'a> {
     }
 
     /// An integer of any length, in decimal; in RESP2 a bulk string.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: &[u8]) {
         match self.protocol {
-            Protocol::Resp2 => self.bulk_str(digits),
-            Protocol::Resp3 => self.line(b'(', digits.as_bytes()),
+            Protocol::Resp2 => self.bulk(digits),
+            Protocol::Resp3 => self.line(b'(', digits),
         }
     }
 

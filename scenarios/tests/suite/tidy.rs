@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("message-world", &["clock", "cluster"]),
     ("sim", &["clock", "net", "resp"]),
     ("scenarios", &["clock", "net", "resp", "server", "sim", "message-world"]),
+    ("oracle", &["commands", "net", "resp", "server"]),
     ("bench", &["clock", "net", "resp", "store", "commands", "replication", "node", "server"]),
 ];
 
@@ -42,6 +43,7 @@ const TOP: &[&str] = &[
     "engine",
     "fuzz",
     "net",
+    "oracle",
     "rust-toolchain.toml",
     "rustfmt.toml",
     "scenarios",

@@ -12,7 +12,7 @@ pub(super) fn protocol(context: &mut Context<'_>) -> CommandResult {
         b"integer" => reply.integer(12345),
         b"double" => reply.double(DOUBLE),
         b"null" => reply.null(),
-        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
         b"array" => {
             reply.array(3);
             (0..3).for_each(|number| reply.integer(number));

@@ -15,10 +15,11 @@ mod persistence;
 mod replication;
 
 use crate::table::{Argument, Command, Flag, Group};
-use crate::{CommandResult, Context, catalog};
+use crate::{CommandError, CommandResult, Context, catalog};
 
 /// Subcommands that only tell.
 const PLAIN: &[Flag] = &[Flag::Loading, Flag::Stale];
+const MODULES: &[Flag] = &[Flag::Admin, Flag::NoAsyncLoading, Flag::NoScript];
 const ADMIN: &[Flag] = &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale];
 const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
@@ -45,6 +46,18 @@ pub const ROWS: &[Command] = &[
                 .complexity("O(N) where N is the number of modules.")
                 .tips(&["nondeterministic_output_order"])
                 .summary("The modules that are loaded."),
+            server("load", -3, module_load, MODULES)
+                .since("4.0.0")
+                .summary("Refuses to load a module: they are made for another server.")
+                .arguments(&[Argument::string("path"), Argument::string("arg").optional().multiple()]),
+            server("loadex", -3, module_load, MODULES)
+                .since("7.0.0")
+                .summary("Refuses to load a module: they are made for another server.")
+                .arguments(&[Argument::string("path")]),
+            server("unload", 3, module_unload, MODULES)
+                .since("4.0.0")
+                .summary("Refuses to unload a module: there is none.")
+                .arguments(&[Argument::string("name")]),
         ]),
     server("monitor", 1, monitor::monitor, ADMIN)
         .summary("Shows every command that the server executes, as it does."),
@@ -73,6 +86,27 @@ pub const ROWS: &[Command] = &[
 fn module_list(context: &mut Context<'_>) -> CommandResult {
     context.reply.array(0);
     Ok(())
+}
+
+fn module_load(context: &mut Context<'_>) -> CommandResult {
+    let refusal = modules_refusal(context, "ERR Error loading the extension. Please check the server logs.");
+    Err(CommandError::line(refusal))
+}
+
+fn module_unload(context: &mut Context<'_>) -> CommandResult {
+    let refusal = modules_refusal(context, "ERR Error unloading module: no such module with that name");
+    Err(CommandError::line(refusal))
+}
+
+/// What is said where modules are not even spoken of, and what where they are.
+fn modules_refusal(context: &Context<'_>, spoken_of: &'static str) -> &'static str {
+    const NOT_ALLOWED: &str = "ERR MODULE command not allowed. If the enable-module-command option is set to \
+        \"local\", you can run it from a local connection, otherwise you need to set this option in the \
+        configuration file, and then restart the server.";
+    match context.engine.config.enable_module_command {
+        crate::config::Protection::No => NOT_ALLOWED,
+        _ => spoken_of,
+    }
 }
 
 fn time(context: &mut Context<'_>) -> CommandResult {

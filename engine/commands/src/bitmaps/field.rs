@@ -1,11 +1,33 @@
 //! BITFIELD: integers of any width at any place in a string, read, set and counted up, with a choice of what
 //! happens when one overflows.
 
+use squall_resp::Args;
 use squall_store::parse_i64;
 
 use super::{bit_offset, read};
 use crate::config::EventClass;
+use crate::table::{FoundKey, KeyFlag, KeyFlags};
 use crate::{CommandError, CommandResult, Context};
+
+/// BITFIELD only reads where it is asked for nothing else; what does not make sense may do anything.
+pub(super) fn keys_of_bitfield(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    let mut at = 2;
+    while let Some(word) = args.get(at) {
+        let left = args.len() - at - 1;
+        at += match word.to_ascii_uppercase().as_slice() {
+            b"GET" if left >= 2 => 3,
+            b"OVERFLOW" if left >= 1 => 2,
+            _ => break,
+        };
+    }
+    let only_reads = at >= args.len();
+    let flags: &[KeyFlag] = if only_reads {
+        &[KeyFlag::Ro, KeyFlag::Access]
+    } else {
+        &[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Update]
+    };
+    Some(vec![FoundKey { index: 1, flags: KeyFlags::of(flags) }])
+}
 
 /// The type of a field, `u1` to `u63` or `i1` to `i64`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -40,6 +40,7 @@ pub const ROWS: &[Command] = &[
         .group(Group::Bitmap)
         .flags(&[Flag::DenyOom, Flag::Write])
         .keys(&[KeySpec::one(1, &[KeyFlag::Rw, KeyFlag::Access, KeyFlag::Update, KeyFlag::VariableFlags])])
+        .keys_found_by(keys_of_bitfield)
         .acl(&[Category::Bitmap])
         .since("3.2.0")
         .complexity("O(1) for each operation")

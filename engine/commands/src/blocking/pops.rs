@@ -43,8 +43,8 @@ fn pop_first(context: &mut Context<'_>, end: End) -> CommandResult {
 
 /// BLMPOP timeout numkeys key [key ...] LEFT | RIGHT [COUNT count]
 pub(super) fn blmpop(context: &mut Context<'_>) -> CommandResult {
-    let deadline = context.deadline_from_seconds(context.arg(1))?;
     let (keys, end, count) = parse_multiple_pop(context.args, 2, end_named)?;
+    let deadline = context.deadline_from_seconds(context.arg(1))?;
     if !context.pop_from_first(keys, end, count)? {
         wait(context, keys.iter(), Kind::List, deadline);
     }
@@ -111,8 +111,8 @@ fn pop_first_member(context: &mut Context<'_>, extreme: Extreme) -> CommandResul
 
 /// BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]
 pub(super) fn bzmpop(context: &mut Context<'_>) -> CommandResult {
-    let deadline = context.deadline_from_seconds(context.arg(1))?;
     let (keys, extreme, count) = parse_multiple_pop(context.args, 2, Extreme::parse)?;
+    let deadline = context.deadline_from_seconds(context.arg(1))?;
     if !context.pop_members_from_first(keys, extreme, count)? {
         wait(context, keys.iter(), Kind::ZSet, deadline);
     }

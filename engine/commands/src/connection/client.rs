@@ -81,6 +81,10 @@ const SUBCOMMANDS: &[Command] = &[
             Argument::one_of("client-type", TYPES).token("TYPE").optional(),
             Argument::integer("client-id").token("ID").optional().multiple(),
         ]),
+    subcommand("capa", -3, capa, PLAIN)
+        .since("8.0.0")
+        .summary("Takes note of what the client can do; nothing here depends on it.")
+        .arguments(&[Argument::string("capability").multiple()]),
     subcommand("no-evict", 3, no_evict, ADMIN)
         .since("7.0.0")
         .summary("Whether this connection is spared where clients use too much memory.")
@@ -246,6 +250,12 @@ fn reply(context: &mut Context<'_>) -> CommandResult {
         (ReplyMode::Off, ReplyMode::SkipNext) => {}
         _ => session.reply_mode = mode,
     }
+    Ok(())
+}
+
+/// A client that could follow to another server is not sent there: a replica answers it as any other.
+fn capa(context: &mut Context<'_>) -> CommandResult {
+    context.reply.ok();
     Ok(())
 }
 

@@ -59,23 +59,18 @@ pub(crate) fn reply_page(reply: &mut Reply<'_>, next: u64, found: &[Vec<u8>]) {
     found.iter().for_each(|text| reply.bulk(text));
 }
 
-/// A cursor as C's `strtoul` reads it, without leading blanks.
+/// A cursor: blanks and a plus may stand before it.
 pub(crate) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | 9..=13)).count();
+    let digits = text[blanks..].strip_prefix(b"+").unwrap_or(&text[blanks..]);
     let number = match digits {
-        [] if text.is_empty() => Some(0),
         [] => None,
         _ => digits.iter().try_fold(0u64, |number, digit| match digit {
             b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
             _ => None,
         }),
     };
-    let number = number.ok_or_else(|| CommandError::line("ERR invalid cursor"))?;
-    Ok(if negative { number.wrapping_neg() } else { number })
+    number.ok_or_else(|| CommandError::line("ERR invalid cursor"))
 }
 
 impl<'a> ScanOptions<'a> {

@@ -28,6 +28,7 @@ pub(super) fn geoadd(context: &mut Context<'_>) -> CommandResult {
         indexes().map(|index| Ok(place_at(places, index)?.score())).collect::<Result<_, CommandError>>()?;
     let (mut new, mut changed) = (0, 0);
     context.engine.edit_or_create(db, key, |zset: &mut ZSet, limits: &Limits| {
+        zset.expect(scores.len(), limits);
         for (index, score) in indexes().zip(&scores) {
             let member = places.at(index + 2);
             let old = if only_new || only_present { zset.score(member) } else { None };

@@ -35,7 +35,8 @@ impl Place {
 
     /// The middle of the cell that a score names.
     pub fn of_score(score: f64) -> Place {
-        let bits = score as u64;
+        // Below zero is no place; what bits it has is the same everywhere.
+        let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
         let middle = |cell: u32, end: f64| {
             let low = -end + f64::from(cell) / CELLS * (2.0 * end);
             let high = -end + (f64::from(cell) + 1.0) / CELLS * (2.0 * end);

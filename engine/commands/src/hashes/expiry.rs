@@ -3,7 +3,7 @@
 use squall_clock::UnixMs;
 use squall_store::{FIELD_EXPIRY_MAX, Hash};
 
-use super::listed_fields;
+use super::{MISPLACED, NO_FIELDS, NO_FIELDS_TO_EXPIRE, listed_fields};
 use crate::config::EventClass;
 use crate::expiration::Unit;
 use crate::{CommandError, CommandResult, Context};
@@ -82,10 +82,11 @@ pub(super) fn field_deadline(
 
 fn expire(context: &mut Context<'_>, command: &'static str, unit: Unit, absolute: bool) -> CommandResult {
     let (db, key, now) = (context.session.db, context.arg(1), context.engine.now.unix_ms());
+    context.engine.read_hash(db, key)?;
     let number = context.integer(2)?;
     let at = field_deadline(number, unit, absolute, now, command)?;
     let condition = Condition::named(context.arg(3));
-    let fields = fields_at(context, 3 + usize::from(condition.is_some()))?;
+    let fields = fields_at(context, 3 + usize::from(condition.is_some()), NO_FIELDS_TO_EXPIRE)?;
     let condition = condition.unwrap_or(Condition::None);
     let is_past = context.is_past(at.0 as i64);
     let done = context.engine.edit_hash(db, key, |hash, limits| {
@@ -122,10 +123,13 @@ fn expire(context: &mut Context<'_>, command: &'static str, unit: Unit, absolute
 }
 
 /// What `FIELDS` at word `at` lists.
-fn fields_at<'a>(context: &Context<'a>, at: usize) -> Result<squall_resp::Args<'a>, CommandError> {
-    const MISPLACED: &str = "ERR Mandatory argument FIELDS is missing or not at the right position";
+fn fields_at<'a>(
+    context: &Context<'a>,
+    at: usize,
+    none: &'static str,
+) -> Result<squall_resp::Args<'a>, CommandError> {
     match context.args.get(at) {
-        Some(word) if word.eq_ignore_ascii_case(b"FIELDS") => listed_fields(context.args.skip(at + 1), 1),
+        Some(word) if word.eq_ignore_ascii_case(b"FIELDS") => listed_fields(context.args.skip(at + 1), none),
         _ => Err(CommandError::line(MISPLACED)),
     }
 }
@@ -156,7 +160,8 @@ pub(super) fn hpexpiretime(context: &mut Context<'_>) -> CommandResult {
 }
 
 fn tell(context: &mut Context<'_>, number: impl Fn(UnixMs, UnixMs) -> i64) -> CommandResult {
-    let fields = fields_at(context, 2)?;
+    context.engine.read_hash(context.session.db, context.args.at(1))?;
+    let fields = fields_at(context, 2, NO_FIELDS)?;
     let now = context.engine.now.unix_ms();
     let hash = context.engine.read_hash(context.session.db, context.args.at(1))?;
     context.reply.array(fields.len());
@@ -173,7 +178,8 @@ fn tell(context: &mut Context<'_>, number: impl Fn(UnixMs, UnixMs) -> i64) -> Co
 
 pub(super) fn hpersist(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.session.db, context.arg(1));
-    let fields = fields_at(context, 2)?;
+    context.engine.read_hash(db, key)?;
+    let fields = fields_at(context, 2, NO_FIELDS)?;
     let done = context.engine.edit_hash(db, key, |hash: &mut Hash, limits| {
         let each = |field: &[u8]| match (hash.contains(field), hash.expiry(field)) {
             (false, _) => NO_FIELD,

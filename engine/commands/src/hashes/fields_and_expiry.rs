@@ -6,7 +6,7 @@ use squall_store::{Hash, parse_i64};
 
 use super::expiry::field_deadline;
 use super::field::reply_values;
-use super::listed_fields;
+use super::{MISPLACED, NO_FIELDS, listed_fields, reply_item};
 use crate::config::EventClass;
 use crate::expiration::Deadline;
 use crate::{CommandError, CommandResult, Context};
@@ -47,15 +47,16 @@ impl<'a> Options<'a> {
         while let Some(word) = args.get(at) {
             let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
             if is(b"FIELDS") {
-                let fields = listed_fields(args.skip(at + 1), words_each)?;
+                let listed = args.skip(at + 1);
+                if listed.len() <= words_each {
+                    return Err(CommandError::Arity { command: command.to_owned() });
+                }
+                let fields = if sets { listed_pairs(listed)? } else { listed_fields(listed, NO_FIELDS)? };
                 let (expiry, presence) =
                     (expiry.unwrap_or(Expiry::Unsaid), presence.unwrap_or(Presence::Any));
                 return Ok(Options { expiry, presence, fields });
             } else if let Some(deadline) = Deadline::at(args, at).filter(|_| expiry.is_none()) {
                 let number = parse_i64(deadline.text).ok_or(CommandError::NotAnInteger)?;
-                if number <= 0 {
-                    return Err(CommandError::InvalidExpire { command });
-                }
                 let time = field_deadline(number, deadline.unit, deadline.absolute, now, command)?;
                 expiry = Some(Expiry::At(time));
                 at += 1;
@@ -67,16 +68,43 @@ impl<'a> Options<'a> {
                 presence = Some(Presence::NoneThere);
             } else if presence.is_none() && sets && is(b"FXX") {
                 presence = Some(Presence::AllThere);
+            } else if sets {
+                return Err(refusal(args, at));
             } else {
-                return Err(CommandError::Syntax);
+                break;
             }
             at += 1;
         }
-        Err(CommandError::line("ERR Mandatory argument FIELDS is missing or not at the right position"))
+        Err(CommandError::line(MISPLACED))
+    }
+}
+
+/// `numfields field value [field value ...]`
+fn listed_pairs(args: Args<'_>) -> Result<Args<'_>, CommandError> {
+    const INVALID: &str = "ERR invalid number of fields";
+    let count =
+        parse_i64(args.at(0)).and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
+    let count = count.ok_or(CommandError::line(INVALID))?;
+    match count.checked_mul(2) == Some(args.len() - 1) {
+        true => Ok(args.skip(1)),
+        false => Err(CommandError::Arity { command: "hsetex".to_owned() }),
+    }
+}
+
+/// What HSETEX says of an option that it has already, or does not know.
+fn refusal(args: Args<'_>, at: usize) -> CommandError {
+    const ONE_TIME: &str = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
+    const ONE_PRESENCE: &str = "ERR Only one of FXX or FNX arguments can be specified";
+    let word = args.at(at);
+    match word.to_ascii_uppercase().as_slice() {
+        b"EX" | b"PX" | b"EXAT" | b"PXAT" | b"KEEPTTL" => CommandError::line(ONE_TIME),
+        b"FNX" | b"FXX" => CommandError::line(ONE_PRESENCE),
+        _ => CommandError::Bytes([b"ERR unknown argument: ", word].concat()),
     }
 }
 
 pub(super) fn hgetex(context: &mut Context<'_>) -> CommandResult {
+    context.engine.read_hash(context.session.db, context.args.at(1))?;
     let options = Options::parse(context, "hgetex", 1)?;
     let (db, key, fields) = (context.session.db, context.arg(1), options.fields);
     reply_values(context, key, fields)?;
@@ -121,13 +149,22 @@ pub(super) fn hgetex(context: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn hgetdel(context: &mut Context<'_>) -> CommandResult {
-    const MISPLACED: &str = "ERR Mandatory argument FIELDS is missing or not at the right position";
+    context.engine.read_hash(context.session.db, context.args.at(1))?;
     if !context.arg(2).eq_ignore_ascii_case(b"FIELDS") {
         return Err(CommandError::line(MISPLACED));
     }
-    let fields = listed_fields(context.args.skip(3), 1)?;
+    let fields = listed_fields(context.args.skip(3), NO_FIELDS)?;
     let (db, key) = (context.session.db, context.arg(1));
-    reply_values(context, key, fields)?;
+    let first_time = |at: usize| !fields.first(at).iter().any(|field| field == fields.at(at));
+    let hash = context.engine.read_hash(db, context.args.at(1))?;
+    context.reply.array(fields.len());
+    for (at, field) in fields.iter().enumerate() {
+        // Named again, a field is gone already.
+        match hash.and_then(|hash| hash.get(field)).filter(|_| first_time(at)) {
+            Some(value) => reply_item(&mut context.reply, value),
+            None => context.reply.null(),
+        }
+    }
     let mut removed: Vec<&[u8]> = Vec::new();
     context.engine.edit_hash(db, key, |hash: &mut Hash, _| {
         removed.extend(fields.iter().filter(|field| hash.remove(field)));
@@ -169,6 +206,8 @@ pub(super) fn hsetex(context: &mut Context<'_>) -> CommandResult {
     context.reply.integer(i64::from(done.is_some()));
     let Some(removed) = done else { return Ok(()) };
     if is_past {
+        // They are set, and have expired.
+        context.engine.notify(EventClass::Hash, "hset", db, key);
         if !removed.is_empty() {
             context.propagate_removal(key, &removed);
         }

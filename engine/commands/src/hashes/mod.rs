@@ -139,15 +139,20 @@ impl Engine {
     }
 }
 
-/// Reads `FIELDS numfields field [field ...]`, which ends a command, from its second word on; each field is so many
-/// words.
-fn listed_fields(args: Args<'_>, words_each: usize) -> Result<Args<'_>, CommandError> {
-    const NONE: &str = "ERR Parameter `numFields` should be greater than 0";
+const MISPLACED: &str = "ERR Mandatory argument FIELDS is missing or not at the right position";
+
+/// What the commands that set expiry times say of a count that is none, and what the others say.
+const NO_FIELDS_TO_EXPIRE: &str = "ERR Parameter `numFields` should be greater than 0";
+const NO_FIELDS: &str = "ERR Number of fields must be a positive integer";
+
+/// Reads `FIELDS numfields field [field ...]`, which ends a command, from its second word on. `none` is said of a
+/// count that is none.
+fn listed_fields<'a>(args: Args<'a>, none: &'static str) -> Result<Args<'a>, CommandError> {
     const MISMATCH: &str = "ERR The `numfields` parameter must match the number of arguments";
-    let count = args.get(0).and_then(parse_i64).filter(|&count| count > 0).ok_or(CommandError::line(NONE))?;
+    let count = args.get(0).and_then(parse_i64).filter(|&count| count > 0).ok_or(CommandError::line(none))?;
     let fields = args.skip(1);
-    match usize::try_from(count).ok().and_then(|count| count.checked_mul(words_each)) {
-        Some(words) if words == fields.len() => Ok(fields),
+    match usize::try_from(count).ok() {
+        Some(count) if count == fields.len() => Ok(fields),
         _ => Err(CommandError::line(MISMATCH)),
     }
 }

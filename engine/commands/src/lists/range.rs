@@ -28,8 +28,11 @@ pub(super) fn ltrim(context: &mut Context<'_>) -> CommandResult {
         list.remove_range(0, first, limits);
         before - list.len()
     })?;
-    if let Some(removed) = removed {
-        context.engine.wrote(db, key, removed as u64, EventClass::List, "ltrim");
+    match removed {
+        // Asked to keep all, it is done nevertheless.
+        Some(0) => context.engine.notify(EventClass::List, "ltrim", db, key),
+        Some(removed) => context.engine.wrote(db, key, removed as u64, EventClass::List, "ltrim"),
+        None => {}
     }
     context.reply.ok();
     Ok(())

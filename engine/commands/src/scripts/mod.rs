@@ -17,6 +17,7 @@ pub(crate) mod flags;
 mod libraries;
 mod lua_value;
 mod numbers;
+mod order;
 pub(crate) mod raise;
 mod random;
 mod reply_of;

@@ -3,12 +3,14 @@
 local host = ...
 
 local error, type, select = error, type, select
-local raw_pairs, next, raw_tostring = pairs, next, tostring
+local raw_pairs, raw_ipairs, next, raw_tostring = pairs, ipairs, next, tostring
 local raw_pcall, raw_xpcall = pcall, xpcall
 local raw_rawset, raw_rawget = rawset, rawget
 local raw_setmetatable, raw_getmetatable = setmetatable, getmetatable
 local raw_loadstring, raw_resume = loadstring, coroutine.resume
-local byte, concat, format = string.byte, table.concat, string.format
+local byte, concat, format, sort = string.byte, table.concat, string.format, table.sort
+local raw_tonumber, raw_unpack, raw_insert = tonumber, unpack, table.insert
+local ceil, floor, huge = math.ceil, math.floor, math.huge
 
 local READ_ONLY = "Attempt to modify a readonly table"
 
@@ -37,10 +39,85 @@ local function expect(kind, position, name, count, value)
     end
 end
 
+-- Order. Lua places keys that are tables, functions or coroutines by their addresses, and with them what shares
+-- the table: no two runs would agree. Where one key is such, there is an order of our own: numbers, texts, truths,
+-- then that key. Of several none comes first.
+local nameless = { table = true, ["function"] = true, thread = true, userdata = true }
+local ranks = { number = 1, string = 2, boolean = 3, userdata = 4 }
+
+local function comes_before(one, other)
+    local kind = type(one)
+    if kind ~= type(other) then return (ranks[kind] or 5) < (ranks[type(other)] or 5) end
+    if kind == "boolean" then return not one and other end
+    return one < other
+end
+
+-- The keys of a table in our own order; nothing where Lua's is the same in every run.
+local function keys_in_order(t)
+    local unnamed
+    for key in next, t do
+        if nameless[type(key)] and key ~= host.null then
+            if unnamed ~= nil then error(host.no_order, 3) end
+            unnamed = key
+        end
+    end
+    if unnamed == nil then return nil end
+    local keys = {}
+    for key in next, t do
+        if key ~= unnamed then keys[#keys + 1] = key end
+    end
+    sort(keys, comes_before)
+    keys[#keys + 1] = unnamed
+    return keys
+end
+
 local function pairs(...)
     local t = ...
     expect("table", 1, "pairs", select("#", ...), t)
-    return next, content_of[t] or t, nil
+    t = content_of[t] or t
+    local keys = keys_in_order(t)
+    if not keys then return next, t, nil end
+    local at = 0
+    return function()
+        while true do
+            at = at + 1
+            local key = keys[at]
+            if key == nil then return nil end
+            local value = raw_rawget(t, key)
+            if value ~= nil then return key, value end
+        end
+    end, t, nil
+end
+
+-- The walk that `next` is on, through a table in our own order.
+local walks = raw_setmetatable({}, { __mode = "k" })
+
+local function ordered_next(...)
+    local t, key = ...
+    expect("table", 1, "next", select("#", ...), t)
+    if key == nil then walks[t] = keys_in_order(t) end
+    local keys = walks[t]
+    if not keys then return next(t, key) end
+    local passed = key == nil
+    for _, candidate in raw_ipairs(keys) do
+        if passed then
+            local value = raw_rawget(t, candidate)
+            if value ~= nil then return candidate, value end
+        elseif candidate == key then
+            passed = true
+        end
+    end
+    return nil
+end
+
+local function foreach(...)
+    local t, f = ...
+    expect("table", 1, "foreach", select("#", ...), t)
+    expect("function", 2, "foreach", select("#", ...) - 1, f)
+    for key, value in pairs(t) do
+        local result = f(key, value)
+        if result ~= nil then return result end
+    end
 end
 
 local function rawset(...)
@@ -126,8 +203,6 @@ end
 -- Names of values that have none: numbered as they are first shown.
 local numbers = raw_setmetatable({}, { __mode = "k" })
 local shown = 0
-local nameless = { table = true, ["function"] = true, thread = true, userdata = true }
-
 local function tostring(...)
     local value = ...
     if select("#", ...) == 0 then error("bad argument #1 to 'tostring' (value expected)", 2) end
@@ -145,6 +220,40 @@ local function tostring(...)
         numbers[value] = number
     end
     return format("%s: 0x%012x", kind, number * 32)
+end
+
+-- Lengths. Lua's own functions count in C's integers, where a length may overflow, and walk without asking.
+local INTEGER_END = 2 ^ 31
+local UNPACKED_MAX = 7000
+local SHIFTED_MAX = 1000000
+
+-- What C makes of a number: its fraction is cut off, and so is what 32 bits do not hold.
+local function as_integer(number)
+    if number ~= number or number == huge or number == -huge then return 0 end
+    number = number < 0 and ceil(number) or floor(number)
+    return (number + INTEGER_END) % (2 * INTEGER_END) - INTEGER_END
+end
+
+local function unpack(...)
+    local t, first, last = ...
+    local from = first == nil and 1 or raw_tonumber(first)
+    if type(t) ~= "table" or not from then return raw_unpack(...) end
+    local to = last == nil and #t or raw_tonumber(last)
+    if not to then return raw_unpack(...) end
+    from, to = as_integer(from), as_integer(to)
+    if to - from >= UNPACKED_MAX then error("too many results to unpack", 2) end
+    return raw_unpack(t, from, to)
+end
+
+local function insert(...)
+    local t, position = ...
+    if select("#", ...) == 3 and type(t) == "table" then
+        local at = raw_tonumber(position)
+        if at and #t - as_integer(at) > SHIFTED_MAX and as_integer(at) < 1 then
+            error("bad argument #2 to 'insert' (position out of bounds)", 2)
+        end
+    end
+    return raw_insert(...)
 end
 
 -- Patterns. Matching goes one level deeper with each item of a pattern: a pattern without measure would not
@@ -165,11 +274,12 @@ end
 
 math.random, math.randomseed = host.random, host.randomseed
 coroutine.resume = resume
+table.foreach, table.insert = foreach, insert
 
 local libraries = { "string", "table", "math", "coroutine" }
 local functions = {
     assert = assert, collectgarbage = collectgarbage, error = error, gcinfo = gcinfo,
-    getmetatable = raw_getmetatable, ipairs = ipairs, load = load, loadstring = loadstring, next = next,
+    getmetatable = raw_getmetatable, ipairs = ipairs, load = load, loadstring = loadstring, next = ordered_next,
     pairs = pairs, pcall = pcall, rawequal = rawequal, rawget = rawget, rawset = rawset, select = select,
     setmetatable = setmetatable, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
     xpcall = xpcall, _VERSION = _VERSION,

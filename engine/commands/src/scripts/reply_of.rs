@@ -3,6 +3,8 @@
 use mlua::{Lua, Table, Value};
 use squall_resp::{DoubleText, Output, Protocol, Reply};
 
+use super::order;
+
 /// How deep a value may be nested: about as deep as Redis, whose Lua stack ends there, goes.
 const DEPTH_MAX: usize = 7_995;
 
@@ -48,7 +50,7 @@ fn write_table(
     if let Value::String(line) = field("err")? {
         reply.error_bytes(&line.as_bytes());
     } else if let Value::String(text) = field("ok")? {
-        reply.simple(&String::from_utf8_lossy(&text.as_bytes()).replace(['\r', '\n'], " "));
+        reply.simple_bytes(&one_line(&text.as_bytes()));
     } else if let Some(number) = number(&field("double")?) {
         match reader.client {
             Protocol::Resp2 => reply.bulk(DoubleText::of(number).as_bytes()),
@@ -57,8 +59,7 @@ fn write_table(
     } else if let Value::Table(map) = field("map")? {
         let length = reply.deferred_map();
         let mut count = 0;
-        for pair in map.pairs::<Value, Value>() {
-            let (key, value) = pair?;
+        for (key, value) in order::pairs(&map)? {
             write(lua, reply, &key, reader, depth + 1)?;
             write(lua, reply, &value, reader, depth + 1)?;
             count += 1;
@@ -67,8 +68,8 @@ fn write_table(
     } else if let Value::Table(set) = field("set")? {
         let length = reply.deferred_set();
         let mut count = 0;
-        for pair in set.pairs::<Value, Value>() {
-            write(lua, reply, &pair?.0, reader, depth + 1)?;
+        for (member, _) in order::pairs(&set)? {
+            write(lua, reply, &member, reader, depth + 1)?;
             count += 1;
         }
         reply.set_length(length, count);
@@ -109,8 +110,8 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-fn one_line(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).replace(['\r', '\n'], " ")
+fn one_line(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
 
 /// A number without its fraction; one that does not fit is what x86 makes of it, on every machine.

@@ -16,7 +16,7 @@ use squall_resp::{OwnedArgs, Protocol};
 
 use super::raise::{self, Failure, Raised};
 use super::random::Random;
-use super::{api, libraries};
+use super::{api, libraries, order};
 use crate::functions::Draft;
 use crate::server::LogLevel;
 
@@ -228,6 +228,7 @@ fn host_table(lua: &Lua, exchange: &Rc<Exchange>, purpose: Purpose) -> mlua::Res
     let host = lua.create_table()?;
     host.set("null", Value::NULL)?;
     host.set("pattern_bytes_max", PATTERN_BYTES_MAX)?;
+    host.set("no_order", order::NO_ORDER)?;
     let killed = exchange.clone();
     host.set(
         "plain",

@@ -50,6 +50,7 @@ fn add(context: &mut Context<'_>, options: AddOptions, pairs: Args<'_>) -> Comma
     let (db, key) = (context.session.db, context.arg(1));
     let (mut new, mut changed, mut last) = (0, 0, Added::Refused);
     let add_all = |zset: &mut ZSet, limits: &Limits| {
+        zset.expect(scores.len(), limits);
         for (index, score) in scores.iter().enumerate() {
             last = options.apply(zset, pairs.at(2 * index + 1), *score, limits);
             new += u64::from(matches!(last, Added::New(_)));

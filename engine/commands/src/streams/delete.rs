@@ -30,18 +30,27 @@ const DONE: i64 = 1;
 const REFERENCED: i64 = 2;
 
 pub(super) fn xdelex(context: &mut Context<'_>) -> CommandResult {
-    let (references, ids) = parse_choice(context.args, 2)?;
+    let (references, words) = parse_choice(context.args, 2)?;
     let (db, key) = (context.session.db, context.arg(1));
+    // Nobody looks at the ids where there is nothing that they could name.
+    let ids = match context.engine.read::<Stream>(db, key)? {
+        Some(_) => parse_ids(words)?,
+        None => return reply_all_missing(context, words.len()),
+    };
     let outcomes = context.engine.edit(db, key, |stream: &mut Stream, _| {
         ids.iter().map(|id| outcome(stream.delete(*id, references))).collect::<Vec<_>>()
     })?;
-    reply_outcomes(context, outcomes, ids.len());
+    reply_outcomes(context, outcomes.unwrap_or_default());
     Ok(())
 }
 
 pub(super) fn xackdel(context: &mut Context<'_>) -> CommandResult {
-    let (references, ids) = parse_choice(context.args, 3)?;
+    let (references, words) = parse_choice(context.args, 3)?;
     let (db, key, group) = (context.session.db, context.arg(1), context.arg(2));
+    let ids = match context.engine.read::<Stream>(db, key)?.and_then(|stream| stream.group(group)) {
+        Some(_) => parse_ids(words)?,
+        None => return reply_all_missing(context, words.len()),
+    };
     let outcomes = context.engine.edit(db, key, |stream: &mut Stream, _| {
         let acknowledge_and_delete = |id: &StreamId| {
             let acknowledged = stream.edit_group(group, |group| group.acknowledge(*id)) == Some(true);
@@ -53,7 +62,7 @@ pub(super) fn xackdel(context: &mut Context<'_>) -> CommandResult {
         };
         ids.iter().map(acknowledge_and_delete).collect::<Vec<_>>()
     })?;
-    reply_outcomes(context, outcomes, ids.len());
+    reply_outcomes(context, outcomes.unwrap_or_default());
     Ok(())
 }
 
@@ -65,10 +74,14 @@ fn outcome(removal: Removal) -> i64 {
     }
 }
 
-/// Replies with what became of each entry; where the key does not exist, none was there.
-fn reply_outcomes(context: &mut Context<'_>, outcomes: Option<Vec<i64>>, count: usize) {
+fn reply_all_missing(context: &mut Context<'_>, count: usize) -> CommandResult {
+    reply_outcomes(context, vec![MISSING; count]);
+    Ok(())
+}
+
+/// Replies with what became of each entry.
+fn reply_outcomes(context: &mut Context<'_>, outcomes: Vec<i64>) {
     let (db, key) = (context.session.db, context.arg(1));
-    let outcomes = outcomes.unwrap_or_else(|| vec![MISSING; count]);
     let changes = outcomes.iter().filter(|outcome| **outcome != MISSING).count();
     let deleted = outcomes.contains(&DONE);
     if deleted {
@@ -81,7 +94,7 @@ fn reply_outcomes(context: &mut Context<'_>, outcomes: Option<Vec<i64>>, count: 
 }
 
 /// `[KEEPREF | DELREF | ACKED] IDS count id ...`, from word `index` on.
-fn parse_choice(args: Args<'_>, mut index: usize) -> Result<(References, Vec<StreamId>), CommandError> {
+fn parse_choice(args: Args<'_>, mut index: usize) -> Result<(References, Args<'_>), CommandError> {
     let mut references = References::Keep;
     let mut ids = None;
     while let Some(word) = args.get(index) {
@@ -99,7 +112,7 @@ fn parse_choice(args: Args<'_>, mut index: usize) -> Result<(References, Vec<Str
                     "ERR The `numids` parameter must match the number of arguments",
                 ));
             }
-            ids = Some(parse_ids(words.first(count))?);
+            ids = Some(words.first(count));
             index += 2 + count;
         } else {
             return Err(CommandError::Syntax);

@@ -27,7 +27,8 @@ pub(super) fn create(context: &mut Context<'_>) -> CommandResult {
     refuse_more_than(context, 8)?;
     let id = starting_id(context.arg(4), last_id.unwrap_or_default())?;
     let created = context.engine.edit_or_create(db, key, |stream: &mut Stream, _| {
-        stream.add_group(name, Group::starting_after(id, options.entries_read.flatten()))
+        let read = options.entries_read.flatten().map(|read| read.min(stream.entries_added));
+        stream.add_group(name, Group::starting_after(id, read))
     })?;
     if !created {
         return Err(CommandError::line("BUSYGROUP Consumer Group name already exists"));
@@ -44,9 +45,8 @@ pub(super) fn setid(context: &mut Context<'_>) -> CommandResult {
     let (db, key, name) = (context.session.db, context.arg(2), context.arg(3));
     let id = starting_id(context.arg(4), last_id)?;
     context.engine.edit(db, key, |stream: &mut Stream, _| {
-        stream.edit_group(name, |group| {
-            (group.last_id, group.entries_read) = (id, options.entries_read.flatten());
-        })
+        let read = options.entries_read.flatten().map(|read| read.min(stream.entries_added));
+        stream.edit_group(name, |group| (group.last_id, group.entries_read) = (id, read))
     })?;
     context.engine.wrote(db, key, 1, EventClass::Stream, "xgroup-setid");
     context.reply.ok();

@@ -78,9 +78,10 @@ fn end_of_interval(text: &[u8], missing_seq: u64) -> Result<StreamId, CommandErr
     }
 }
 
-/// Digits, with zeros or a plus in front of them if need be.
+/// Digits, with blanks, zeros or a plus in front of them if need be.
 fn parse_u64(text: &[u8]) -> Option<u64> {
-    let digits = text.strip_prefix(b"+").unwrap_or(text);
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | 9..=13)).count();
+    let digits = text[blanks..].strip_prefix(b"+").unwrap_or(&text[blanks..]);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

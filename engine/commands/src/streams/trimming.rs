@@ -20,6 +20,7 @@ pub(super) struct Trimming {
     approximate: bool,
     limit: Option<i64>,
     pub references: References,
+    says_references: bool,
     /// The words that replicas must not read as they are: the `~`, and the threshold.
     approximate_at: usize,
     threshold_at: usize,
@@ -41,8 +42,9 @@ impl Trimming {
                 Ok(Some(2))
             }
             _ => match references(&word) {
+                Some(_) if self.says_references => Ok(None),
                 Some(references) => {
-                    self.references = references;
+                    (self.references, self.says_references) = (references, true);
                     Ok(Some(1))
                 }
                 None => Ok(None),

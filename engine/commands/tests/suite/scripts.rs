@@ -150,6 +150,9 @@ fn hostile_scripts_end_in_errors() {
         ("return loadstring(('('):rep(1e6))()", "attempt to call a nil value"),
         ("return table.concat(setmetatable({}, {__index = function() return 'x' end}), ',', 1, 2)", ""),
         ("return {unpack({}, 1, 1e7)}", "too many results to unpack"),
+        ("return {unpack({1, 2, 3}, -2147483648, 4294967296)}", "too many results to unpack"),
+        ("return {unpack({}, -2^31, 2^31 - 1)}", "too many results to unpack"),
+        ("table.insert({}, -2^31, 1)", "position out of bounds"),
         ("return string.format('%99999d', 1)", "invalid"),
         ("return struct.pack('c2000000000', 'x')", "too large"),
         ("return struct.unpack('i4', 'abcd', -1)", "offset"),
@@ -177,6 +180,42 @@ fn values_have_names_without_addresses() {
         "*4\r\n$21\r\ntable: 0x000000000020\r\n$24\r\nfunction: 0x000000000040\r\n$22\r\nthread: 0x000000000060\r\n\
          $21\r\ntable: 0x000000000080\r\n"
     );
+}
+
+/// Where a key has no name but its address, the order is not Lua's; and where it would be nobody's, there is none.
+#[test]
+fn tables_are_walked_through_in_the_same_order_in_every_run() {
+    let script = "local t, f = {}, function() end
+        local mixed = {[t] = 't', z = 'z', a = 'a', [2] = '2', [1.5] = '1.5', [true] = 'true', [cjson.null] = 'null'}
+        local seen = {}
+        for _, value in pairs(mixed) do seen[#seen + 1] = value end
+        local key, value = next(mixed)
+        while key ~= nil do seen[#seen + 1] = value key, value = next(mixed, key) end
+        table.foreach(mixed, function(_, value) seen[#seen + 1] = value end)
+        for key in pairs(mixed) do mixed[key] = nil end
+        seen[#seen + 1] = tostring(next(mixed))
+        for key, value in pairs({10, 20, x = 30}) do seen[#seen + 1] = value end
+        return table.concat(seen, ' ') .. ' ' .. #cmsgpack.pack({[t] = 1, a = 2})";
+    let walk = "1.5 2 a z true null t";
+    let expected = format!("{walk} {walk} {walk} nil 10 20 30 6");
+    // Whatever lies in memory before.
+    let ballast: Vec<Subject> = (0..3).map(|_| Subject::start(Protocol::Resp2)).collect();
+    for mut subject in ballast {
+        let reply = subject.ask(&words(&["EVAL", script, "0"]));
+        assert_eq!(String::from_utf8_lossy(&reply), format!("${}\r\n{expected}\r\n", expected.len()));
+    }
+    let mut subject = Subject::start(Protocol::Resp2);
+    for refused in [
+        "for k in pairs({[{}] = 1, [pairs] = 2}) do end",
+        "return next({[{}] = 1, [coroutine.create(pairs)] = 2})",
+        "return cmsgpack.pack({[{}] = 1, [{}] = 2})",
+        "return {set = {[{}] = 1, [{}] = 2}}",
+    ] {
+        let reply = subject.ask(&words(&["EVAL", refused, "0"]));
+        assert!(String::from_utf8_lossy(&reply).contains("has no order"), "{refused}");
+    }
+    let reply = subject.ask(&words(&["EVAL", "local s = {[{}] = 1, [{}] = 2} return 7", "0"]));
+    assert_eq!(reply, b":7\r\n", "such a table is in order, only walking through it is not");
 }
 
 /// Nothing of one script is left for the next.

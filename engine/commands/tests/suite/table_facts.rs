@@ -11,12 +11,13 @@ use squall_resp::Value;
 const FACTS: &str = include_str!("facts/commands-redis-8.2.tsv");
 
 /// Where a row differs on purpose, and why.
-const OWN: [(&str, &str); 10] = [
+const OWN: [(&str, &str); 11] = [
     ("commandlog", "a command of Valkey 8"),
     ("commandlog|get", "a command of Valkey 8"),
     ("commandlog|help", "a command of Valkey 8"),
     ("commandlog|len", "a command of Valkey 8"),
     ("commandlog|reset", "a command of Valkey 8"),
+    ("client|capa", "a subcommand of Valkey 8"),
     ("delex", "a command of later versions of Redis"),
     ("delifeq", "a command of Valkey 9"),
     ("digest", "a command of later versions of Redis"),

@@ -22,7 +22,7 @@ fn write(reply: &mut Reply<'_>, value: &Value, deferred: bool) {
         Value::Null => reply.null(),
         Value::Double(number) => reply.double(*number),
         Value::Boolean(value) => reply.boolean(*value),
-        Value::BigNumber(digits) => reply.big_number(digits),
+        Value::BigNumber(digits) => reply.big_number(digits.as_bytes()),
         Value::Verbatim { format, text } => reply.verbatim(format, text),
         Value::Push(elements) => {
             reply.push(elements.len());

@@ -26,6 +26,7 @@ mod connections;
 mod encryption;
 mod failover;
 mod hostile;
+mod ioredis;
 mod persistence;
 mod process;
 mod redis_benchmark;

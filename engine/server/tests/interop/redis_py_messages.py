@@ -110,6 +110,59 @@ def streams(r):
     assert r.xtrim("s", maxlen=10, approximate=False) == 41 and r.xdel("s", new) == 1
 
 
+def locks(r):
+    inside, most, turns = [0], [0], []
+
+    def worker():
+        own = connect()
+        for _ in range(10):
+            with own.lock("lock", timeout=30, sleep=0.001):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                turns.append(own.incr("turns"))
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=worker) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most[0] == 1 and turns == list(range(1, 31)), (most, turns)
+
+    lock = r.lock("lock", timeout=30)
+    assert lock.acquire() and lock.owned() and not r.lock("lock").acquire(blocking=False)
+    assert lock.extend(10) and lock.reacquire() and r.pttl("lock") > 9_000
+    r.set("lock", "stolen")
+    try:
+        lock.release()
+    except redis.exceptions.LockError:
+        pass
+    else:
+        raise AssertionError("a lock was given back that another one holds")
+
+
+def reconnects(r):
+    own = connect(db=3, client_name="comes-back")
+    own.set("here", "still")
+    assert r.client_kill_filter(_id=own.client_id()) == 1
+    # The pool's connection is gone: redis-py takes another, and introduces itself again.
+    assert own.get("here") == b"still" and own.client_getname() in ("comes-back", b"comes-back")
+    listener = connect().pubsub(ignore_subscribe_messages=True)
+    listener.subscribe("later")
+    until(lambda: r.pubsub_numsub("later") == [(b"later", 1)])
+    assert r.client_kill_filter(_type="pubsub") == 1
+    got = []
+
+    def heard():
+        message = listener.get_message(timeout=0.01)
+        got.extend([message["data"]] if message else [])
+        return got or r.publish("later", "again") < 0
+
+    until(heard)
+    assert got[0] == b"again"
+    listener.close()
+
+
 def main():
     r = connect()
     r.flushall()
@@ -119,6 +172,8 @@ def main():
     keyspace_events(r)
     queues(r)
     streams(r)
+    locks(r)
+    reconnects(r)
     print("all is well")
 
 

@@ -77,6 +77,15 @@ impl ZSet {
         }
     }
 
+    /// Becomes large at once, if so many members are to be added that the small form would not do.
+    pub fn expect(&mut self, more: usize, limits: &Limits) {
+        if let Form::Packed(packed) = &self.form
+            && more > limits.zset_packed_entries_max
+        {
+            self.form = Form::Large(Box::new(Large::of(packed, limits)));
+        }
+    }
+
     /// Gives a member this score, whether it was there or not; the score that it had.
     pub fn insert(&mut self, member: &[u8], score: f64, limits: &Limits) -> Option<f64> {
         assert!(!score.is_nan(), "a score is a number");

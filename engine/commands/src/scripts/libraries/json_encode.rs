@@ -3,6 +3,7 @@
 use mlua::{Table, Value};
 
 use super::super::numbers::general;
+use super::super::order;
 use super::super::raise::Raised;
 use super::json::{DEPTH_MAX, Invalid, Settings};
 
@@ -50,8 +51,7 @@ fn write_table(settings: Settings, out: &mut Vec<u8>, table: &Table, depth: usiz
         }
         None => {
             out.push(b'{');
-            for (count, pair) in table.pairs::<Value, Value>().enumerate() {
-                let (key, value) = pair?;
+            for (count, (key, value)) in order::pairs(table)?.into_iter().enumerate() {
                 if count > 0 {
                     out.push(b',');
                 }

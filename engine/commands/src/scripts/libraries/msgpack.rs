@@ -3,6 +3,7 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::super::order;
 use super::super::raise::{self, Raised};
 use super::msgpack_unpack::{self, Unpacker};
 
@@ -72,8 +73,7 @@ fn write_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> mlua::Result<(
         return Ok(());
     }
     write_header(out, count, 0x80, 0xde);
-    for pair in table.pairs::<Value, Value>() {
-        let (key, value) = pair?;
+    for (key, value) in order::pairs(table)? {
         write(out, &key, depth)?;
         write(out, &value, depth)?;
     }
