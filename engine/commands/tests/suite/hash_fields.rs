@@ -112,9 +112,12 @@ fn refusals() {
             "HTTL h FIELDS 9223372036854775807 a",
             "The `numfields` parameter must match the number of arguments",
         ),
-        ("HGETEX h EX 0 FIELDS 1 a", "invalid expire time in 'hgetex' command"),
-        ("HGETEX h EX 1 PX 1 FIELDS 1 a", "syntax error"),
-        ("HSETEX h EX 1 FIELDS 1 a", "The `numfields` parameter must match the number of arguments"),
+        ("HGETEX h EX -1 FIELDS 1 a", "invalid expire time, must be >= 0"),
+        (
+            "HGETEX h EX 1 PX 1 FIELDS 1 a",
+            "Mandatory argument FIELDS is missing or not at the right position",
+        ),
+        ("HSETEX h EX 1 FIELDS 1 a", "wrong number of arguments for 'hsetex' command"),
     ] {
         assert_eq!(world.ask(client, request), format!("-ERR {refusal}\r\n"), "{request}");
     }
