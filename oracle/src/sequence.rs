@@ -200,8 +200,8 @@ impl Author<'_> {
             "GET",
         ]);
         let names: &[&str] = match command {
-            "PSUBSCRIBE" | "PUNSUBSCRIBE" => &["*", "n*", "[nw]*", "news", ""],
-            _ => &["news", "weather", "", "other"],
+            "PSUBSCRIBE" | "PUNSUBSCRIBE" => &["*", "n*", "[nw]*", "news", "?"],
+            _ => &["news", "weather", "n", "other"],
         };
         let mut words = words_of(command);
         for _ in 0..self.chance.below(4) {
@@ -238,6 +238,8 @@ fn is_left_to_chance(words: &[Vec<u8>]) -> bool {
         let at = words.iter().position(|word| word.eq_ignore_ascii_case(b"SPOP")).expect("just found");
         return words.len() == at + 2 || number(at + 2).is_some_and(|count| (1..1_000).contains(&count));
     }
+    // README's table of differences: a time to live that overflows.
+    let overflows = has("RESTORE") && number(2).is_some_and(|ttl| ttl > 1 << 60);
     // An id by the clock; weights that are compared as texts and are equal; whichever is found first.
     let draws_id = has("XADD") && (has("*"));
     let ties = (has("SORT") || has("SORT_RO")) && has("BY") && has("ALPHA");
@@ -246,7 +248,7 @@ fn is_left_to_chance(words: &[Vec<u8>]) -> bool {
     let by_clock = has("XCLAIM") && has("TIME");
     // Redis 7.0 tells who waits for one stream twice only once what came.
     let twice = (has("XREAD") || has("XREADGROUP")) && has("BLOCK") && has_twins(words);
-    twice || draws_id || ties || any || by_clock
+    overflows || twice || draws_id || ties || any || by_clock
 }
 
 fn has_twins(words: &[Vec<u8>]) -> bool {

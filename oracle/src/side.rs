@@ -116,13 +116,6 @@ impl Side {
         self.reply(client).map(Some)
     }
 
-    /// The reply that comes when a time-out has passed.
-    pub fn timed_out(&mut self, client: usize) -> io::Result<Vec<u8>> {
-        let reply = self.reply(client)?;
-        self.waits[client] = false;
-        Ok(reply)
-    }
-
     /// What the listener has heard up to now.
     pub fn heard(&mut self) -> io::Result<Vec<Vec<u8>>> {
         self.markers += 1;

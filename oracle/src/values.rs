@@ -95,7 +95,7 @@ pub fn value(argument: &Argument, group: Group, chance: &mut Chance) -> Vec<u8> 
         "member" | "member1" | "member2" if group == Group::Geo => place_name(chance),
         "longitude" | "latitude" | "radius" | "width" | "height" => of_places(argument.name, chance),
         "increment" | "decrement" => increment(argument.kind, group, chance),
-        "channel" | "shardchannel" => text(chance.pick(&["news", "news", "weather", "", "n\0"])),
+        "channel" | "shardchannel" => text(chance.pick(&["news", "news", "weather", "other", "n\0"])),
         "message" => text(chance.pick(&["hello", "", "a b", "\u{e9}"])),
         "arg" => text(chance.pick(&["a", "1", "", "x y"])),
         _ => match group {

@@ -71,7 +71,7 @@ pub(super) fn raise_one(
     push(&mut spelled, run.count, index - first);
     push(&mut spelled, count, 1);
     push(&mut spelled, run.count, first + run.len - index - 1);
-    if spelled.len() > run.bytes && bytes.len() + spelled.len() - run.bytes > bytes_max + HEADER_BYTES {
+    if spelled.len() > run.bytes && bytes.len() + spelled.len() - run.bytes > bytes_max {
         return Ok(Raised::HasNoRoom);
     }
     bytes.splice(at..at + run.bytes, spelled);
