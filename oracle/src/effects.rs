@@ -80,6 +80,9 @@ fn without_conditions(mut command: Words) -> Words {
             command[0] = b"HSET".to_vec();
         }
     }
+    if command[0] == b"LMOVE" {
+        command[3..].iter_mut().for_each(|word| word.make_ascii_uppercase());
+    }
     if command[0] == b"HDEL" {
         command.truncate(2);
     }

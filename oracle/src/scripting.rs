@@ -3,7 +3,7 @@
 
 use crate::chance::Chance;
 use crate::connection::{Words, words_of};
-use crate::family::Family;
+use crate::family::{Family, may_block};
 use crate::grammar;
 use crate::server::Identity;
 
@@ -252,8 +252,15 @@ pub fn request(reference: &Identity, chance: &mut Chance) -> Words {
     match chance.below(12) {
         0..2 => {
             let rows = Family::by_name("everything").expect("it is one of the families").rows(reference);
-            let inner = grammar::request(rows[chance.below(rows.len())], reference, chance);
-            calling(inner, chance)
+            let row = rows[chance.below(rows.len())];
+            match may_block(row) && reference.is_redis_before((7, 2)) {
+                // Scripts may say so since.
+                true => words_of("SCRIPT EXISTS x"),
+                false => {
+                    let inner = grammar::request(row, reference, chance);
+                    calling(inner, chance)
+                }
+            }
         }
         2..5 => eval(chance.pick(OVER_JSON), vec![json(chance)]),
         5..7 => {

@@ -82,7 +82,8 @@ impl Author<'_> {
                 2 => self.let_expire(),
                 3 | 4 => {
                     let (inner, blocks) = self.request_and_manner();
-                    if blocks && self.reference.is_redis_before((7, 2)) {
+                    let said_since = blocks || self.family.name == "pubsub";
+                    if said_since && self.reference.is_redis_before((7, 2)) {
                         // Scripts may say so since.
                         continue;
                     }
@@ -248,7 +249,9 @@ fn is_left_to_chance(words: &[Vec<u8>]) -> bool {
     let by_clock = has("XCLAIM") && has("TIME");
     // Redis 7.0 tells who waits for one stream twice only once what came.
     let twice = (has("XREAD") || has("XREADGROUP")) && has("BLOCK") && has_twins(words);
-    overflows || twice || draws_id || ties || any || by_clock
+    // Redis 7.0 waits until the end of time.
+    let for_ever = has("BLOCK") && has("9223372036854775807");
+    for_ever || overflows || twice || draws_id || ties || any || by_clock
 }
 
 fn has_twins(words: &[Vec<u8>]) -> bool {
