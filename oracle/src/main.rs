@@ -1,5 +1,6 @@
 //! `squall-oracle`: compares Squall with a real server by generated commands. The command line only.
 #![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "the comparison says how long it took")]
 
 use std::collections::BTreeSet;
 use std::io;

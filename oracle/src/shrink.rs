@@ -117,7 +117,7 @@ impl Search<'_> {
             self.holds(candidate)?;
         }
         let mut alone = self.best.0.clone();
-        alone.steps.iter_mut().for_each(|step| step.client = step.client.saturating_sub(1).max(0));
+        alone.steps.iter_mut().for_each(|step| step.client = step.client.saturating_sub(1));
         self.holds(alone)?;
         Ok(())
     }

@@ -109,13 +109,16 @@ pub fn exchange(
     Ok(apart.is_none() && taken.iter().all(|reply| reply == b"+OK\r\n"))
 }
 
+/// A question, and the two answers to it.
+type Apart = (Words, Vec<u8>, Vec<u8>);
+
 /// A question about a key's content that the two answer differently, and how.
 fn contents_apart(
     identity: &Identity,
     key: &[u8],
     theirs: &mut Connection,
     ours: &mut Connection,
-) -> io::Result<Option<(Words, Vec<u8>, Vec<u8>)>> {
+) -> io::Result<Option<Apart>> {
     let kind = theirs.ask(&[b"TYPE".to_vec(), key.to_vec()])?;
     let named = CONTENTS.iter().find(|(name, _)| kind == format!("+{name}\r\n").as_bytes());
     let mut questions: Vec<Words> = named.iter().map(|(_, question)| words_of(question)).collect();
