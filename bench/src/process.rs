@@ -49,8 +49,9 @@ fn cpu_ticks(pid: u32) -> Result<[u64; 4], Failure> {
     ticks.try_into().map_err(|_| format!("unreadable /proc/{pid}/stat: {stat:?}").into())
 }
 
+/// Without the program's own pages, which come in when its code first runs and are no part of what it stores.
 pub fn resident_bytes(pid: u32) -> Result<u64, Failure> {
-    kibibytes(&format!("/proc/{pid}/status"), "VmRSS:")
+    kibibytes(&format!("/proc/{pid}/status"), "RssAnon:")
 }
 
 /// Memory of the process and its children; a page that they share counts once.
