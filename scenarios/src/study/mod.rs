@@ -2,6 +2,7 @@
 //! What comes out is the same for the same commit, however many threads work on it: `runs.csv` (every run),
 //! `points.csv` (mean and confidence interval of each point), a figure for each curve, and a page with all of it.
 
+mod census;
 mod figure;
 mod page;
 mod questions;
@@ -11,12 +12,14 @@ use std::fmt::Write;
 use std::io;
 use std::path::Path;
 
+use squall_message_world::census::Setting;
 use squall_sim::RunFailure;
 
 use crate::file::Scenario;
 use crate::fleet::{Stop, each};
 use crate::report::Report;
 use crate::stage::{RunOptions, play};
+pub(crate) use census::Census;
 pub use questions::STUDIES;
 pub use statistics::Estimate;
 
@@ -41,15 +44,31 @@ pub(crate) struct Sweep {
 pub(crate) struct Point {
     pub(crate) series: &'static str,
     pub(crate) x: f64,
-    pub(crate) scenario: Scenario,
+    pub(crate) subject: Subject,
+}
+
+/// What is tried at a point, once for each seed.
+pub(crate) enum Subject {
+    Scenario(Box<Scenario>),
+    /// A cluster in the message world.
+    Cluster(Setting),
+}
+
+/// What came of one trial.
+pub(crate) enum Outcome {
+    Run(Box<Report>),
+    Census(Census),
 }
 
 /// What is taken from a run.
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
     pub(crate) axis: &'static str,
-    pub(crate) of: fn(&Report) -> Option<f64>,
+    pub(crate) of: fn(&Outcome) -> Option<f64>,
 }
+
+/// All clusters at one point of a study together have so many nodes, or are one.
+const NODES_PER_POINT: u64 = 600;
 
 /// One run of one point.
 #[derive(Clone, Debug)]
@@ -93,22 +112,22 @@ fn conduct_sweeps(
     let mut tasks = Vec::new();
     for (sweep, parameter) in sweeps.iter().enumerate() {
         for point in 0..parameter.points.len() {
+            let seeds = parameter.points[point].subject.seeds(seeds);
             tasks.extend((1..=seeds).map(|seed| (sweep, point, seed)));
         }
     }
     let total = tasks.len();
     let (mut trials, mut broken) = (Vec::new(), Vec::new());
     let work = |(sweep, point, seed): (usize, usize, u64)| {
-        let scenario = &sweeps[sweep].points[point].scenario;
-        let outcome = play(study.name, scenario, RunOptions { seed, ..RunOptions::default() });
-        (sweep, point, seed, outcome)
+        (sweep, point, seed, sweeps[sweep].points[point].subject.try_once(study.name, seed))
     };
     each(jobs, tasks.into_iter(), stop, work, |(sweep, point, seed, outcome)| {
         let place = format!("{} at {}, seed {seed}", sweeps[sweep].name, sweeps[sweep].points[point].x);
         let values = match outcome {
-            Ok(report) => {
-                broken.extend(report.failures.iter().map(|failure| format!("{place}: {}", failure.text)));
-                study.outcomes.iter().map(|measured| (measured.of)(&report)).collect()
+            Ok(outcome) => {
+                let failures = outcome.report().into_iter().flat_map(|report| &report.failures);
+                broken.extend(failures.map(|failure| format!("{place}: {}", failure.text)));
+                study.outcomes.iter().map(|measured| (measured.of)(&outcome)).collect()
             }
             Err(RunFailure { message }) => {
                 broken.push(format!("{place}: {message}"));
@@ -121,6 +140,42 @@ fn conduct_sweeps(
     trials.sort_by_key(|trial| (trial.sweep, trial.point, trial.seed));
     broken.sort();
     Findings { study, sweeps, trials, seeds, broken }
+}
+
+impl Subject {
+    /// How many seeds are tried where so many are asked for: one of a thousand nodes says what many would.
+    fn seeds(&self, asked: u64) -> u64 {
+        match self {
+            Subject::Scenario(_) => asked,
+            Subject::Cluster(setting) => asked.min((NODES_PER_POINT / setting.nodes as u64).max(1)),
+        }
+    }
+
+    fn try_once(&self, study: &str, seed: u64) -> Result<Outcome, RunFailure> {
+        match self {
+            Subject::Scenario(scenario) => {
+                let options = RunOptions { seed, ..RunOptions::default() };
+                Ok(Outcome::Run(Box::new(play(study, scenario, options)?)))
+            }
+            Subject::Cluster(setting) => Ok(Outcome::Census(Census::take(setting, seed))),
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn report(&self) -> Option<&Report> {
+        match self {
+            Outcome::Run(report) => Some(report),
+            Outcome::Census(_) => None,
+        }
+    }
+
+    pub(crate) fn census(&self) -> Option<&Census> {
+        match self {
+            Outcome::Run(_) => None,
+            Outcome::Census(census) => Some(census),
+        }
+    }
 }
 
 impl Findings {
@@ -225,7 +280,8 @@ mod tests {
         for study in STUDIES {
             for sweep in (study.sweeps)() {
                 for point in sweep.points {
-                    let text = point.scenario.to_text();
+                    let Subject::Scenario(scenario) = point.subject else { continue };
+                    let text = scenario.to_text();
                     let read = Scenario::read(study.name, &text);
                     assert!(read.is_ok(), "{} {} at {}: {:?}", study.name, sweep.name, point.x, read.err());
                 }

@@ -2,9 +2,8 @@
 
 use crate::file::Scenario;
 use crate::measures::Amount;
-use crate::report::Report;
 use crate::study::statistics::quantile;
-use crate::study::{Measured, Point, Study, Sweep};
+use crate::study::{Measured, Outcome, Point, Study, Subject, Sweep, census};
 
 pub const STUDIES: &[Study] = &[
     Study {
@@ -76,6 +75,7 @@ pub const STUDIES: &[Study] = &[
             },
         ],
     },
+    census::GOSSIP_COST,
 ];
 
 /// What varies in the base scenario of the lag and staleness studies.
@@ -223,7 +223,8 @@ fn points<P: Copy>(
     x: fn(P) -> f64,
     scenario: impl Fn(P) -> Scenario,
 ) -> Vec<Point> {
-    values.iter().map(|value| Point { series, x: x(*value), scenario: scenario(*value) }).collect()
+    let subject = |value| Subject::Scenario(Box::new(scenario(value)));
+    values.iter().map(|value| Point { series, x: x(*value), subject: subject(*value) }).collect()
 }
 
 fn whole(value: u64) -> f64 {
@@ -398,33 +399,33 @@ fn failover_sweeps() -> Vec<Sweep> {
 }
 
 /// All lags of all replicas, in milliseconds, the least first.
-fn lags(report: &Report) -> Vec<f64> {
-    let points = report.measures.lag.values().flatten();
+fn lags(outcome: &Outcome) -> Vec<f64> {
+    let points = outcome.report().into_iter().flat_map(|report| report.measures.lag.values()).flatten();
     let mut lags: Vec<f64> = points.map(|point| point.time.0 as f64 / 1e6).collect();
     lags.sort_by(f64::total_cmp);
     lags
 }
 
-fn lag_mean(report: &Report) -> Option<f64> {
-    let lags = lags(report);
+fn lag_mean(outcome: &Outcome) -> Option<f64> {
+    let lags = lags(outcome);
     (!lags.is_empty()).then(|| lags.iter().sum::<f64>() / lags.len() as f64)
 }
 
-fn lag_quantile(report: &Report, q: f64) -> Option<f64> {
-    quantile(&lags(report), q)
+fn lag_quantile(outcome: &Outcome, q: f64) -> Option<f64> {
+    quantile(&lags(outcome), q)
 }
 
-fn stale_share(report: &Report) -> Option<f64> {
-    let reads = number(report, "reads").filter(|reads| *reads > 0.0)?;
-    Some(number(report, "stale-reads")? * 100.0 / reads)
+fn stale_share(outcome: &Outcome) -> Option<f64> {
+    let reads = number(outcome, "reads").filter(|reads| *reads > 0.0)?;
+    Some(number(outcome, "stale-reads")? * 100.0 / reads)
 }
 
-fn number(report: &Report, measure: &str) -> Option<f64> {
-    report.measures.get(measure).number().map(|number| number as f64)
+fn number(outcome: &Outcome, measure: &str) -> Option<f64> {
+    outcome.report()?.measures.get(measure).number().map(|number| number as f64)
 }
 
-fn seconds(report: &Report, measure: &str) -> Option<f64> {
-    match report.measures.get(measure) {
+fn seconds(outcome: &Outcome, measure: &str) -> Option<f64> {
+    match outcome.report()?.measures.get(measure) {
         Amount::Time(time) => Some(time.0 as f64 / 1e9),
         _ => None,
     }
