@@ -6,6 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use squall_clock::Mono;
 
 /// One node's view at one moment.
+/// The first and the last of slots that follow one another.
+pub type SlotRange = (u16, u16);
+/// A node, whom it follows, its configuration epoch and its slots.
+pub type Gist<'a> = (&'a str, Option<&'a str>, u64, &'a [SlotRange]);
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct View {
     /// Its own name in the cluster.
@@ -28,7 +33,7 @@ pub struct Member {
     pub is_unknown: bool,
     pub epoch: u64,
     /// First and last of each range.
-    pub slots: Vec<(u16, u16)>,
+    pub slots: Vec<SlotRange>,
     /// Slots on their way in or out: only in a node's own line.
     pub open_slots: Vec<u16>,
 }
@@ -95,7 +100,7 @@ impl View {
     }
 
     /// What all nodes must come to say alike: who is who's, which slots are whose, under which epochs.
-    pub fn gist(&self) -> Vec<(&str, Option<&str>, u64, &[(u16, u16)])> {
+    pub fn gist(&self) -> Vec<Gist<'_>> {
         let rows = self.members.iter().filter(|(_, member)| !member.is_unknown);
         rows.map(|(id, member)| (id.as_str(), member.follows.as_deref(), member.epoch, &member.slots[..]))
             .collect()
@@ -118,7 +123,7 @@ pub fn owner_conflicts(views: &[Sighting]) -> Vec<(String, String, u16)> {
 
 /// Owners of one slot that ever claimed it themselves under one configuration epoch: the slot, the epoch, both names.
 pub fn epoch_conflicts(views: &[Sighting]) -> Vec<(u16, u64, String, String)> {
-    let mut claims: BTreeMap<u64, Vec<(&str, (u16, u16))>> = BTreeMap::new();
+    let mut claims: BTreeMap<u64, Vec<(&str, SlotRange)>> = BTreeMap::new();
     for sighting in views {
         let me = sighting.view.me();
         for range in me.slots.iter().filter(|_| me.is_primary) {
@@ -204,7 +209,7 @@ fn boundaries(views: &[&Sighting]) -> BTreeSet<u16> {
     ends.chain([0]).collect()
 }
 
-fn range(text: &str) -> Option<(u16, u16)> {
+fn range(text: &str) -> Option<SlotRange> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     Some((first.parse().ok()?, last.parse().ok()?))
 }
