@@ -36,6 +36,8 @@ pub struct Report {
     pub trace_hash: u64,
     /// The program that real processes ran; none in a simulated world.
     pub server: Option<ServerProgram>,
+    /// Marks that the scenario is about and that could not be seen: those of real processes are their own.
+    pub unseen: Vec<String>,
     /// What a page shows of the run, where it was asked for.
     pub(crate) picture: Option<Picture>,
     lag: Option<LagTable>,
@@ -88,6 +90,7 @@ impl Report {
             trace_hash: run.trace.hash,
             lag,
             server: None,
+            unseen: Vec::new(),
             picture: None,
         }
     }
@@ -145,6 +148,7 @@ impl Report {
         let seconds = self.simulated.0 as f64 / 1e9;
         if let Some(server) = &self.server {
             report["server"] = json!(server.name);
+            report["not_judged"] = json!(self.unseen);
             report["seconds"] = json!(seconds);
             return report;
         }
@@ -245,6 +249,13 @@ impl Report {
             ));
         }
         rows.push(("lag", format!("{} at most, {} at most", get("peak-lag"), get("peak-lag-bytes"))));
+        if !self.unseen.is_empty() {
+            let marks = self.unseen.join(", ");
+            rows.push((
+                "not judged",
+                format!("whether a node reached {marks}: a real process does not tell"),
+            ));
+        }
         if self.server.is_some() {
             rows.push(("played", format!("{} with real processes on loopback", Seconds(self.simulated))));
             return rows;

@@ -95,7 +95,9 @@ pub fn play_real(name: &str, scenario: &Scenario, options: RealOptions<'_>) -> R
         run
     });
     let run = played.map_err(unfit)??;
-    let mut report = Report::of(name, scenario, options.seed, &run);
+    let judged = Scenario { reaches: Vec::new(), ..scenario.clone() };
+    let mut report = Report::of(name, &judged, options.seed, &run);
+    report.unseen.clone_from(&scenario.reaches);
     report.server = Some(options.server.clone());
     report.picture = options.picture.then(|| Picture::of(scenario, &run, &report));
     Ok(report)
