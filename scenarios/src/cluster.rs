@@ -47,11 +47,14 @@ impl Drop for Life {
     }
 }
 
+/// What the machine of a node runs.
+type Programs<W> = dyn Fn(&NodeSpec) -> Program<<W as Theatre>::Host>;
+
 /// How the nodes' processes are started.
 pub(crate) struct Starter<W: Theatre> {
     world: W,
     nodes: Vec<NodeSpec>,
-    program: Rc<dyn Fn(&NodeSpec) -> Program<W::Host>>,
+    program: Rc<Programs<W>>,
 }
 
 /// A process that has ended by itself, not having been told to, is started again after so long: servers have

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall_clock::Mono;
 
-/// One node's view at one moment.
 /// The first and the last of slots that follow one another.
 pub type SlotRange = (u16, u16);
 /// A node, whom it follows, its configuration epoch and its slots.
 pub type Gist<'a> = (&'a str, Option<&'a str>, u64, &'a [SlotRange]);
 
+/// One node's view at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct View {
     /// Its own name in the cluster.
@@ -277,9 +277,9 @@ mod tests {
     #[test]
     fn cycles_and_chains_are_noticed() {
         let fine = sighting("a", "x", &[("x", "-", 1, "0-9"), ("y", "x", 1, "")]);
-        assert!(cycles(&[fine.clone()]).is_empty() && chains(&[fine]).is_empty());
+        assert!(cycles(std::slice::from_ref(&fine)).is_empty() && chains(&[fine]).is_empty());
         let chain = sighting("a", "x", &[("x", "-", 1, "0-9"), ("y", "x", 1, ""), ("z", "y", 1, "")]);
-        assert!(cycles(&[chain.clone()]).is_empty() && chains(&[chain]).len() == 1);
+        assert!(cycles(std::slice::from_ref(&chain)).is_empty() && chains(&[chain]).len() == 1);
         // Neither is in the cycle that it leads into.
         let cycle = sighting("a", "x", &[("x", "y", 1, ""), ("y", "z", 1, ""), ("z", "y", 1, "")]);
         assert_eq!(cycles(&[cycle]).len(), 1);
