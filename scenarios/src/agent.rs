@@ -15,7 +15,9 @@ use crate::file::Observe;
 /// One answer of one node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Sample {
+    /// When it was asked, and when it had answered.
     pub(crate) at: Mono,
+    pub(crate) answered: Mono,
     pub(crate) node: String,
     /// Which of its processes answered, counted from 1.
     pub(crate) start: u32,
@@ -89,7 +91,7 @@ pub(crate) async fn watch(host: impl Resident, here: Address, samples: Samples) 
         let state = answered.clone().unwrap_or_default();
         if let Some(mut state) = answered {
             state.follows = host.world().machine_at(&state.follows).unwrap_or(state.follows);
-            samples.add(Sample { at, node: node.clone(), start, state });
+            samples.add(Sample { at, answered: host.now().mono, node: node.clone(), start, state });
         }
         if at.0 / samples.digest_every.0 > now.0 / samples.digest_every.0 {
             let memory = ask_memory(&mut client, &state).await;

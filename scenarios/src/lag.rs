@@ -57,7 +57,8 @@ mod tests {
 
     fn sample(second: u64, node: &str, is_primary: bool, offset: u64) -> Sample {
         let state = NodeState { is_primary, offset, replid: "h".to_owned(), ..Default::default() };
-        Sample { at: Mono(0) + Nanos::from_secs(second), node: node.to_owned(), start: 1, state }
+        let at = Mono(0) + Nanos::from_secs(second);
+        Sample { at, answered: at, node: node.to_owned(), start: 1, state }
     }
 
     #[test]

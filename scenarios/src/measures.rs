@@ -401,8 +401,9 @@ fn gained(was: u64, is: u64) -> u64 {
 fn positions(samples: &[Sample]) -> Vec<Position> {
     let mut positions: Vec<Position> = samples
         .iter()
-        .map(|Sample { at, node, start, state }| Position {
+        .map(|Sample { at, answered, node, start, state }| Position {
             at: *at,
+            answered: *answered,
             node: node.clone(),
             start: *start,
             is_primary: state.is_primary,

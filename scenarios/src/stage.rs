@@ -295,5 +295,5 @@ fn sample_of(host: &impl Resident, node: String, mut state: NodeState) -> Sample
     let world = host.world();
     state.follows = world.machine_at(&state.follows).unwrap_or(state.follows);
     let machine = world.machine_named(&node).expect("a node has a machine");
-    Sample { at: world.now(), start: world.starts(machine), node, state }
+    Sample { at: world.now(), answered: world.now(), start: world.starts(machine), node, state }
 }

@@ -21,6 +21,7 @@ pub struct Rate {
 }
 
 const SPAN_UNITS: &[(&str, u64)] = &[
+    ("ns", 1),
     ("us", 1_000),
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
@@ -28,7 +29,7 @@ const SPAN_UNITS: &[(&str, u64)] = &[
     ("h", 3_600_000_000_000),
 ];
 const SIZE_UNITS: &[(&str, u64)] = &[("", 1), ("b", 1), ("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)];
-const RATE_UNITS: &[(&str, u64)] = &[("kbit", 125), ("mbit", 125_000), ("gbit", 125_000_000)];
+const RATE_UNITS: &[(&str, u64)] = &[("byte/s", 1), ("kbit", 125), ("mbit", 125_000), ("gbit", 125_000_000)];
 
 impl Span {
     pub const fn from_millis(millis: u64) -> Span {
@@ -72,7 +73,7 @@ impl FromStr for Rate {
 impl fmt::Display for Span {
     /// The shortest of the units that shows the duration as a whole number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, self.0.0, SPAN_UNITS, "ns")
+        show(f, self.0.0, &SPAN_UNITS[1..], "ns")
     }
 }
 
@@ -84,7 +85,7 @@ impl fmt::Display for Size {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, self.bytes_per_second, RATE_UNITS, "byte/s")
+        show(f, self.bytes_per_second, &RATE_UNITS[1..], "byte/s")
     }
 }
 

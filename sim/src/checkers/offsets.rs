@@ -8,7 +8,9 @@ use squall_clock::Mono;
 /// One look at where a node stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Position {
+    /// When the node was asked, and when it had answered: it stood there at some moment between.
     pub at: Mono,
+    pub answered: Mono,
     pub node: String,
     /// Which of its processes it was.
     pub start: u32,
@@ -24,12 +26,12 @@ pub struct ImpossibleOffset {
     pub later: Position,
 }
 
-/// The positions come in the order of their times.
+/// The positions come in the order in which they were asked for.
 pub fn impossible_offsets(positions: &[Position]) -> Vec<ImpossibleOffset> {
     let mut found = Vec::new();
     let mut last: BTreeMap<(&str, u32, &str), &Position> = BTreeMap::new();
-    // By history, the replica that was furthest so far.
-    let mut furthest: BTreeMap<&str, &Position> = BTreeMap::new();
+    // By history, its replicas' positions, in the order of their offsets.
+    let mut of_replicas: BTreeMap<&str, Vec<&Position>> = BTreeMap::new();
     for position in positions {
         let mut refuse = |earlier: &Position| {
             found.push(ImpossibleOffset { earlier: earlier.clone(), later: position.clone() });
@@ -40,18 +42,16 @@ pub fn impossible_offsets(positions: &[Position]) -> Vec<ImpossibleOffset> {
             refuse(before);
         }
         if position.is_primary {
-            let ahead = furthest.get(position.replid.as_str());
-            // Looks at one time are not taken at one moment.
-            if let Some(ahead) =
-                ahead.filter(|ahead| ahead.offset > position.offset && ahead.at < position.at)
-            {
+            let known = of_replicas.get(position.replid.as_str()).into_iter().flatten().rev();
+            // Looks that overlap may have been taken in either order.
+            let mut ahead = known.take_while(|known| known.offset > position.offset);
+            if let Some(ahead) = ahead.find(|ahead| ahead.answered < position.at) {
                 refuse(ahead);
             }
         } else {
-            let furthest = furthest.entry(&position.replid).or_insert(position);
-            if position.offset > furthest.offset {
-                *furthest = position;
-            }
+            let known = of_replicas.entry(&position.replid).or_default();
+            let place = known.partition_point(|other| other.offset <= position.offset);
+            known.insert(place, position);
         }
     }
     found
@@ -63,7 +63,7 @@ mod tests {
 
     fn position(second: u64, node: &str, is_primary: bool, offset: u64) -> Position {
         let (at, replid) = (Mono(second * 1_000_000_000), "h".to_owned());
-        Position { at, node: node.to_owned(), start: 1, is_primary, replid, offset }
+        Position { at, answered: at, node: node.to_owned(), start: 1, is_primary, replid, offset }
     }
 
     #[test]

@@ -363,6 +363,6 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "command - high 800 ms, low 100 ms (all time high 900 ms)");
         assert_eq!(lines[2..7], ["  #", "  |", " #|#", "_|||", ""]);
-        assert_eq!(lines[7..], ["1310", "m0ss", " s", ""][..3]);
+        assert_eq!(lines[7..], ["1310", "m05s", " ss"]);
     }
 }
