@@ -310,7 +310,6 @@ fn broken_promises(measures: &Measures) -> Vec<Failure> {
         ("torn-transactions", "transactions or scripts were seen half done"),
         ("risen-writes", "writes are there that were refused, or are there too often"),
         ("repeated-messages", "messages were heard twice over one connection"),
-        ("impossible-offsets", "offsets went back, or were ahead of the primary's"),
         ("reordered-messages", "messages were heard after later ones of the same node"),
     ];
     for (measure, what) in never {

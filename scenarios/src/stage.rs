@@ -210,10 +210,11 @@ impl<W: Theatre> Stage<W> {
                     let served = served.as_ref().is_none_or(|(history, since)| history.serves_writes(*since));
                     if agreed && served {
                         // What is counted from here on is counted from what they say now that all are in step.
+                        let asked = host.world().now();
                         let states = ask_all(&mut clients).await;
                         states
                             .into_iter()
-                            .for_each(|(node, state)| samples.add(sample_of(&host, node, state)));
+                            .for_each(|(node, state)| samples.add(sample_of(&host, asked, node, state)));
                         return Some(host.world().now());
                     }
                     host.world().sleep(LOOK_EVERY).await;
@@ -291,9 +292,9 @@ fn lay_routes<W: Theatre>(world: &W, scenario: &Scenario) {
     }
 }
 
-fn sample_of(host: &impl Resident, node: String, mut state: NodeState) -> Sample {
+fn sample_of(host: &impl Resident, asked: Mono, node: String, mut state: NodeState) -> Sample {
     let world = host.world();
     state.follows = world.machine_at(&state.follows).unwrap_or(state.follows);
     let machine = world.machine_named(&node).expect("a node has a machine");
-    Sample { at: world.now(), answered: world.now(), start: world.starts(machine), node, state }
+    Sample { at: asked, answered: world.now(), start: world.starts(machine), node, state }
 }

@@ -37,13 +37,14 @@ pub fn impossible_offsets(positions: &[Position]) -> Vec<ImpossibleOffset> {
             found.push(ImpossibleOffset { earlier: earlier.clone(), later: position.clone() });
         };
         let process = (position.node.as_str(), position.start, position.replid.as_str());
-        if let Some(before) = last.insert(process, position).filter(|before| before.offset > position.offset)
-        {
+        // Looks that overlap may have been taken in either order.
+        let went_back =
+            |before: &&Position| before.offset > position.offset && before.answered <= position.at;
+        if let Some(before) = last.insert(process, position).filter(went_back) {
             refuse(before);
         }
         if position.is_primary {
             let known = of_replicas.get(position.replid.as_str()).into_iter().flatten().rev();
-            // Looks that overlap may have been taken in either order.
             let mut ahead = known.take_while(|known| known.offset > position.offset);
             if let Some(ahead) = ahead.find(|ahead| ahead.answered < position.at) {
                 refuse(ahead);
