@@ -70,6 +70,10 @@ pub(crate) fn wants_input(engine: &Engine, services: &Services, id: ClientId) ->
     engine.clients.get(id).is_some_and(|client| may_execute(engine, services, &client.session))
 }
 
+pub(crate) fn bytes_wanted(engine: &Engine, id: ClientId) -> usize {
+    engine.clients.get(id).map_or(0, |client| client.parser.bytes_wanted(client.session.pending_input_bytes))
+}
+
 pub(crate) fn output_slices<'a>(
     engine: &'a Engine,
     services: &'a Services,
@@ -230,7 +234,6 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
         }
     }
     input.advance(consumed_total);
-    input.reserve(client.parser.bytes_wanted(input.len()));
 }
 
 /// `client-query-buffer-limit`: no request is so long.

@@ -172,6 +172,12 @@ impl Node {
         clients::wants_input(&self.engine, &self.services, id)
     }
 
+    /// How many more bytes the argument needs that the client is sending, as it has announced: what the shell may
+    /// make room for, in a buffer of that client's own. Zero when unknown.
+    pub fn bytes_wanted(&self, id: ClientId) -> usize {
+        clients::bytes_wanted(&self.engine, id)
+    }
+
     /// Fills `slices` with what is to be sent next, in order; returns how many were filled.
     pub fn output_slices<'a>(&'a self, id: ClientId, slices: &mut [IoSlice<'a>]) -> usize {
         clients::output_slices(&self.engine, &self.services, id, slices)

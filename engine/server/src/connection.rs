@@ -111,7 +111,7 @@ impl<H: Host> Connection<H> {
         if self.hungry && self.held.is_empty() {
             let outcome = self.exchange(cx, &mut scratch, sending);
             if !scratch.is_empty() {
-                self.held = BytesMut::from(&scratch[..]);
+                self.hold(BytesMut::from(&scratch[..]));
                 scratch.clear();
             }
             outcome?;
@@ -129,9 +129,15 @@ impl<H: Host> Connection<H> {
         let mut held = std::mem::take(&mut self.held);
         let outcome = self.exchange(cx, &mut held, sending);
         if !held.is_empty() {
-            self.held = held;
+            self.hold(held);
         }
         outcome
+    }
+
+    /// Keeps input that could not be used yet, in one allocation with what is known to follow.
+    fn hold(&mut self, mut input: BytesMut) {
+        input.reserve(self.party.bytes_wanted(&self.shell.look()));
+        self.held = input;
     }
 
     /// Gives `input` to the node and sends its output, as often as sending makes room for more input.
@@ -239,6 +245,13 @@ impl Party {
         match self {
             Party::Client(id) => node.client_data(id, input, now),
             Party::Link(id) => node.link_data(id, input, now),
+        }
+    }
+
+    fn bytes_wanted(self, node: &Node) -> usize {
+        match self {
+            Party::Client(id) => node.bytes_wanted(id),
+            Party::Link(_) => 0,
         }
     }
 

@@ -95,6 +95,11 @@ impl<H: Host> Shell<H> {
         (self.node.borrow_mut(), self.host.now())
     }
 
+    /// The node, for a look that changes nothing.
+    pub fn look(&self) -> std::cell::Ref<'_, Node> {
+        self.node.borrow()
+    }
+
     /// Carries out the node's effects, and tells the timer when the node wants to be called.
     pub fn settle(self: &Rc<Self>, node: &mut Node, now: Now) {
         self.carry_out_effects(node, now);
