@@ -31,6 +31,8 @@ use crate::{acl_file, clients, config_file, listening, security, shutdown};
 
 pub(crate) struct Services {
     pub effects: Effects,
+    /// Whether the node's ordinary life has begun: its own dataset has been loaded, and its log is promised.
+    is_up: bool,
     pub persistence: Persistence,
     pub replication: Replication,
     pub cron: Cron,
@@ -54,6 +56,7 @@ impl Services {
     pub fn new(engine: &mut Engine) -> Services {
         Services {
             effects: Effects::new(&engine.config),
+            is_up: false,
             persistence: Persistence::new(engine),
             replication: Replication::new(engine),
             cron: Cron::new(engine),
@@ -96,6 +99,7 @@ impl Services {
     /// The dataset is in memory: the node's ordinary life begins.
     pub fn loaded(&mut self, engine: &mut Engine) {
         engine.loading = false;
+        self.is_up = true;
         // Who follows somebody in a cluster goes on with the history that it has.
         if !self.is_cluster_replica() {
             self.replication.start(engine, &mut self.effects);
@@ -223,7 +227,9 @@ impl Services {
         self.persistence.tend_log(engine, &mut self.effects, |engine| replication.snapshot_aux(engine));
         let log = &self.persistence.log;
         self.replication.log_reached(engine, &mut self.effects, log.durable(), log.durable_position());
-        if engine.loading && self.persistence.log.is_promised() {
+        if self.is_up {
+            // What may be loading now is a primary's dataset.
+        } else if self.persistence.log.is_promised() {
             self.loaded(engine);
         } else if engine.loading && self.persistence.log.could_not_begin() {
             self.effects.push(Effect::Exit { status: 1 });
