@@ -208,6 +208,7 @@ pub struct Measures {
     pub(crate) outage: Option<Outage>,
     pub(crate) lag: BTreeMap<String, Vec<LagPoint>>,
     pub(crate) diverging: Vec<Divergence>,
+    pub(crate) impossible: Vec<ImpossibleOffset>,
     pub(crate) begin: Mono,
 }
 
@@ -245,8 +246,8 @@ impl Measures {
         let proofs = MEASURES.iter().map(|measure| (measure.name, (measure.proof)(&run))).collect();
         let since = |at: Mono| at.since(evidence.begin);
         let lost_between = run.losses.window.map(|(first, last)| (since(first), since(last)));
-        let Judged { outage, lag, diverging, .. } = run;
-        Measures { amounts, proofs, lost_between, outage, lag, diverging, begin: evidence.begin }
+        let Judged { outage, lag, diverging, impossible, .. } = run;
+        Measures { amounts, proofs, lost_between, outage, lag, diverging, impossible, begin: evidence.begin }
     }
 
     /// The amount of a row; rows are known by name since the scenario was checked.

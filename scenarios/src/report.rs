@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use serde_json::{Value, json};
 use squall_clock::Nanos;
 use squall_server::{Mark, Marks};
-use squall_sim::checkers::Divergence;
+use squall_sim::checkers::{Divergence, ImpossibleOffset};
 use squall_sim::{OpId, Run};
 
 use crate::evidence::Evidence;
@@ -296,16 +296,25 @@ impl fmt::Display for LagTable {
 
 /// What must hold in every run, whatever the scenario expects.
 fn broken_promises(measures: &Measures) -> Vec<Failure> {
-    let mut broken: Vec<Failure> = measures
-        .diverging
-        .iter()
-        .map(|Divergence { one, other }| {
-            Failure::of(format!(
-                "{} and {} hold different data at offset {} of history {}",
-                one.node, other.node, one.offset, one.replid
-            ))
-        })
-        .collect();
+    let diverging = measures.diverging.iter().map(|Divergence { one, other }| {
+        format!(
+            "{} and {} hold different data at offset {} of history {}",
+            one.node, other.node, one.offset, one.replid
+        )
+    });
+    let impossible = measures.impossible.iter().map(|ImpossibleOffset { earlier, later }| {
+        format!(
+            "{} stood at offset {} of history {} after {}, and {} at {} of it only after {}",
+            earlier.node,
+            earlier.offset,
+            earlier.replid,
+            Seconds(earlier.answered.since(measures.begin)),
+            later.node,
+            later.offset,
+            Seconds(later.at.since(measures.begin)),
+        )
+    });
+    let mut broken: Vec<Failure> = diverging.chain(impossible).map(Failure::of).collect();
     let never = [
         ("torn-transactions", "transactions or scripts were seen half done"),
         ("risen-writes", "writes are there that were refused, or are there too often"),

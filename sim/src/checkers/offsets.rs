@@ -1,5 +1,6 @@
-//! Offsets that cannot be: within one process and one history a node's offset never goes back, and no replica is ahead of
-//! the primary of its history.
+//! Offsets that cannot be: within one process and one history a primary's offset never goes back, and no replica is ahead
+//! of the primary of its history. A replica's own may go back: where it is told to follow a replica that is behind it,
+//! it takes that one's dataset.
 
 use std::collections::BTreeMap;
 
@@ -40,10 +41,10 @@ pub fn impossible_offsets(positions: &[Position]) -> Vec<ImpossibleOffset> {
         // Looks that overlap may have been taken in either order.
         let went_back =
             |before: &&Position| before.offset > position.offset && before.answered <= position.at;
-        if let Some(before) = last.insert(process, position).filter(went_back) {
-            refuse(before);
-        }
         if position.is_primary {
+            if let Some(before) = last.insert(process, position).filter(went_back) {
+                refuse(before);
+            }
             let known = of_replicas.get(position.replid.as_str()).into_iter().flatten().rev();
             let mut ahead = known.take_while(|known| known.offset > position.offset);
             if let Some(ahead) = ahead.find(|ahead| ahead.answered < position.at) {
@@ -76,15 +77,17 @@ mod tests {
             position(2, "b", false, 120),
         ];
         assert_eq!(impossible_offsets(&healthy), []);
+        let mut follows_another = healthy.to_vec();
+        follows_another.push(position(3, "b", false, 90));
+        assert_eq!(impossible_offsets(&follows_another), []);
         let mut back = healthy.to_vec();
-        back.push(position(3, "b", false, 90));
-        assert_eq!(impossible_offsets(&back)[0].later.offset, 90);
+        back.push(position(3, "a", true, 119));
+        assert_eq!(impossible_offsets(&back)[0].later.offset, 119);
         let mut ahead = healthy.to_vec();
         ahead.insert(2, position(1, "b", false, 500));
         let found = impossible_offsets(&ahead);
         assert_eq!((found[0].earlier.offset, found[0].later.node.as_str()), (500, "a"));
-        let mut restarted = healthy.to_vec();
-        restarted.push(Position { start: 2, ..position(3, "b", false, 90) });
+        let restarted = [position(1, "a", true, 100), Position { start: 2, ..position(3, "a", true, 90) }];
         assert_eq!(impossible_offsets(&restarted), []);
     }
 }
