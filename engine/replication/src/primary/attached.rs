@@ -34,7 +34,8 @@ pub(super) struct Attached {
     pub(super) capabilities: Capabilities,
     pub(super) contents: Contents,
     pub(super) phase: Phase,
-    pub(super) acknowledged: ReplOffset,
+    /// How far it has applied the stream. None before it has said so: then it may not even have loaded the dataset.
+    pub(super) acknowledged: Option<ReplOffset>,
     /// As far as the replica has its log on disk: what WAITAOF counts. None before it has said so: then its disk may
     /// lack even what it was sent first.
     pub(super) durable: Option<ReplOffset>,
@@ -84,7 +85,7 @@ impl Attached {
             capabilities: Capabilities::default(),
             contents: Contents::default(),
             phase: Phase::Announcing,
-            acknowledged: ReplOffset(0),
+            acknowledged: None,
             durable: None,
             acknowledged_at: now,
             heard: now,
@@ -100,6 +101,11 @@ impl Attached {
 
     pub(super) fn is_online(&self) -> bool {
         matches!(self.phase, Phase::Online { .. })
+    }
+
+    /// Whether it has applied everything before `offset`.
+    pub(super) fn has_applied(&self, offset: ReplOffset) -> bool {
+        self.is_online() && self.acknowledged.is_some_and(|acknowledged| acknowledged >= offset)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -126,7 +132,7 @@ impl Attached {
         ReplicaFacts {
             address: self.address.clone(),
             state,
-            acknowledged: self.acknowledged,
+            acknowledged: self.acknowledged.unwrap_or_default(),
             lag_seconds,
             lag: self.is_online().then_some(lag),
         }

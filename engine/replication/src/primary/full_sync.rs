@@ -16,7 +16,7 @@ use squall_clock::{Mono, Nanos};
 use super::attached::{Attached, Phase};
 use super::pacing::Pace;
 use super::{Address, Primary, ReplconfError, ReplicaKey, Request};
-use crate::{History, Position, ReplId, ReplOffset};
+use crate::{History, Position, ReplId};
 
 /// Forty random bytes that end a dataset whose length is not known when it begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,7 +119,7 @@ impl Primary {
             replica.phase = Phase::Transfer { start };
             replica.pace = (!replica.contents.rdb_only).then(|| Pace::begin(wanted.form, dataset_bytes));
             replica.heard = now;
-            replica.acknowledged = ReplOffset(0);
+            replica.acknowledged = None;
             self.counts.full += 1;
             if psync {
                 self.send(key, Bytes::from(announcement.clone()));
@@ -246,7 +246,7 @@ impl Primary {
         let replica = self.replicas.get_mut(&key).expect("it asked");
         replica.phase = Phase::Online { sent: wanted.offset };
         // Who goes on from a point has applied what lies before it.
-        replica.acknowledged = wanted.offset;
+        replica.acknowledged = Some(wanted.offset);
         replica.acknowledged_at = now;
         let text = match replica.capabilities.psync2 {
             true => format!("CONTINUE {}", self.history.id),

@@ -351,7 +351,7 @@ impl Primary {
                 return self.detach(key, "it has the dataset, which was all it asked for");
             }
             replica.phase = Phase::Online { sent: start };
-            replica.acknowledged = start;
+            replica.acknowledged = Some(start);
             replica.acknowledged_at = now;
             let message =
                 format!("replica {} has the dataset and reads the stream from {start}", replica.address);
@@ -367,10 +367,10 @@ impl Primary {
                 format!("it acknowledged offset {claimed} but was only sent the stream up to {sent}");
             return self.detach(key, &reason);
         }
-        replica.acknowledged = replica.acknowledged.max(applied.unwrap_or_default());
+        replica.acknowledged = replica.acknowledged.max(applied);
         replica.durable = replica.durable.max(durable);
         let online = self.replicas.values().filter(|replica| replica.is_online());
-        if let Some(slowest) = online.map(|replica| replica.acknowledged).min() {
+        if let Some(slowest) = online.map(|replica| replica.acknowledged.unwrap_or_default()).min() {
             self.timeline.forget_before(slowest);
         }
     }
@@ -410,7 +410,7 @@ impl Primary {
         let attached = self.replicas.iter().filter(|(_, replica)| replica.is_attached());
         let end = self.history.offset;
         attached.map(move |(key, replica)| {
-            let lag = self.timeline.lag(replica.acknowledged, end, now);
+            let lag = self.timeline.lag(replica.acknowledged.unwrap_or_default(), end, now);
             (*key, replica.facts(lag, now))
         })
     }
@@ -418,13 +418,12 @@ impl Primary {
     /// Where the replicas are that have applied all there is.
     pub fn in_step(&self) -> impl Iterator<Item = &Address> {
         let end = self.history.offset;
-        let in_step = move |replica: &&Attached| replica.is_online() && replica.acknowledged >= end;
-        self.replicas.values().filter(in_step).map(|replica| &replica.address)
+        self.replicas.values().filter(move |replica| replica.has_applied(end)).map(|replica| &replica.address)
     }
 
     /// How many replicas have applied everything before `offset`: what WAIT answers.
     pub fn acknowledged_by(&self, offset: ReplOffset) -> usize {
-        self.replicas.values().filter(|replica| replica.is_online() && replica.acknowledged >= offset).count()
+        self.replicas.values().filter(|replica| replica.has_applied(offset)).count()
     }
 
     /// How many replicas have everything before `offset` on their disks: what WAITAOF answers.
@@ -436,7 +435,8 @@ impl Primary {
 
     /// Replicas whose last acknowledgement is younger than `lag_max`: `min-replicas-max-lag`.
     pub fn good_replicas(&self, lag_max: Nanos, now: Mono) -> usize {
-        self.replicas.values().filter(|replica| replica.is_online() && replica.lag(now) <= lag_max).count()
+        let is_good = |replica: &&Attached| replica.has_applied(ReplOffset(0)) && replica.lag(now) <= lag_max;
+        self.replicas.values().filter(is_good).count()
     }
 
     /// Synchronisations since the last call.

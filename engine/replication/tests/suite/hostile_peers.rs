@@ -160,6 +160,28 @@ proptest! {
     }
 }
 
+/// A client that has written nothing waits for offset 0, which everybody seems to have. A replica that was sent all of
+/// the dataset may still be loading it.
+#[test]
+fn who_has_said_nothing_has_applied_nothing() {
+    let (own, now, key) = (ReplId::from_random([0xab; 20]), Mono(0), ReplicaKey(1));
+    let mut primary = Primary::new(crate::world::options(), own, now);
+    primary.synchronise(key, "anywhere", Request::Sync, own, now).expect("it may ask");
+    let wanted = primary.snapshot_wanted(now + Nanos::from_secs(10)).expect("somebody waits");
+    primary.transfer_begun(wanted, 1_000, now);
+    assert_eq!(wanted.form, squall_replication::Form::Length);
+    primary.transfer_length(0);
+    primary.transfer_complete(now);
+    let counted = |primary: &Primary| {
+        let good = primary.good_replicas(Nanos::from_secs(10), now);
+        (primary.acknowledged_by(ReplOffset(0)), primary.in_step().count(), good)
+    };
+    assert_eq!(counted(&primary), (0, 0, 0));
+    let ack = OwnedArgs::from_slices(&[b"REPLCONF", b"ACK", b"0"]);
+    primary.replconf(key, "anywhere", ack.as_args(), now).expect("an acknowledgement");
+    assert_eq!(counted(&primary), (1, 1, 1));
+}
+
 /// Whoever is sent away is no longer attached.
 fn check_events(primary: &mut Primary) -> Result<(), TestCaseError> {
     while let Some(event) = primary.poll_event() {
