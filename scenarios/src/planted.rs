@@ -8,6 +8,11 @@
 //! find = "text that occurs in it exactly once"
 //! replace = "what stands there instead"
 //! caught_by = ["name-of-a-scenario"]        # each of them must fail
+//!
+//! [[also]]                                  # where two guards stand for the same thing: the other one
+//! file = "..."
+//! find = "..."
+//! replace = "..."
 //! ```
 
 #![allow(clippy::disallowed_methods, reason = "sources lie on a real disk, outside of any world")]
@@ -31,6 +36,16 @@ pub struct Bug {
     pub find: String,
     pub replace: String,
     pub caught_by: Vec<String>,
+    #[serde(default)]
+    pub also: Vec<Change>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    pub file: String,
+    pub find: String,
+    pub replace: String,
 }
 
 impl Planted {
@@ -53,12 +68,20 @@ impl Planted {
         Ok(Planted { name, bug })
     }
 
-    /// The text of its file below `root` with the bug in it.
-    pub fn planted_text(&self, root: &Path) -> Result<String, String> {
-        let Bug { file, find, replace, .. } = &self.bug;
+    /// Its files below `root`, each with the text that has the bug in it.
+    pub fn planted_texts(&self, root: &Path) -> Result<Vec<(String, String)>, String> {
+        let Bug { file, find, replace, also, .. } = &self.bug;
+        let mut texts = vec![(file.clone(), self.change(root, file, find, replace)?)];
+        for Change { file, find, replace } in also {
+            texts.push((file.clone(), self.change(root, file, find, replace)?));
+        }
+        Ok(texts)
+    }
+
+    fn change(&self, root: &Path, file: &str, find: &str, replace: &str) -> Result<String, String> {
         let text = std::fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
-        match text.matches(find.as_str()).count() {
-            1 => Ok(text.replacen(find.as_str(), replace, 1)),
+        match text.matches(find).count() {
+            1 => Ok(text.replacen(find, replace, 1)),
             count => {
                 Err(format!("{}: what it looks for occurs {count} times in {file}, not once", self.name))
             }

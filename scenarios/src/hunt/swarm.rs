@@ -152,8 +152,6 @@ fn durability(rng: &mut ChaCha8Rng) -> BTreeMap<String, Setting> {
         ];
         draw_each(rng, &choices, 0.6, &mut drawn);
         drawn.insert("appendonly".to_owned(), Setting::Flag(true));
-        // Otherwise a server that is left with garbage at the end of its log waits for somebody to look at it.
-        drawn.insert("aof-load-corrupt-tail-max-size".to_owned(), text("1mb"));
     }
     let choices =
         [("repl-diskless-load", vec![text("swapdb"), text("flush-before-load"), text("on-empty-db")])];

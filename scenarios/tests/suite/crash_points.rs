@@ -126,6 +126,7 @@ fn sweep(plot: Plot) {
         End::PowerLost(TornTail::Lost),
         End::PowerLost(TornTail::Prefix),
         End::PowerLost(TornTail::Garbage),
+        End::PowerLost(TornTail::Holes),
     ];
     for operation in 0..undisturbed.operations {
         for (end, carried_out) in ends.into_iter().flat_map(|end| [(end, false), (end, true)]) {
@@ -203,9 +204,7 @@ fn start_server(world: &World, machine: MachineId, config: &'static str, found: 
     let program: Program = Rc::new(move |host: SimHost| {
         let found = Rc::clone(&found);
         Box::pin(async move {
-            let text = format!(
-                "bind *\nprotected-mode no\nsave \"\"\naof-load-corrupt-tail-max-size 4096\n{config}\n"
-            );
+            let text = format!("bind *\nprotected-mode no\nsave \"\"\n{config}\n");
             let config = Config::from_text("server", text.as_bytes()).expect("a configuration");
             let log = move |line: LogLine<'_>| found.borrow_mut().log.push(line.message.to_owned());
             let options = ServerOptions { config, environment: Environment::default(), log: Box::new(log) };

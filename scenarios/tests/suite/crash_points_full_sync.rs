@@ -17,7 +17,7 @@ use squall_sim::{
 };
 
 const CONFIG: &str = "bind *\nprotected-mode no\nsave \"\"\nappendonly yes\nappendfsync always\n\
-                      aof-load-corrupt-tail-max-size 4096\nrepl-diskless-sync no\nrepl-timeout 2\n";
+                      repl-diskless-sync no\nrepl-timeout 2\n";
 /// What the replica counts before, and where the primary begins.
 const OWN: u64 = 7;
 const FIRST: u64 = 1_000;
@@ -70,7 +70,7 @@ fn a_primary_that_ends_while_it_sends_has_all_that_it_acknowledged() {
 fn sweep(victim: Victim) {
     let undisturbed = play(victim, None);
     assert!(undisturbed.finished && undisturbed.on_replica == FIRST + COUNTS, "{undisturbed:#?}");
-    let ends = [None, Some(TornTail::Lost), Some(TornTail::Garbage)];
+    let ends = [None, Some(TornTail::Lost), Some(TornTail::Garbage), Some(TornTail::Holes)];
     for operation in 0..undisturbed.operations {
         for (torn, carried_out) in ends.into_iter().flat_map(|torn| [(torn, false), (torn, true)]) {
             let cut = Cut { operation, carried_out, torn };

@@ -64,7 +64,7 @@ pub enum DiskOp {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TornTail {
-    /// Each file is left with one of the other three, drawn by chance.
+    /// Each file is left with one of the others, drawn by chance.
     #[default]
     Any,
     /// Nothing that was not synced is there.
@@ -73,6 +73,8 @@ pub enum TornTail {
     Prefix,
     /// A beginning of it is there, and bytes that nobody wrote follow it.
     Garbage,
+    /// It was written in no order: some blocks are there, others read as bytes that nobody wrote.
+    Holes,
 }
 
 impl DiskFault {

@@ -27,6 +27,9 @@ use squall_net::OpenMode;
 use super::fault::{DiskFault, TornTail};
 use crate::entropy::{below, stream};
 
+/// What a disk writes at once, or not at all.
+const BLOCK_BYTES: usize = 512;
+
 pub(crate) struct DiskState {
     pub(crate) faults: DiskFault,
     names: Names,
@@ -245,7 +248,7 @@ impl DiskState {
         // A journal may have got on with names that nobody has synced; it keeps their order.
         let kept = match self.faults.torn_tail {
             TornTail::Lost => 0,
-            TornTail::Any | TornTail::Prefix | TornTail::Garbage => {
+            TornTail::Any | TornTail::Prefix | TornTail::Garbage | TornTail::Holes => {
                 below(&mut self.rng, self.pending.len() as u64 + 1) as usize
             }
         };
@@ -352,22 +355,40 @@ impl Inode {
             return;
         }
         let unsynced = self.data.len() - self.stable;
-        let torn = match (torn, rng.next_u32() % 3) {
+        let torn = match (torn, rng.next_u32() % 4) {
             (TornTail::Any, 0) => TornTail::Lost,
             (TornTail::Any, 1) => TornTail::Prefix,
-            (TornTail::Any, _) => TornTail::Garbage,
+            (TornTail::Any, 2) => TornTail::Garbage,
+            (TornTail::Any, _) => TornTail::Holes,
             (chosen, _) => chosen,
         };
-        let kept = match torn {
-            TornTail::Lost | TornTail::Any => 0,
-            TornTail::Prefix | TornTail::Garbage => below(rng, unsynced as u64 + 1) as usize,
-        };
-        let garbage = if torn == TornTail::Garbage { unsynced - kept } else { 0 };
-        self.stable += kept;
-        self.data.truncate(self.stable);
         // Blocks that were allotted and never written read as zeros, or as what they held before.
         let zeros = rng.next_u32().is_multiple_of(2);
-        self.data.extend((0..garbage).map(|_| if zeros { 0 } else { rng.next_u32() as u8 }));
+        let unwritten = |rng: &mut ChaCha8Rng| if zeros { 0 } else { rng.next_u32() as u8 };
+        let kept = match torn {
+            TornTail::Lost | TornTail::Any => 0,
+            TornTail::Prefix | TornTail::Garbage | TornTail::Holes => {
+                below(rng, unsynced as u64 + 1) as usize
+            }
+        };
+        let (synced, end) = (self.stable, self.data.len());
+        self.stable += kept;
+        match torn {
+            TornTail::Garbage => self.data[synced + kept..].fill_with(|| unwritten(rng)),
+            TornTail::Holes => {
+                self.stable = end;
+                let mut start = synced;
+                while start < end {
+                    let block_end = (start / BLOCK_BYTES + 1) * BLOCK_BYTES;
+                    if rng.next_u32().is_multiple_of(2) {
+                        self.stable = self.stable.min(start);
+                        self.data[start..block_end.min(end)].fill_with(|| unwritten(rng));
+                    }
+                    start = block_end;
+                }
+            }
+            TornTail::Lost | TornTail::Prefix | TornTail::Any => self.data.truncate(self.stable),
+        }
     }
 }
 

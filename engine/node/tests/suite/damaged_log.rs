@@ -11,8 +11,8 @@ const MANIFEST: &str = "appendonlydir/appendonly.aof.manifest";
 const COUNTS: i64 = 12;
 
 /// A log of transactions that each count two keys up.
-fn logged() -> MemoryDisk {
-    let mut world = World::new(ON);
+fn logged(settings: &[&str]) -> MemoryDisk {
+    let mut world = World::new(settings);
     let client = world.connect();
     for _ in 0..COUNTS {
         world.send(client, b"MULTI\r\nINCR one\r\nINCR other\r\nEXEC\r\n");
@@ -48,7 +48,7 @@ fn refused(words: &str, path: &str) {
 
 #[test]
 fn cut_anywhere_it_is_a_prefix() {
-    let disk = logged();
+    let disk = logged(ON);
     let whole = disk.files[INCREMENT].clone();
     let mut last = 0;
     for len in 0..=whole.len() {
@@ -70,7 +70,7 @@ fn cut_anywhere_it_is_a_prefix() {
 /// One changed bit is refused, but where it makes the end look torn, or changes nothing.
 #[test]
 fn a_flipped_bit_is_no_surprise() {
-    let disk = logged();
+    let disk = logged(ON);
     let whole = disk.files[INCREMENT].clone();
     let mut refusals = 0;
     for bit in 0..whole.len() * 8 {
@@ -92,33 +92,76 @@ fn a_flipped_bit_is_no_surprise() {
     assert!(refusals > whole.len() * 6, "{refusals} of {}", whole.len() * 8);
 }
 
+/// A loss of power takes any part of what was not synced, and leaves whole groups behind the hole.
 #[test]
-fn garbage_is_cut_off_only_where_that_is_wished_and_nothing_follows() {
-    let disk = logged();
+fn a_hole_in_what_was_not_synced_is_the_end() {
+    let unsynced = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"];
+    let disk = logged(&unsynced);
     let whole = disk.files[INCREMENT].clone();
+    for (start, filling) in (0..whole.len()).flat_map(|start| [(start, [0, 0]), (start, [0xff, 7])]) {
+        let mut holed = whole.clone();
+        let end = (start + 40).min(whole.len());
+        holed[start..end].iter_mut().zip(filling.iter().cycle()).for_each(|(byte, &to)| *byte = to);
+        let (count, left) = found(&unsynced, with(&disk, INCREMENT, holed));
+        let count = count.unwrap_or_else(|words| panic!("a hole at {start}: {words}"));
+        let before = COUNTS * start as i64 / whole.len() as i64;
+        assert!((before - 1..=before + 1).contains(&count), "a hole at {start}: {count}");
+        assert_eq!(found(&unsynced, left).0, Ok(count), "a hole at {start}: it stays repaired");
+    }
+}
+
+/// What is behind a group that tells of more synced bytes is not the end.
+#[test]
+fn a_hole_in_what_was_synced_is_refused() {
+    let disk = logged(ON);
+    let whole = disk.files[INCREMENT].clone();
+    for start in 0..whole.len() * (COUNTS as usize - 1) / COUNTS as usize - 60 {
+        let mut holed = whole.clone();
+        holed[start..start + 40].fill(0);
+        let holed = with(&disk, INCREMENT, holed);
+        let (count, left) = found(ON, holed.clone());
+        let words = count.expect_err("a hole in what was synced");
+        refused(&words, INCREMENT);
+        assert_eq!(left.files, holed.files, "a hole at {start}");
+    }
+}
+
+#[test]
+fn garbage_behind_what_was_synced_is_cut_off() {
+    let disk = logged(ON);
+    let whole = disk.files[INCREMENT].clone();
+    for garbage in [b"\x07\xffgarbage".as_slice(), b"\x07\n*1\r\n$4\r\nPING\r\n", &[0; 9_000]] {
+        let garbage = with(&disk, INCREMENT, [&whole[..], garbage].concat());
+        refused(&found(STRICT, garbage.clone()).0.unwrap_err(), INCREMENT);
+        let (count, left) = found(ON, garbage);
+        assert_eq!(count, Ok(COUNTS));
+        assert_eq!(left.files[INCREMENT], whole);
+    }
+}
+
+/// A log of others does not tell what of it was synced.
+#[test]
+fn in_a_log_of_others_garbage_is_cut_off_only_where_that_is_wished_and_nothing_follows() {
+    let others = |garbage: &[u8]| {
+        let mut disk = MemoryDisk::default();
+        let log = [b"*2\r\n$4\r\nINCR\r\n$3\r\none\r\n*2\r\n$4\r\nINCR\r\n$5\r\nother\r\n", garbage].concat();
+        disk.files.insert("appendonly.aof".to_owned(), log);
+        disk
+    };
     let lenient = [ON, &["--aof-load-corrupt-tail-max-size", "200"]].concat();
-    let garbage = with(&disk, INCREMENT, [&whole[..], b"\x07\xffgarbage"].concat());
-    refused(&found(ON, garbage.clone()).0.unwrap_err(), INCREMENT);
-    let (count, left) = found(&lenient, garbage);
-    assert_eq!(count, Ok(COUNTS));
-    assert_eq!(left.files[INCREMENT], whole);
+    let file = "appendonly.aof";
+    refused(&found(ON, others(b"\x07\xffgarbage")).0.unwrap_err(), file);
+    assert_eq!(found(&lenient, others(b"\x07\xffgarbage")).0, Ok(1));
     // Zeros are what a loss of power leaves.
-    assert_eq!(found(ON, with(&disk, INCREMENT, [&whole[..], &[0; 9_000]].concat())).0, Ok(COUNTS));
+    assert_eq!(found(ON, others(&[0; 9_000])).0, Ok(1));
     // More than is wished, or something behind it: that is no end.
-    let long = with(&disk, INCREMENT, [&whole[..], &[7; 201]].concat());
-    refused(&found(&lenient, long).0.unwrap_err(), INCREMENT);
-    let middle = with(&disk, INCREMENT, [&whole[..], b"\x07\n*1\r\n$4\r\nPING\r\n"].concat());
-    refused(&found(&lenient, middle).0.unwrap_err(), INCREMENT);
-    // What does not match its checksum was executed, and must not stay.
-    let mut changed = whole.clone();
-    let at = whole.len() - whole.iter().rev().skip(40).position(|&byte| byte == b'o').expect("a key") - 41;
-    changed[at] = b'x';
-    assert_eq!(found(&lenient, with(&disk, INCREMENT, changed)).0, Ok(COUNTS - 1));
+    refused(&found(&lenient, others(&[7; 201])).0.unwrap_err(), file);
+    refused(&found(&lenient, others(b"\x07\n*1\r\n$4\r\nPING\r\n")).0.unwrap_err(), file);
 }
 
 #[test]
 fn a_manifest_that_cannot_be_followed_is_told() {
-    let disk = logged();
+    let disk = logged(ON);
     let mut missing = disk.clone();
     missing.files.remove("appendonlydir/appendonly.aof.1.base.rdb");
     let words = found(ON, missing).0.unwrap_err();

@@ -39,8 +39,7 @@ impl Workshop {
 
     /// Makes the copy equal to the sources but for this bug, and builds it.
     pub fn plant(&self, planted: &Planted) -> Result<(), String> {
-        let bugged = planted.planted_text(&self.root)?;
-        self.copy_sources(&planted.bug.file, &bugged)?;
+        self.copy_sources(&planted.planted_texts(&self.root)?)?;
         let mut command = Command::new("cargo");
         command.args(["build", "--quiet", "--package", "squall-scenarios", "--bin", "squall"]);
         if self.release {
@@ -79,7 +78,7 @@ impl Workshop {
     }
 
     /// Files are written only where they differ, so that only what differs is compiled again.
-    fn copy_sources(&self, bugged_file: &str, bugged: &str) -> Result<(), String> {
+    fn copy_sources(&self, bugged: &[(String, String)]) -> Result<(), String> {
         let fault = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
         let wanted = self.listed()?;
         let before = self.copy.join(".copied");
@@ -89,9 +88,9 @@ impl Workshop {
         }
         for path in &wanted {
             let (from, to) = (self.root.join(path), self.copy.join(path));
-            let content = match path == bugged_file {
-                true => bugged.as_bytes().to_vec(),
-                false => std::fs::read(&from).map_err(|error| fault(&from, error))?,
+            let content = match bugged.iter().find(|(file, _)| file == path) {
+                Some((_, text)) => text.as_bytes().to_vec(),
+                None => std::fs::read(&from).map_err(|error| fault(&from, error))?,
             };
             if std::fs::read(&to).is_ok_and(|there| there == content) {
                 continue;

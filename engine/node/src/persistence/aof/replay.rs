@@ -80,7 +80,21 @@ impl Replay {
     /// The commands of a file begin at `offset`. Each file selects its database anew.
     pub fn begin_file(&mut self, offset: u64) {
         self.scanner = Scanner::starting_at(offset);
+        // Whoever wrote the base began what follows it.
+        if self.base.lineage.is_some() {
+            self.scanner.expect_groups();
+        }
         self.session.db = 0;
+    }
+
+    /// Where the group begins that has no end yet.
+    pub fn group_start(&self) -> Option<u64> {
+        self.scanner.group_start()
+    }
+
+    /// How many bytes of the file are known to have been durable, where its end was written by this server.
+    pub fn synced_bytes(&self) -> Option<u64> {
+        self.scanner.synced_bytes()
     }
 
     /// Where in the file the next item begins.
@@ -149,7 +163,7 @@ impl Replay {
         rest: &[u8],
     ) -> Result<(), String> {
         match item {
-            Item::Other => {}
+            Item::Other | Item::Synced(_) => {}
             Item::Lineage(lineage) => self.base.lineage = Some(lineage.to_string()),
             Item::History(id) => {
                 self.history = id;

@@ -11,11 +11,15 @@ use super::annotation::{Annotation, LINE_BYTES_MAX, checked_len};
 
 pub(crate) struct Scanner {
     parser: RequestParser,
-    start: u64,
     /// Where in the file the next item begins.
     offset: u64,
-    /// None before the first group: what comes then was written by somebody else.
+    /// The group that is open. What comes between groups was written by somebody else.
     group: Option<Group>,
+    /// Where the last group that is as it was written ends, and how much was durable when it was.
+    whole_up_to: u64,
+    synced_bytes: Option<u64>,
+    /// Commands have followed that group which are of none.
+    others_follow: bool,
 }
 
 /// What a checksum will cover.
@@ -23,6 +27,7 @@ pub(crate) struct Scanner {
 struct Group {
     start: u64,
     checksum: u64,
+    synced_bytes: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +35,8 @@ pub(crate) enum Item {
     /// `Scanner::args` yields it, until it is passed.
     Command,
     Lineage(ReplId),
+    /// A group begins; when it was written, so many bytes of the file were durable.
+    Synced(u64),
     History(Option<ReplId>),
     /// All of the group before it is as it was written.
     Offset(Option<u64>),
@@ -65,6 +72,8 @@ pub(crate) enum Fault {
     Line,
     /// The commands from here on are not those that were written.
     Checksum,
+    /// A group without end.
+    Group,
 }
 
 /// The log is this server's own: what it wrote it reads, however long it is.
@@ -79,7 +88,29 @@ const LIMITS: Limits = Limits {
 impl Scanner {
     /// A scanner of a file of which `offset` bytes have been read by somebody else.
     pub fn starting_at(offset: u64) -> Scanner {
-        Scanner { parser: RequestParser::new(), start: offset, offset, group: None }
+        Scanner {
+            parser: RequestParser::new(),
+            offset,
+            group: None,
+            whole_up_to: offset,
+            synced_bytes: None,
+            others_follow: false,
+        }
+    }
+
+    /// The file is this server's own from its front on.
+    pub fn expect_groups(&mut self) {
+        self.synced_bytes = Some(self.offset);
+    }
+
+    /// How many bytes of the file are known to have been durable, where its end was written by this server.
+    pub fn synced_bytes(&self) -> Option<u64> {
+        self.synced_bytes.filter(|_| !self.others_follow)
+    }
+
+    /// Where the group begins that has no end yet.
+    pub fn group_start(&self) -> Option<u64> {
+        self.group.map(|group| group.start)
     }
 
     /// Where in the file the next item begins.
@@ -110,14 +141,20 @@ impl Scanner {
 
     /// Goes on behind the item that was found at the start of the input: it consists of these bytes.
     pub fn pass(&mut self, item: Item, bytes: &[u8]) {
-        self.group = match item {
-            Item::Offset(_) => Some(Group { start: self.offset + bytes.len() as u64, checksum: 0 }),
-            Item::History(_) => Some(Group { start: self.offset, checksum: crc64(0, bytes) }),
-            Item::Command | Item::Lineage(_) | Item::Other => {
-                self.group.map(|group| Group { checksum: crc64(group.checksum, bytes), ..group })
-            }
-        };
+        let start = self.offset;
         self.offset += bytes.len() as u64;
+        match (item, &mut self.group) {
+            (Item::Synced(synced_bytes), group) => {
+                *group = Some(Group { start, checksum: crc64(0, bytes), synced_bytes });
+            }
+            (Item::Offset(_), group) => {
+                self.synced_bytes = group.take().map(|group| group.synced_bytes);
+                self.whole_up_to = self.offset;
+                self.others_follow = false;
+            }
+            (_, Some(group)) => group.checksum = crc64(group.checksum, bytes),
+            (_, None) => self.others_follow |= item == Item::Command,
+        }
     }
 
     /// How long the input must be before it is worth looking at again.
@@ -132,12 +169,19 @@ impl Scanner {
             return if is_too_long { Err(self.damage(Fault::Line)) } else { Ok(Scanned::Incomplete) };
         };
         let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
+        if line.iter().any(u8::is_ascii_control) {
+            return Err(self.damage(Fault::Line));
+        }
         let item = match Annotation::parse(line) {
             Annotation::Other => Item::Other,
             Annotation::Lineage(lineage) => Item::Lineage(lineage),
+            Annotation::Synced(synced_bytes) => match self.group {
+                Some(group) => return Err(Damage { offset: group.start, what: Fault::Checksum }),
+                None => Item::Synced(synced_bytes),
+            },
             Annotation::History(id) => Item::History(id),
             Annotation::Offset { offset, checksum } => {
-                let unknown = Damage { offset: self.start, what: Fault::Checksum };
+                let unknown = Damage { offset: self.whole_up_to, what: Fault::Checksum };
                 let group = self.group.ok_or(unknown)?;
                 if crc64(group.checksum, &line[..checked_len(line)]) != checksum {
                     return Err(Damage { offset: group.start, what: Fault::Checksum });
@@ -164,8 +208,9 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Fault::NoItem => "no command and no annotation begins",
             Fault::Command => "an impossible command begins",
-            Fault::Line => "a line without end begins",
+            Fault::Line => "a line without end, or with other than text, begins",
             Fault::Checksum => "commands that do not match their checksum begin",
+            Fault::Group => "a group of commands without its end begins",
         })
     }
 }
@@ -173,11 +218,14 @@ impl fmt::Display for Fault {
 /// Whether each word of a command ends as a word does. A client's mistake there is its own business, but in a
 /// file it means that what lies before the end is not what was written.
 fn is_well_formed(args: Args<'_>, input: &[u8]) -> bool {
-    let after_line = |at: usize| input[at..].iter().position(|&byte| byte == b'\n').map(|end| at + end + 1);
+    let after_line =
+        |at: usize| input.get(at..)?.iter().position(|&byte| byte == b'\n').map(|end| at + end + 1);
     let mut at = after_line(0);
     for arg in args.iter() {
         let end = at.and_then(after_line).map(|start| start + arg.len());
-        at = end.filter(|&end| input[end..].starts_with(b"\r\n")).map(|end| end + 2);
+        at = end
+            .filter(|&end| input.get(end..).is_some_and(|rest| rest.starts_with(b"\r\n")))
+            .map(|end| end + 2);
     }
     at.is_some()
 }
@@ -197,6 +245,41 @@ pub(crate) fn holds_whole_command(bytes: &[u8]) -> bool {
     false
 }
 
+/// How much of a file was durable, by the last group in these bytes that is as it was written. What lies
+/// before that group may be damaged.
+pub(crate) fn last_synced_bytes(bytes: &[u8]) -> Option<u64> {
+    let mut synced_bytes = None;
+    let mut rest = bytes;
+    for _ in 0..CANDIDATES_MAX {
+        let Some(start) = memchr::memmem::find(rest, GROUP_BEGINS) else { break };
+        rest = &rest[start..];
+        let (passed, found) = pass_groups(rest, usize::MAX);
+        synced_bytes = synced_bytes.max(found);
+        rest = &rest[passed.max(GROUP_BEGINS.len())..];
+    }
+    synced_bytes
+}
+
+/// Whether a group at the front of these bytes is as it was written.
+pub(crate) fn begins_with_whole_group(bytes: &[u8]) -> bool {
+    bytes.starts_with(GROUP_BEGINS) && pass_groups(bytes, 1).0 > 0
+}
+
+const GROUP_BEGINS: &[u8] = b"#SYNCED:";
+
+/// How long the groups at the front are that are as they were written, and what the last of them says.
+fn pass_groups(bytes: &[u8], groups_max: usize) -> (usize, Option<u64>) {
+    let mut scanner = Scanner::starting_at(0);
+    let mut groups = 0;
+    while groups < groups_max {
+        let rest = &bytes[scanner.offset() as usize..];
+        let Ok(Scanned::Item { item, len }) = scanner.look(rest) else { break };
+        scanner.pass(item, &rest[..len]);
+        groups += usize::from(matches!(item, Item::Offset(_)));
+    }
+    (scanner.whole_up_to as usize, scanner.synced_bytes)
+}
+
 const CANDIDATES_MAX: usize = 1_000;
 
 #[cfg(test)]
@@ -204,19 +287,21 @@ mod tests {
     use bytes::BytesMut;
     use squall_resp::encode_command;
 
-    use super::super::annotation::{put_history, put_offset};
+    use super::super::annotation::{begin_group, end_group, put_history};
     use super::*;
 
     /// Two groups, as they are written.
     fn log() -> BytesMut {
         let mut log = BytesMut::new();
+        begin_group(&mut log);
         put_history(&mut log, None);
         encode_command(&mut log, [b"SET".as_slice(), b"k", b"value"].into_iter());
-        put_offset(&mut log, 0, Some(30));
+        end_group(&mut log, 0, 0, Some(30));
         let second = log.len();
+        begin_group(&mut log);
         encode_command(&mut log, [b"INCR".as_slice(), b"n"].into_iter());
         encode_command(&mut log, [b"INCR".as_slice(), b"n"].into_iter());
-        put_offset(&mut log, second, Some(70));
+        end_group(&mut log, second, second as u64, Some(70));
         log
     }
 
@@ -238,10 +323,13 @@ mod tests {
 
     #[test]
     fn groups_are_scanned() {
+        let second = last_synced_bytes(&log()).expect("whole groups");
         let items = [
+            Item::Synced(0),
             Item::History(None),
             Item::Command,
             Item::Offset(Some(30)),
+            Item::Synced(second),
             Item::Command,
             Item::Command,
             Item::Offset(Some(70)),
@@ -264,6 +352,21 @@ mod tests {
             let is_case_of_letter = log[bit / 8].is_ascii_alphabetic() && bit % 8 == 5;
             assert!(noticed || is_case_of_letter, "bit {bit} of {:?}", log.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_group_behind_damage_tells_what_was_durable() {
+        let log = log();
+        let second = last_synced_bytes(&log).expect("whole groups");
+        assert!(log[second as usize..].starts_with(GROUP_BEGINS) && begins_with_whole_group(&log));
+        for at in 0..log.len() {
+            let mut holed = log.clone();
+            holed[at] = 0;
+            let is_first = (at as u64) < second;
+            assert_eq!(last_synced_bytes(&holed), Some(if is_first { second } else { 0 }), "byte {at}");
+            assert_eq!(begins_with_whole_group(&holed), !is_first, "byte {at}");
+        }
+        assert_eq!(last_synced_bytes(&log[..second as usize - 1]), None);
     }
 
     #[test]

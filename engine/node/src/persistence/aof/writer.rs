@@ -19,7 +19,7 @@ use squall_commands::config::AppendFsync;
 use squall_replication::{Position, ReplId};
 use squall_resp::encode_command;
 
-use super::annotation::{put_history, put_offset, put_timestamp};
+use super::annotation::{begin_group, end_group, put_history, put_timestamp};
 use crate::effect::{DiskDone, DiskOp, Effects, FileId, Lane};
 use crate::marks::Mark;
 
@@ -196,7 +196,7 @@ impl Writer {
         let seconds = now.unix_seconds();
         let stamp = (timestamps && self.last_timestamp_seconds != seconds).then_some(seconds);
         let target = self.last();
-        target.name_history(id, position);
+        target.begin_group(id, position);
         if let Some(seconds) = stamp {
             put_timestamp(&mut target.recorded, seconds);
         }
@@ -215,11 +215,7 @@ impl Writer {
     pub fn note_position(&mut self, position: Option<Position>) {
         if self.position != position {
             let before = self.position;
-            let target = self.last();
-            target.name_history(position.map(|position| position.id), before);
-            if target.recorded.is_empty() {
-                target.put_offset(position);
-            }
+            self.last().begin_group(position.map(|position| position.id), before);
             self.position = position;
         }
     }
@@ -531,11 +527,16 @@ impl Target {
         }
     }
 
-    /// Begins a group in the history `id`, where the one that is open belongs to another, which it brought
-    /// to `before`.
-    fn name_history(&mut self, id: Option<ReplId>, before: Option<Position>) {
+    /// Sees to it that a group in the history `id` is open. One that belongs to another history, which it
+    /// brought to `before`, ends.
+    fn begin_group(&mut self, id: Option<ReplId>, before: Option<Position>) {
         if self.named != Some(id) {
             self.end_group(before);
+        }
+        if self.group_start == self.recorded.len() {
+            begin_group(&mut self.recorded);
+        }
+        if self.named != Some(id) {
             put_history(&mut self.recorded, id);
             self.named = Some(id);
         }
@@ -544,14 +545,10 @@ impl Target {
     /// Ends the group that is open, if one is.
     fn end_group(&mut self, position: Option<Position>) {
         if self.group_start < self.recorded.len() {
-            self.put_offset(position);
+            let offset = position.map(|position| position.offset.0);
+            end_group(&mut self.recorded, self.group_start, self.synced_bytes, offset);
+            self.group_start = self.recorded.len();
         }
-    }
-
-    fn put_offset(&mut self, position: Option<Position>) {
-        let offset = position.map(|position| position.offset.0);
-        put_offset(&mut self.recorded, self.group_start, offset);
-        self.group_start = self.recorded.len();
     }
 }
 

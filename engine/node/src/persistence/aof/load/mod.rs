@@ -1,11 +1,9 @@
 //! Reading the log at start: the manifest, the base, the increments in order. Its commands are executed as a
 //! primary's are: without question, without reply.
 //!
-//! What cannot be read ends the process and leaves the files as they are, with two exceptions, both at the
-//! end of the last file that holds anything: a command or a transaction that breaks off, and zeros, as a
-//! loss of power leaves them, are cut off where `aof-load-truncated` allows it; other bytes are where there
-//! are no more of them than `aof-load-corrupt-tail-max-size`. In no case is anything cut off that whole
-//! commands follow: that is damage in the middle, and what comes after it was acknowledged.
+//! What cannot be read ends the process and leaves the files as they are, with the exceptions that `tail` makes.
+
+mod tail;
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -18,13 +16,14 @@ use squall_store::rdb::{LoadOptions, Loaded, Loader, Loading};
 
 use super::manifest::Manifest;
 use super::replay::{Replay, Replayed};
-use super::scanner::{Damage, Fault, holds_whole_command};
+use super::scanner::{Damage, Fault};
 use super::{FileNames, LogFile, Sizes};
 use crate::effect::{DiskDone, DiskError, DiskOp, DiskResult, Effect, Effects, FileId, Lane, OpenFor};
 use crate::marks::Mark;
 use crate::persistence::load::NOTE_PERIOD;
 use crate::services::Services;
 use crate::whole_file::{Reading, Replacement};
+use tail::Judging;
 
 pub(crate) struct LogLoad {
     names: FileNames,
@@ -75,11 +74,8 @@ enum Stage {
     Reading {
         ticket: u64,
     },
-    /// The rest of a file that is damaged at this place is read, to see whether it is its end.
-    Judging {
-        ticket: u64,
-        damage: Damage,
-    },
+    /// The rest of a file that is damaged is read, to see whether it is its end.
+    Judging(Judging),
     /// Until the answer is given.
     Over,
 }
@@ -106,8 +102,6 @@ pub(crate) enum LogLoaded {
 }
 
 const CHUNK_BYTES: usize = 256 * 1024;
-/// A longer rest is no torn end.
-const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 impl LogLoad {
     pub fn begin(engine: &mut Engine, effects: &mut Effects) -> LogLoad {
@@ -135,8 +129,8 @@ impl LogLoad {
             Stage::Predecessor { ticket, .. }
             | Stage::Steps { ticket, .. }
             | Stage::Measuring { ticket, .. }
-            | Stage::Reading { ticket }
-            | Stage::Judging { ticket, .. } => *ticket == own,
+            | Stage::Reading { ticket } => *ticket == own,
+            Stage::Judging(judging) => judging.owns(own),
             Stage::Over => false,
         }
     }
@@ -189,7 +183,7 @@ impl LogLoad {
             }
             Stage::Measuring { opened, .. } => return self.measured(engine, services, opened, done.result),
             Stage::Reading { .. } => return self.take_chunk(engine, services, done.result),
-            Stage::Judging { damage, .. } => return self.judge_more(services, damage, done.result),
+            Stage::Judging(judging) => return self.judge_more(services, judging, done.result),
             Stage::Over => unreachable!("nothing is under way"),
         }
         None
@@ -330,11 +324,10 @@ impl LogLoad {
             match self.replay.execute(engine, services, &mut self.input) {
                 Ok(()) => {}
                 Err(Replayed::Damaged(damage)) => {
-                    let ticket = self.ask_for_more(&mut services.effects);
-                    self.stage = Stage::Judging { ticket, damage };
+                    self.judge(&mut services.effects, damage, None);
                     return None;
                 }
-                Err(Replayed::Refused(reason)) => return self.fail(&mut services.effects, &path, &reason),
+                Err(Replayed::Refused(reason)) => return self.refuse(services, reason),
             }
         }
         self.read_on(&mut services.effects);
@@ -380,6 +373,10 @@ impl LogLoad {
             let reason = loader.truncated().to_string();
             return self.fail(&mut services.effects, &path, &reason);
         }
+        if let Some(offset) = self.replay.group_start() {
+            self.judge(&mut services.effects, Damage { offset, what: Fault::Group }, None);
+            return None;
+        }
         if let Some(unit) = self.replay.unfinished() {
             return self.judge_truncated(services, unit);
         }
@@ -412,97 +409,7 @@ impl LogLoad {
     }
 }
 
-/// What is wrong at the end of a file, and what is done about it.
 impl LogLoad {
-    /// The file ends within a command or a transaction, which begins at `unit`.
-    fn judge_truncated(&mut self, services: &mut Services, unit: u64) -> Option<LogLoaded> {
-        let path = self.sources[self.current].path.clone();
-        let what = format!("it ends within the command or transaction at byte {unit}");
-        if !self.is_last_with_content() || holds_whole_command(&self.input) {
-            return self.fail(&mut services.effects, &path, &format!("{what}, and more follows"));
-        }
-        if !self.replay.tail_limits().truncated {
-            let advice =
-                "'squall-server --check-aof --fix' cuts it off, and so does 'aof-load-truncated yes'";
-            return self.fail(&mut services.effects, &path, &format!("{what}; {advice}"));
-        }
-        services.effects.warning(format!(
-            "{path}: {what}. Nothing of it is executed; it is cut off ({} bytes).",
-            self.offset - unit
-        ));
-        self.replay.forget_unfinished();
-        self.cut(services, unit, Then::OpenLast)
-    }
-
-    fn judge_more(
-        &mut self,
-        services: &mut Services,
-        damage: Damage,
-        result: Result<DiskResult, DiskError>,
-    ) -> Option<LogLoaded> {
-        let path = self.sources[self.current].path.clone();
-        let effects = &mut services.effects;
-        let data = match result {
-            Ok(DiskResult::Bytes(data)) => data,
-            Ok(other) => unreachable!("the disk answered {other:?} to a read"),
-            Err(error) => return self.fail(effects, &path, &error.message),
-        };
-        self.offset += data.len() as u64;
-        self.input.extend_from_slice(&data);
-        let rest = self.offset - damage.offset;
-        if data.is_empty() || rest > TAIL_BYTES_MAX {
-            return self.judge_damage(services, damage, rest);
-        }
-        let ticket = self.ask_for_more(effects);
-        self.stage = Stage::Judging { ticket, damage };
-        None
-    }
-
-    /// All of the file is there: `input` is what follows the last command that was read.
-    fn judge_damage(&mut self, services: &mut Services, damage: Damage, rest: u64) -> Option<LogLoaded> {
-        let path = self.sources[self.current].path.clone();
-        let limits = self.replay.tail_limits();
-        let is_end =
-            rest <= TAIL_BYTES_MAX && self.is_last_with_content() && !holds_whole_command(&self.input);
-        let zeros = damage.what == Fault::NoItem && self.input.iter().all(|&byte| byte == 0);
-        let may_cut = (zeros && limits.truncated) || rest <= limits.corrupt_bytes_max;
-        if !is_end || !may_cut {
-            let advice = "'squall-server --check-aof' shows more, and '--fix' cuts it off";
-            return self.fail(&mut services.effects, &path, &format!("{damage}; {advice}"));
-        }
-        // A transaction that the damage breaks off goes with it.
-        let unit = self.replay.unfinished().map_or(damage.offset, |unit| unit.min(damage.offset));
-        let cut = self.offset - unit;
-        services.effects.warning(format!("{path}: {damage}. The end of the file is cut off ({cut} bytes)."));
-        // What does not match its checksum has been executed.
-        let then = if damage.what == Fault::Checksum { Then::Restart } else { Then::OpenLast };
-        self.replay.forget_unfinished();
-        self.cut(services, unit, then)
-    }
-
-    /// Whether nothing that would be applied follows the current file.
-    fn is_last_with_content(&self) -> bool {
-        self.sources[self.current + 1..].iter().all(|source| source.size_bytes == 0)
-    }
-
-    fn cut(&mut self, services: &mut Services, len: u64, then: Then) -> Option<LogLoaded> {
-        let effects = &mut services.effects;
-        effects.mark(Mark::LogTailCut);
-        let source = &mut self.sources[self.current];
-        source.size_bytes = len;
-        effects.disk(Lane::Load, DiskOp::Close { file: source.file });
-        let (file, path) = (effects.next_file(), source.path.clone());
-        let steps = [
-            DiskOp::Open { file, path, mode: OpenFor::Appending },
-            DiskOp::Truncate { file, len },
-            DiskOp::Sync { file },
-            DiskOp::Close { file },
-        ];
-        self.offset = len;
-        self.take_steps(effects, steps, then);
-        None
-    }
-
     fn take_steps<const N: usize>(&mut self, effects: &mut Effects, steps: [DiskOp; N], then: Then) {
         let mut rest = VecDeque::from(steps);
         let first = rest.pop_front().expect("a row of steps has a first");
@@ -553,7 +460,8 @@ impl LogLoad {
             let path = self.names.path_of(entry);
             self.take_steps(
                 effects,
-                [DiskOp::Open { file, path, mode: OpenFor::Appending }],
+                // What another process left in the system's hands counts as durable from here on.
+                [DiskOp::Open { file, path, mode: OpenFor::Appending }, DiskOp::Sync { file }],
                 Then::Resume(file),
             );
             return;
