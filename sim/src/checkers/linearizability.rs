@@ -40,12 +40,10 @@ struct Moment {
     after: usize,
 }
 
-/// The operations that have been placed: all below `all_below`, and those in `beyond`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Placed {
-    all_below: usize,
-    beyond: BTreeSet<usize>,
-}
+/// The set of operations that have been placed, by a fingerprint: the exclusive or of a number for each (Zobrist). Two
+/// sets of the millions that a search may meet share one with a chance below 2^-80.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Placed(u128);
 
 const STEPS_MAX: u64 = 2_000_000;
 
@@ -205,7 +203,7 @@ impl Search {
             }
             let operation = self.moments[place].operation;
             if self.moments[place].end.is_none() {
-                if let Some(next) = self.next_spare(place, held, &placed) {
+                if let Some(next) = self.next_spare(place, held, placed) {
                     path.push((Choice::Spare, held));
                     held = next;
                     self.spare_used += 1;
@@ -224,16 +222,13 @@ impl Search {
                 }
                 continue;
             }
-            let next = step(held, operations[operation]).filter(|next| {
-                let mut with = placed.clone();
-                with.insert(operation);
-                self.tried.insert((with, self.spare_used, *next))
-            });
+            let next = step(held, operations[operation])
+                .filter(|next| self.tried.insert((placed.toggled(operation), self.spare_used, *next)));
             match next {
                 Some(next) => {
                     path.push((Choice::Begin(place), held));
                     held = next;
-                    placed.insert(operation);
+                    placed = placed.toggled(operation);
                     self.take_out(place);
                     if let Some(count) = count_to_find(operations[operation]) {
                         self.awaited.remove(&(count, operation));
@@ -248,14 +243,14 @@ impl Search {
 
     /// What an increment of unknown outcome makes of the value, if one has begun before `place` and this is not
     /// known to lead nowhere.
-    fn next_spare(&mut self, place: usize, held: Held, placed: &Placed) -> Option<Held> {
+    fn next_spare(&mut self, place: usize, held: Held, placed: Placed) -> Option<Held> {
         let begins = *self.spare.get(self.spare_used)?;
         let Held::Counter(count) = held else { return None };
         if self.awaited.first().is_some_and(|(awaited, _)| *awaited <= count) {
             return None;
         }
         let next = Held::Counter(count + 1);
-        let open = begins <= place && self.tried.insert((placed.clone(), self.spare_used + 1, next));
+        let open = begins <= place && self.tried.insert((placed, self.spare_used + 1, next));
         open.then_some(next)
     }
 
@@ -274,7 +269,7 @@ impl Search {
                 Choice::Spare => self.spare_used -= 1,
                 Choice::Begin(place) => {
                     let operation = self.moments[place].operation;
-                    placed.remove(operation);
+                    *placed = placed.toggled(operation);
                     self.awaited.extend(count_to_find(operations[operation]).map(|count| (count, operation)));
                     self.put_back(place);
                     return Some(self.moments[place].after);
@@ -303,21 +298,20 @@ impl Search {
 }
 
 impl Placed {
-    fn insert(&mut self, operation: usize) {
-        self.beyond.insert(operation);
-        while self.beyond.remove(&self.all_below) {
-            self.all_below += 1;
-        }
+    /// With the operation, if it was not placed, and without it, if it was.
+    fn toggled(self, operation: usize) -> Placed {
+        let high = u128::from(scattered(2 * operation as u64));
+        let low = u128::from(scattered(2 * operation as u64 + 1));
+        Placed(self.0 ^ (high << 64 | low))
     }
+}
 
-    fn remove(&mut self, operation: usize) {
-        if operation < self.all_below {
-            self.beyond.extend(operation + 1..self.all_below);
-            self.all_below = operation;
-        } else {
-            self.beyond.remove(&operation);
-        }
-    }
+/// A number that looks like chance, another for each `number` (the finalizer of SplitMix64; Steele, Lea and Flood, 2014).
+fn scattered(number: u64) -> u64 {
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]
