@@ -214,6 +214,7 @@ impl Cluster {
         let others: Vec<NodeId> = self.nodes.others().map(|node| node.id).collect();
         others.into_iter().for_each(|id| self.close_links_of(id));
         self.end_manual_failover();
+        self.leave_migrations();
         let mut me = self.nodes.me().clone();
         me.slots = SlotSet::default();
         me.primary = None;

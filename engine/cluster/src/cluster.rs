@@ -18,6 +18,7 @@ use crate::links::Links;
 use crate::node::{Node, Stage};
 use crate::nodes::Nodes;
 use crate::options::Options;
+use crate::slot_migration::SlotMigrations;
 use crate::slots::{Slot, SlotSet};
 use crate::wire::Kind;
 use crate::{Epoch, NodeId, ShardId};
@@ -44,6 +45,7 @@ pub struct Cluster {
     /// Slots that this node gives away, and to whom; that it takes in, and from whom.
     pub(crate) migrating: BTreeMap<Slot, NodeId>,
     pub(crate) importing: BTreeMap<Slot, NodeId>,
+    pub(crate) migrations: SlotMigrations,
     /// Nodes that were forgotten, until gossip may bring them back.
     pub(crate) forgotten: BTreeMap<NodeId, Mono>,
     pub(crate) sent: BTreeMap<Kind, u64>,
@@ -78,6 +80,7 @@ impl Cluster {
         cluster.current_epoch = saved.current_epoch;
         cluster.last_vote_epoch = saved.last_vote_epoch;
         cluster.migrating = saved.migrating;
+        cluster.restore_grants();
         cluster.importing = saved.importing;
         if cluster.nodes.me().shard.is_none() {
             cluster.nodes.me_mut().shard = Some(ShardId::random(&mut rng));
@@ -119,6 +122,7 @@ impl Cluster {
             manual: None,
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
+            migrations: SlotMigrations::default(),
             forgotten: BTreeMap::new(),
             sent: BTreeMap::new(),
             received: BTreeMap::new(),
@@ -144,6 +148,7 @@ impl Cluster {
             self.election_deadline(),
             self.durability.next_timeout(self.now.mono),
             self.manual.as_ref().map(|manual| manual.until),
+            self.migrations_deadline(),
         ];
         deadlines.into_iter().flatten().fold(self.next_tick, Mono::min)
     }
@@ -158,6 +163,7 @@ impl Cluster {
         }
         self.tend_manual_failover();
         self.tend_election();
+        self.tend_migrations();
         self.finish(is_tick);
     }
 
@@ -170,6 +176,8 @@ impl Cluster {
                 Deferred::RequestVotes { epoch } => self.request_votes(epoch),
                 Deferred::Promote => self.promoted(),
                 Deferred::Announce => self.announce(),
+                Deferred::Grant(job) => self.grant_is_durable(job),
+                Deferred::Taken(job) => self.claim_is_durable(job),
             }
         }
         self.finish(false);
@@ -237,7 +245,7 @@ impl Cluster {
             current_epoch: self.current_epoch,
             config_epoch: me.config_epoch,
             primary: me.primary,
-            slots: me.slots.clone(),
+            slots: self.claimed_slots(),
         }
     }
 
@@ -290,6 +298,7 @@ impl Cluster {
         self.next_election = Mono(0);
         self.end_manual_failover();
         self.durability.forget_waiting();
+        self.leave_migrations();
         self.give_up_slots();
         let shard = self.nodes.get(primary).and_then(|node| node.shard);
         let me = self.nodes.me_mut();

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use squall_clock::{Mono, Nanos};
 
 use crate::slots::SlotSet;
-use crate::{Epoch, NodeId};
+use crate::{Epoch, JobName, NodeId};
 
 /// After a failed write, the next attempt waits that long.
 const RETRY_DELAY: Nanos = Nanos::from_millis(500);
@@ -35,6 +35,10 @@ pub(crate) enum Deferred {
     Promote,
     /// Everybody is told at once instead of with the next ping.
     Announce,
+    /// Slots are no longer claimed, and may be granted.
+    Grant(JobName),
+    /// Slots that were granted are claimed.
+    Taken(JobName),
 }
 
 /// How urgently the state wants to be written.
@@ -81,6 +85,11 @@ impl Durability {
 
     pub fn want_now(&mut self) {
         self.wanted = Wanted::Now;
+        self.changes += 1;
+    }
+
+    /// Something has changed that clients may have to be told, and that the file does not hold.
+    pub fn note_change(&mut self) {
         self.changes += 1;
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use squall_clock::Mono;
 
+use crate::slot_migration::MigrationOrder;
 use crate::slots::SlotSet;
 use crate::wire::Published;
 use crate::{Epoch, NodeId};
@@ -64,6 +65,8 @@ pub enum Event {
     Availability {
         ok: bool,
     },
+    /// A part of the migration of whole slots.
+    Migration(MigrationOrder),
     /// Forget the dataset: this node was reset.
     Flush,
     Log {

@@ -16,6 +16,10 @@ pub struct NodeId([u8; NAME_BYTES / 2]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId([u8; NAME_BYTES / 2]);
 
+/// A migration of slots from one shard to another, whoever works on it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobName([u8; NAME_BYTES / 2]);
+
 /// The cluster's logical clock: of configurations (who owns which slots) and of votes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Epoch(pub u64);
@@ -65,6 +69,28 @@ impl ShardId {
 
     pub fn text(self) -> [u8; NAME_BYTES] {
         name_text(&self.0)
+    }
+}
+
+impl JobName {
+    pub fn random(rng: &mut impl Rng) -> JobName {
+        JobName(NodeId::random(rng).0)
+    }
+
+    pub fn parse(text: &[u8]) -> Option<JobName> {
+        parse_name(text).map(JobName)
+    }
+}
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(&self.0, f)
+    }
+}
+
+impl fmt::Debug for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(&self.0, f)
     }
 }
 

@@ -8,6 +8,7 @@
 //! - `failure`: who is dead; `availability`: whether the cluster works;
 //! - `election`: how a replica takes its primary's place; `migration`: replicas that move;
 //! - `durability`: what must be on the disk before it is said; `conf`: nodes.conf;
+//! - `slot_migration`: slots that move as a whole, driven by the servers themselves;
 //! - `admin`: what operators order; `facts`: what can be asked.
 //!
 //! The calling contract: after any call, poll events until there are none, then wait for input, or until
@@ -39,6 +40,7 @@ mod migration;
 mod node;
 mod nodes;
 mod options;
+mod slot_migration;
 pub mod slots;
 pub mod wire;
 
@@ -48,8 +50,11 @@ pub use conf::ConfError;
 pub use election::FailoverKind;
 pub use event::{BusLink, Event, ReplicationFacts, Severity};
 pub use facts::ClusterInfo;
-pub use identity::{Epoch, NodeId, ShardId};
+pub use identity::{Epoch, JobName, NodeId, ShardId};
 pub use links::{Closed, Direction, Link};
 pub use node::{Health, Node, Stage};
 pub use options::Options;
+pub use slot_migration::{
+    JobFacts, JobState, MigrationLink, MigrationOrder, Operation, Record, RecordKind, Words, parse_slots,
+};
 pub use slots::{Slot, SlotSet};

@@ -5,11 +5,12 @@
 //! [`Gates`], the state of server and session closes some, and only where the two sets meet is it looked
 //! at in detail who refuses.
 
-use squall_clock::Mono;
+use squall_clock::{Mono, Nanos};
 use squall_resp::{Args, Output, Protocol, Reply};
 
 use crate::administration::command_log::Ended;
 use crate::administration::monitor;
+use crate::cluster::{Cost, request_bytes};
 use crate::context::Context;
 use crate::engine::{Engine, Role};
 use crate::error::{CommandError, CommandResult};
@@ -166,11 +167,13 @@ impl Engine {
         };
         self.begin_for(session);
         session.last_command = Some(row.id);
+        self.routed_slot = None;
         if row.gates.meet(self.closed_gates(session)) {
             match self.pass_gates(row, session, args) {
                 Ok(Passage::Through) => {}
                 Ok(Passage::Postponed) => return Dispatched::Postponed,
                 Ok(Passage::Queued) => {
+                    self.charge_slot(row, args, None);
                     Reply::new(output, session.protocol).queued();
                     return Dispatched::Done;
                 }
@@ -181,11 +184,26 @@ impl Engine {
                 }
             }
         }
+        let (spent, written) = (self.stats.command(row.id).nanos, output.len());
         self.call(row, session, output, args, server);
+        let bytes_out = output.len().saturating_sub(written) as u64;
+        self.charge_slot(row, args, Some((spent, bytes_out)));
         if session.blocked != Some(Blocked::Script) {
             self.propagation.end_of_command();
         }
         Dispatched::Done
+    }
+
+    /// What a request cost, to the slot of its keys: it has been read, and perhaps run since the row had `spent` so
+    /// much.
+    fn charge_slot(&mut self, row: &Row, args: Args<'_>, ran: Option<(u64, u64)>) {
+        let Some(slot) = self.routed_slot.filter(|_| self.config.cluster_slot_stats_enabled) else { return };
+        let mut cost = Cost { bytes_in: request_bytes(args), ..Cost::default() };
+        if let Some((spent, bytes_out)) = ran {
+            cost.cpu = Nanos(self.stats.command(row.id).nanos - spent);
+            cost.bytes_out = bytes_out;
+        }
+        self.slot_stats.charge(slot, cost);
     }
 
     /// `CLIENT REPLY OFF` and `SKIP`, and the primary's stream: the reply goes nowhere. `CLIENT REPLY ON`
@@ -353,7 +371,7 @@ impl Engine {
         close(self.config.maxmemory_bytes != 0, Gates::DENY_OOM);
         close(self.snapshot_failed || self.append_failed.is_some(), Gates::WRITE);
         close(self.role == Role::Replica || self.config.min_replicas_to_write != 0, Gates::WRITE);
-        close(self.writes_held, Gates::WRITE);
+        close(self.writes_held || self.holds_slots(), Gates::WRITE);
         close(self.primary_link_down, Gates::NOT_WHILE_STALE);
         Gates(bits)
     }
@@ -382,11 +400,14 @@ impl Engine {
             return Ok(Passage::Postponed);
         }
         if !session.is_primary_link {
+            if self.holds_slots() && self.waits_for_slot(row, session, args) {
+                return Ok(Passage::Postponed);
+            }
             if row.gates.meet(Gates(Gates::ROUTED)) {
                 if self.touches_keys_in_transit(row, session, args) {
                     return Ok(Passage::Postponed);
                 }
-                self.route(row, session, args)?;
+                self.routed_slot = self.route(row, session, args)?;
             }
             self.refuse_by_state(row, session)?;
         }

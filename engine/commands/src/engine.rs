@@ -1,19 +1,19 @@
 //! The state that commands act on, and the look-ups that know about expiry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use squall_clock::{Now, UnixMs};
 use squall_resp::{Output, Protocol};
-use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed};
+use squall_store::{Discarded, Entry, EntryMut, Keyspace, Partitioning, Removed, Slot};
 
 use crate::acl::Acl;
 use crate::administration::command_log::CommandLog;
 use crate::administration::latency::Latencies;
 use crate::blocking::Waiting;
 use crate::clients::Clients;
-use crate::cluster::Routing;
+use crate::cluster::{Routing, SlotStats};
 use crate::collections::apply_limits;
 use crate::config::{Config, EventClass, EvictionPolicy};
 use crate::eviction::Eviction;
@@ -44,6 +44,7 @@ pub struct Engine {
     pub(crate) discarded: Discarded,
     pub config: Config,
     pub stats: Stats,
+    pub slot_stats: SlotStats,
     pub clients: Clients,
     pub watches: Watches,
     pub subscriptions: Subscriptions,
@@ -75,6 +76,10 @@ pub struct Engine {
     pub append_failed: Option<String>,
     /// In a cluster: which slots are served here, and where the others are.
     pub routing: Option<Box<Routing>>,
+    /// What the shard's history says of slots that move, job by job: the node knows how to read it.
+    pub migration_notes: BTreeMap<String, String>,
+    /// The slot of the keys of the running request.
+    pub(crate) routed_slot: Option<Slot>,
     /// Keys that MIGRATE has sent and not deleted yet, with their database: writes to them wait.
     pub keys_in_transit: BTreeSet<(usize, Vec<u8>)>,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
@@ -131,6 +136,8 @@ pub(crate) struct Caller {
     pub no_touch: bool,
     /// The command is a script's.
     pub in_script: bool,
+    /// It was redirected here, and its client has said so.
+    pub asking: bool,
 }
 
 impl Engine {
@@ -140,7 +147,8 @@ impl Engine {
         let renames = Renames::of(&config);
         let mut rng = ChaCha8Rng::from_seed(seed);
         let partitioning = if config.cluster_enabled { Partitioning::BySlot } else { Partitioning::ByHash };
-        let databases = if config.cluster_enabled { 1 } else { config.databases as usize };
+        let databases = if config.cluster_enabled { config.cluster_databases } else { config.databases };
+        let databases = databases as usize;
         let mut keyspace = Keyspace::new(databases, rng.next_u64(), partitioning);
         keyspace.set_access_of_stored(recency::first_access(&config, now));
         apply_limits(&config, keyspace.limits_mut());
@@ -149,6 +157,9 @@ impl Engine {
             discarded: Discarded::default(),
             config,
             stats: Stats::new(),
+            slot_stats: SlotStats::default(),
+            routed_slot: None,
+            migration_notes: BTreeMap::new(),
             clients: Clients::default(),
             watches: Watches::new(databases),
             subscriptions: Subscriptions::default(),
@@ -196,8 +207,9 @@ impl Engine {
             is_primary_link: session.is_primary_link,
             no_touch: session.no_touch,
             in_script: false,
+            asking: session.asking,
         };
-        self.propagation.mute(session.is_primary_link);
+        self.propagation.mute(session.is_primary_link && !session.is_relayed);
     }
 
     /// The live entry under `key`, to be read: counted as a hit or a miss, and its access remembered.

@@ -16,6 +16,8 @@ const KEPT_BYTES_MAX: usize = 64 << 10;
 pub struct Propagation {
     /// Whether replicas, or the backlog, listen. While nobody does nothing is encoded.
     pub enabled: bool,
+    /// Whether the node looks for what concerns slots on their way.
+    pub watched: bool,
     /// Whether the append-only file listens.
     pub logged: bool,
     /// True while the primary's own commands run: the node passes those on by itself, byte for byte.
@@ -175,7 +177,7 @@ impl Propagation {
 
     /// Whether anybody is told what is propagated: while nobody is, it need not be put into words.
     pub(crate) fn is_heard(&self) -> bool {
-        (self.enabled || self.logged) && !self.muted
+        (self.enabled || self.logged || self.watched) && !self.muted
     }
 
     fn join_stream(&mut self) {

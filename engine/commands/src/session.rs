@@ -49,6 +49,8 @@ pub struct Session {
     /// The connection to this server's own primary, or the reader of the append-only file: commands are
     /// applied without question, see expired keys as they are, are not propagated, and get no reply.
     pub is_primary_link: bool,
+    /// What it applies is news to this server's own replicas: it comes from another shard.
+    pub is_relayed: bool,
     /// A replica of this server (after PSYNC or SYNC).
     pub is_replica: bool,
     pub is_monitor: bool,
@@ -100,6 +102,7 @@ impl Session {
             blocked: None,
             deny_blocking: false,
             is_primary_link: false,
+            is_relayed: false,
             is_replica: false,
             is_monitor: false,
             reply_mode: ReplyMode::On,

@@ -61,6 +61,7 @@ pub(crate) fn data(engine: &mut Engine, services: &mut Services, id: ClientId, i
 pub(crate) fn closed(engine: &mut Engine, services: &mut Services, id: ClientId) {
     services.postponed.remove(&id);
     services.replication.client_closed(engine, &mut services.effects, id);
+    services.source_closed(engine, id);
     engine.forget_client(id);
     services.keep_client_of_script(engine, id);
     engine.clients.remove(id);

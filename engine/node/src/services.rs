@@ -171,6 +171,7 @@ impl Services {
             && engine.pause.is_none()
             && !engine.writes_held
             && engine.keys_in_transit.is_empty()
+            && !engine.holds_slots()
         {
             let postponed = std::mem::take(&mut self.postponed);
             self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
@@ -179,6 +180,7 @@ impl Services {
 
     /// What this server's own clients changed becomes history, and is logged.
     fn record(&mut self, engine: &mut Engine, stream: Bytes) {
+        self.forward_to_targets(engine, &stream);
         let follows = self.replication.is_following();
         if !follows {
             self.replication.feed(engine, &mut self.effects, stream.clone());
@@ -270,7 +272,10 @@ impl Services {
     }
 
     pub fn link_opened(&mut self, engine: &mut Engine, id: LinkId, local: &str) {
-        if !self.bus_link_opened(engine, id) && !self.migration_opened(id) {
+        if !self.bus_link_opened(engine, id)
+            && !self.migration_opened(id)
+            && !self.slot_migration_opened(engine, id)
+        {
             self.replication.link_opened(engine, &mut self.persistence, &mut self.effects, id, local);
         }
     }
@@ -279,7 +284,10 @@ impl Services {
         if self.metrics.closed(id) {
             return;
         }
-        if !self.bus_link_closed(engine, id, reason) && !self.migration_closed(engine, id) {
+        if !self.bus_link_closed(engine, id, reason)
+            && !self.migration_closed(engine, id)
+            && !self.slot_migration_closed(engine, id)
+        {
             self.replication.link_closed(engine, &mut self.persistence, &mut self.effects, id, reason);
         }
         self.settle(engine, None);
@@ -300,7 +308,10 @@ impl Services {
         if self.metrics_data(engine, id, input) {
             return;
         }
-        if self.bus_link_data(engine, id, input) || self.migration_data(engine, id, input) {
+        if self.bus_link_data(engine, id, input)
+            || self.migration_data(engine, id, input)
+            || self.slot_migration_data(engine, id, input)
+        {
             self.settle(engine, None);
             return self.change_role(engine);
         }

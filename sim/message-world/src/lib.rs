@@ -7,6 +7,7 @@
 //! - `machine`: a process with its disk: it starts, is killed, paused, loses power;
 //! - `network`: connections, latencies, what is cut;
 //! - `forming`: clusters that are made by orders, or have been made before;
+//! - `migration`: slots that move whole, and the writes that they have seen;
 //! - `views`: what is seen from outside, and what must always hold; `picture`: the same in words;
 //! - `census`: what gossip costs, how soon a dead primary is replaced, how often a live one is.
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@
 pub mod census;
 mod forming;
 mod machine;
+mod migration;
 mod network;
 mod picture;
 mod views;
@@ -21,5 +23,6 @@ mod world;
 
 pub use forming::share;
 pub use machine::Machine;
+pub use migration::{Side, holders};
 pub use views::owners;
 pub use world::{MS, Settings, World};

@@ -8,6 +8,7 @@ use squall_cluster::wire::Ports;
 use squall_cluster::{BusLink, Closed, Cluster, Event, NodeId, Options, ReplicationFacts};
 
 use crate::forming::{BUS_OFFSET, FIRST_PORT, HOST};
+use crate::migration::Side;
 use crate::world::{Action, MS, World};
 
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub struct Machine {
     pub votes: Vec<(u64, NodeId)>,
     pub lost_slots: usize,
     pub promotions: usize,
+    pub migration: Side,
     pub(crate) wakes_at: u64,
     /// Its process does nothing until then; its kernel goes on.
     paused_until: u64,
@@ -65,7 +67,7 @@ impl World {
     pub(crate) fn resumes_at(&self, action: &Action) -> Option<u64> {
         let machine = match action {
             Action::Wake { machine, .. } | Action::Close { machine, .. } => *machine,
-            Action::Persisted { machine, .. } => *machine,
+            Action::Persisted { machine, .. } | Action::Migration { machine, .. } => *machine,
             // The dialled one's kernel answers; that nothing is said before it goes on is the same to others.
             Action::Dial { port, .. } => usize::from(port - BUS_OFFSET - FIRST_PORT),
             Action::Arrive { connection, side, .. } => self.connections.get(connection)?.ends[*side].0,
@@ -75,6 +77,7 @@ impl World {
     }
 
     fn end_life(&mut self, machine: usize) {
+        self.migration_life_ends(machine);
         self.machines[machine].cluster = None;
         self.machines[machine].life += 1;
         self.machines[machine].paused_until = 0;
@@ -107,6 +110,7 @@ impl World {
         subject.follows = None;
         subject.wakes_at = u64::MAX;
         self.note(format!("{machine} starts"));
+        self.migration_life_begins(machine);
         self.settle(machine);
     }
 
@@ -146,12 +150,14 @@ impl World {
                 }
                 Event::ResumeWrites => self.note(format!("{machine} resumes writes")),
                 Event::SlotsLost(slots) => {
+                    self.drop_data(machine, &slots);
                     self.machines[machine].lost_slots += slots.len();
                     self.note(format!("{machine} lost {slots}"));
                 }
                 Event::Availability { ok } => {
                     self.note(format!("{machine} finds the cluster {}", if ok { "ok" } else { "down" }));
                 }
+                Event::Migration(order) => self.carry_out_migration(machine, order),
                 Event::Published(_) | Event::Flush | Event::Log { .. } => {}
             }
         }
@@ -171,6 +177,9 @@ impl World {
                 && !self.cut.contains(&(*primary, machine))
                 && !self.cut.contains(&(machine, *primary))
         });
+        if let Some(primary) = reached {
+            self.replicate_data(primary, machine);
+        }
         let now = Mono(self.now);
         let mut facts = self.machines[machine].facts;
         match (self.machines[machine].follows, reached) {

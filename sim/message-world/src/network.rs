@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    fn latency(&mut self) -> u64 {
+    pub(crate) fn latency(&mut self) -> u64 {
         let mut latency =
             self.settings.latency_min + self.rng.next_u64() % self.settings.latency_spread.max(1);
         let mut again = RETRANSMISSION;

@@ -9,6 +9,7 @@ use squall_clock::{Mono, Nanos, Now};
 use squall_cluster::{BusLink, Closed, Options};
 
 use crate::machine::Machine;
+use crate::migration::{Step, Wire};
 use crate::network::Connection;
 use crate::picture;
 
@@ -22,6 +23,7 @@ pub struct World {
     pub(crate) sequence: u64,
     pub machines: Vec<Machine>,
     pub(crate) connections: BTreeMap<u64, Connection>,
+    pub(crate) migration_wires: BTreeMap<u64, Wire>,
     pub(crate) rng: ChaCha8Rng,
     /// Directions in which nothing arrives.
     pub(crate) cut: BTreeSet<(usize, usize)>,
@@ -61,6 +63,7 @@ pub(crate) enum Action {
     Arrive { connection: u64, side: usize, bytes: Bytes },
     Close { machine: usize, life: u64, link: BusLink, how: Closed },
     Persisted { machine: usize, life: u64, generation: u64, text: String },
+    Migration { machine: usize, life: u64, step: Step },
 }
 
 impl World {
@@ -77,6 +80,7 @@ impl World {
             sequence: 0,
             machines: (0..machines).map(|_| Machine::default()).collect(),
             connections: BTreeMap::new(),
+            migration_wires: BTreeMap::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             cut: BTreeSet::new(),
             options: Options { node_timeout: Nanos::from_millis(2_000), ..Options::default() },
@@ -139,6 +143,9 @@ impl World {
                 let now = self.time();
                 self.machines[machine].cluster.as_mut().expect("it lives").persisted(generation, now);
                 self.settle(machine);
+            }
+            Action::Migration { machine, life, step } if self.lives(machine, life) => {
+                self.migration_step(machine, step);
             }
             _ => {}
         }

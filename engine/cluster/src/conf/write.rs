@@ -55,8 +55,15 @@ fn put_line(text: &mut String, cluster: &Cluster, node: &Node, for_file: bool) {
         None => *config_epoch,
     };
     put(format_args!(" {ping_ms} {pong_ms} {epoch} {state}"));
-    if !node.slots.is_empty() {
-        put(format_args!(" {}", node.slots));
+    // What was granted to others is not claimed after a start.
+    let slots = if is_me && for_file { cluster.claimed_slots() } else { node.slots.clone() };
+    if !slots.is_empty() {
+        put(format_args!(" {slots}"));
+    }
+    if is_me && for_file {
+        for (slot, to) in cluster.granted_slots() {
+            put(format_args!(" [{slot}->-{to}]"));
+        }
     }
     if is_me {
         for (slot, to) in &cluster.migrating {

@@ -242,6 +242,7 @@ impl Cluster {
         me.config_epoch = me.config_epoch.max(epoch);
         me.migrate_to = has_siblings;
         slots.iter().for_each(|slot| self.nodes.set_owner(slot, Some(myself)));
+        self.resume_migrations();
         self.election = None;
         self.end_manual_failover();
         self.durability.defer(Deferred::Promote);

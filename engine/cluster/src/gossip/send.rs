@@ -31,10 +31,11 @@ impl Cluster {
                 (epoch, primary.map(|node| node.slots.clone()).unwrap_or_default())
             }
             None if announced.primary.is_some() => return None,
-            None if announced.slots == me.slots => (announced.config_epoch, me.slots.clone()),
             None => {
-                let kept = announced.slots.iter().filter(|slot| me.slots.contains(*slot));
-                (announced.config_epoch, kept.collect())
+                let claimed = self.claimed_slots();
+                let kept = || announced.slots.iter().filter(|slot| claimed.contains(*slot)).collect();
+                let slots = if announced.slots == claimed { claimed.clone() } else { kept() };
+                (announced.config_epoch, slots)
             }
         };
         Some(Header {

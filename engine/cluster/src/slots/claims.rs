@@ -27,6 +27,9 @@ impl Cluster {
     /// Binds to `sender` what it may claim, and draws the consequences for this node.
     pub(crate) fn bind_claims(&mut self, sender: NodeId, epoch: Epoch, slots: &SlotSet) {
         let myself = self.my_id();
+        if self.was_replaced(sender, epoch) {
+            return;
+        }
         let mine = self.nodes.my_shard_primary();
         let had_slots = self.nodes.get(mine).is_some_and(|node| !node.slots.is_empty());
         let known = self.nodes.get(sender).expect("a member").slots.clone();
@@ -63,6 +66,16 @@ impl Cluster {
             self.push_lost(lost);
         }
         self.assess();
+    }
+
+    /// Another primary of its shard owns slots under a higher epoch: what the sender took before that, and told
+    /// nobody, is its successor's to claim.
+    fn was_replaced(&self, sender: NodeId, epoch: Epoch) -> bool {
+        let Some(shard) = self.nodes.get(sender).and_then(|node| node.shard) else { return false };
+        let replaces = |node: &&Node| {
+            node.id != sender && node.is_voter() && node.shard == Some(shard) && node.config_epoch > epoch
+        };
+        self.nodes.owners().any(|node| replaces(&node))
     }
 
     /// Whether the node that took the last slots of this shard took its place as well.

@@ -4,6 +4,7 @@ mod convergence;
 mod hostile;
 mod large;
 mod nodes_conf;
+mod slot_migration;
 mod stories;
 mod transcripts;
 mod wire;

@@ -118,6 +118,11 @@ impl Waiting {
         assert!(before.is_none(), "a client waits for one request");
     }
 
+    /// One of the keys that a client waits for: in a cluster they share a slot.
+    pub fn first_key_of(&self, client: ClientId) -> Option<&[u8]> {
+        self.by_client.get(&client)?.keys.first().map(|key| &key[..])
+    }
+
     /// The client does not wait any more.
     pub(super) fn remove(&mut self, client: ClientId) -> Option<Waiter> {
         let waiter = self.by_client.remove(&client)?;
@@ -154,7 +159,7 @@ impl Waiting {
         self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, client)| *client)
     }
 
-    pub(super) fn clients(&self) -> Vec<ClientId> {
+    pub(crate) fn clients(&self) -> Vec<ClientId> {
         self.by_client.keys().copied().collect()
     }
 }

@@ -87,7 +87,7 @@ impl Engine {
         }
     }
 
-    fn end_waiting(&mut self, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) {
+    pub(crate) fn end_waiting(&mut self, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) {
         let waiter = self.waiting.remove(id).expect("the client waits");
         self.stats.command_mut(waiter.row).calls += 1;
         let Some(client) = self.clients.get_mut(id) else { return };

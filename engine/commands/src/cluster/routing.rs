@@ -22,6 +22,8 @@ pub struct Routing {
     /// Slots that are given away, and the number of the node that gets them.
     pub migrating: Vec<(Slot, u16)>,
     pub importing: BTreeSet<Slot>,
+    /// Slots whose requests wait: who serves them will be known soon.
+    pub held: BTreeSet<Slot>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +46,7 @@ impl Default for Routing {
             my_primary: None,
             migrating: Vec::new(),
             importing: BTreeSet::new(),
+            held: BTreeSet::new(),
         }
     }
 }
@@ -63,6 +66,13 @@ impl Routing {
         };
     }
 
+    /// The slots that `before` serves here and this no longer does.
+    pub fn lost_since(&self, before: &Routing) -> Vec<Slot> {
+        let was_mine = |slot: &Slot| before.owner(*slot) == SlotOwner::Me;
+        let slots = (0..SLOT_COUNT as u64).filter_map(Slot::checked);
+        slots.filter(|slot| was_mine(slot) && self.owner(*slot) != SlotOwner::Me).collect()
+    }
+
     pub fn owner(&self, slot: Slot) -> SlotOwner {
         match self.owners[slot.index()] {
             NOBODY => SlotOwner::Nobody,
@@ -76,7 +86,11 @@ impl Routing {
     }
 
     fn redirection(&self, word: &str, slot: Slot, to: u16) -> CommandError {
-        CommandError::line(format!("{word} {} {}", slot.number(), self.endpoints[usize::from(to)]))
+        CommandError::line(format!("{word} {} {}", slot.number(), self.endpoint(to)))
+    }
+
+    pub(super) fn endpoint(&self, number: u16) -> &str {
+        &self.endpoints[usize::from(number)]
     }
 }
 
@@ -89,16 +103,16 @@ struct Keys {
 }
 
 impl Engine {
-    /// Refuses, with the way to go, a request whose keys are not served here.
+    /// Refuses, with the way to go, a request whose keys are not served here. Gives the slot of those that are.
     pub(crate) fn route(
         &self,
         row: &'static Row,
         session: &mut Session,
         args: Args<'_>,
-    ) -> Result<(), CommandError> {
-        let Some(routing) = &self.routing else { return Ok(()) };
+    ) -> Result<Option<Slot>, CommandError> {
+        let Some(routing) = &self.routing else { return Ok(None) };
         let asking = std::mem::take(&mut session.asking) || row.command.flags.has(Flag::Asking);
-        let Some(keys) = self.routed_keys(row, session, args)? else { return Ok(()) };
+        let Some(keys) = self.routed_keys(row, session, args)? else { return Ok(None) };
         let slot = keys.slot;
         let owner = routing.owner(slot);
         if owner == SlotOwner::Nobody {
@@ -112,7 +126,7 @@ impl Engine {
         let moving_to = routing.migrating_to(slot);
         let is_importing = routing.importing.contains(&slot);
         if is_migrate && (moving_to.is_some() || is_importing) {
-            return Ok(());
+            return Ok(Some(slot));
         }
         const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
         match owner {
@@ -121,17 +135,38 @@ impl Engine {
                     true => Err(CommandError::line(TRY_AGAIN)),
                     false => Err(routing.redirection("ASK", slot, to)),
                 },
-                _ => Ok(()),
+                _ => Ok(Some(slot)),
             },
             SlotOwner::Other(_) if is_importing && asking => match keys.count > 1 && keys.missing > 0 {
                 true => Err(CommandError::line(TRY_AGAIN)),
-                false => Ok(()),
+                false => Ok(Some(slot)),
             },
             SlotOwner::Other(number) if session.read_only && reads && routing.my_primary == Some(number) => {
-                Ok(())
+                Ok(Some(slot))
             }
             SlotOwner::Other(number) => Err(routing.redirection("MOVED", slot, number)),
             SlotOwner::Nobody => unreachable!("refused above"),
+        }
+    }
+
+    /// Whether requests for some slot wait.
+    pub fn holds_slots(&self) -> bool {
+        self.routing.as_ref().is_some_and(|routing| !routing.held.is_empty())
+    }
+
+    pub(crate) fn is_held(&self, slot: Slot) -> bool {
+        self.routing.as_ref().is_some_and(|routing| routing.held.contains(&slot))
+    }
+
+    /// Whether the request has to wait until it is known who serves its slot; one that concerns all keys waits too.
+    pub(crate) fn waits_for_slot(&self, row: &'static Row, session: &Session, args: Args<'_>) -> bool {
+        let Some(routing) = self.routing.as_ref().filter(|routing| !routing.held.is_empty()) else {
+            return false;
+        };
+        match self.routed_keys(row, session, args) {
+            Ok(Some(keys)) => routing.held.contains(&keys.slot),
+            Ok(None) => matches!(row.full_name.as_str(), "flushall" | "flushdb"),
+            Err(_) => false,
         }
     }
 
@@ -178,6 +213,10 @@ impl Engine {
         args: Args<'_>,
         keys: &mut Option<Keys>,
     ) -> Result<(), CommandError> {
+        // The beginning of a walk over the cluster is the same everywhere.
+        if row.full_name == "clusterscan" && args.at(1) == b"0" {
+            return Ok(());
+        }
         // Words that do not fit the command are its own business to refuse.
         let Some(found) = row.command.find_keys(args) else { return Ok(()) };
         for key in found {

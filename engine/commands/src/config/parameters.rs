@@ -205,6 +205,8 @@ parameters! {
     // Cluster.
     cluster_enabled: bool = false, "cluster-enabled", YesNo, Immutable;
     cluster_config_file: String = "nodes.conf".into(), "cluster-config-file", Text, Immutable;
+    cluster_databases: u32 = 1, "cluster-databases", Integer::from(1), Immutable;
+    cluster_slot_migration_log_max: u32 = 1_000, "cluster-slot-migration-log-max-len", COUNT;
     cluster_port: u16 = 0, "cluster-port", PORT, Immutable;
     cluster_node_timeout_ms: u64 = 15000, "cluster-node-timeout", LONG;
     cluster_replica_validity_factor: u32 = 10,

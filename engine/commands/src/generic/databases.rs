@@ -7,7 +7,8 @@ use crate::{CommandError, CommandResult, Context};
 
 pub(super) fn select(context: &mut Context<'_>) -> CommandResult {
     let number = database_number(context.arg(1))?;
-    if context.engine.config.cluster_enabled && number != 0 {
+    let has_one = context.engine.config.cluster_enabled && context.engine.keyspace.databases() == 1;
+    if has_one && number != 0 {
         return Err(CommandError::line("ERR SELECT is not allowed in cluster mode"));
     }
     context.session.db = database(context, number)?;

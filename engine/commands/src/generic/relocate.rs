@@ -37,7 +37,7 @@ fn rename_to(context: &mut Context<'_>, replace: bool) -> Result<bool, CommandEr
 }
 
 pub(super) fn move_key(context: &mut Context<'_>) -> CommandResult {
-    if context.engine.config.cluster_enabled {
+    if context.engine.config.cluster_enabled && context.engine.keyspace.databases() == 1 {
         return Err(CommandError::line("ERR MOVE is not allowed in cluster mode"));
     }
     let (from, key) = (context.session.db, context.arg(1));

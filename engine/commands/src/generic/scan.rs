@@ -1,7 +1,7 @@
 //! SCAN: walking over the keys of a database, a part at each call; and what HSCAN, SSCAN and ZSCAN have in common with it.
 
 use squall_resp::{Args, Reply};
-use squall_store::{Cursor, glob_match, parse_i64};
+use squall_store::{Cursor, Slot, glob_match, parse_i64};
 
 use crate::{CommandError, CommandResult, Context};
 
@@ -12,6 +12,8 @@ const COUNT_DEFAULT: usize = 10;
 pub(crate) enum ScanOf {
     /// `TYPE` chooses among them.
     Keys,
+    /// Those of a cluster: `SLOT` chooses among them, too.
+    ClusterKeys,
     Members,
     /// `NOVALUES` leaves out what they hold.
     Fields,
@@ -23,6 +25,7 @@ pub(crate) struct ScanOptions<'a> {
     pub pattern: Option<&'a [u8]>,
     pub type_name: Option<&'a [u8]>,
     pub without_values: bool,
+    pub slot: Option<Slot>,
 }
 
 pub(super) fn scan(context: &mut Context<'_>) -> CommandResult {
@@ -76,8 +79,14 @@ pub(crate) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
 impl<'a> ScanOptions<'a> {
     /// Reads `COUNT`, `MATCH` and what this kind of scan has beside them.
     pub(crate) fn parse(args: Args<'a>, of: ScanOf) -> Result<ScanOptions<'a>, CommandError> {
-        let mut options =
-            ScanOptions { count: COUNT_DEFAULT, pattern: None, type_name: None, without_values: false };
+        let mut options = ScanOptions {
+            count: COUNT_DEFAULT,
+            pattern: None,
+            type_name: None,
+            without_values: false,
+            slot: None,
+        };
+        let of_keys = matches!(of, ScanOf::Keys | ScanOf::ClusterKeys);
         let mut words = args.iter();
         while let Some(word) = words.next() {
             if of == ScanOf::Fields && word.eq_ignore_ascii_case(b"NOVALUES") {
@@ -91,8 +100,10 @@ impl<'a> ScanOptions<'a> {
                     usize::try_from(count).ok().filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
             } else if word.eq_ignore_ascii_case(b"MATCH") {
                 options.pattern = Some(value);
-            } else if word.eq_ignore_ascii_case(b"TYPE") && of == ScanOf::Keys {
+            } else if word.eq_ignore_ascii_case(b"TYPE") && of_keys {
                 options.type_name = Some(value);
+            } else if word.eq_ignore_ascii_case(b"SLOT") && of == ScanOf::ClusterKeys {
+                options.slot = Some(crate::cluster::parse_slot(value)?);
             } else {
                 return Err(CommandError::Syntax);
             }

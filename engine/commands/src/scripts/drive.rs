@@ -10,6 +10,7 @@
 
 use squall_clock::{Nanos, Now};
 use squall_resp::{Args, Output, OwnedArgs, Protocol, Reply};
+use squall_store::Slot;
 
 use super::running::{Ended, Running, Step};
 use super::vm::{Answer, Ask, Purpose};
@@ -43,6 +44,9 @@ pub(crate) struct Run {
     pub kill: Option<&'static str>,
     /// Its own SELECT, which ends with it.
     pub db: usize,
+    /// In a cluster: the slot of all its keys so far, and whether its client had said ASKING.
+    slot: Option<Slot>,
+    asking: bool,
     /// The turn of its last slice.
     last_slice: Now,
     /// The calls that it is the end of: its own command, and EXEC around it.
@@ -132,6 +136,8 @@ impl Engine {
             wrote: false,
             kill: None,
             db: session.db,
+            slot: self.routed_slot,
+            asking: self.caller.asking,
             last_slice: self.now,
             frames: Vec::new(),
             transaction: None,
@@ -246,7 +252,8 @@ impl Engine {
         let mut output = Output::new();
         let request = self.renames.translated(call.request.clone());
         let args = request.as_ref().map_or_else(|| call.request.as_args().first(0), OwnedArgs::as_args);
-        match self.check_script_call(run, session, args) {
+        let allowed = self.check_script_call(run, session, args);
+        match allowed.and_then(|row| self.check_script_keys(run, session, row, args).map(|()| row)) {
             Err(error) => {
                 let text = error.text();
                 self.stats.count_error(&text);
@@ -317,6 +324,50 @@ impl Engine {
             return Err(CommandError::line("OOM command not allowed when used memory > 'maxmemory'."));
         }
         Ok(row)
+    }
+
+    /// Whether a script may touch these keys in a cluster: they are here, and, where it has said what it needs,
+    /// all of one slot unless it has said that they are not.
+    fn check_script_keys(
+        &mut self,
+        run: &mut Run,
+        session: &mut Session,
+        row: &'static Row,
+        args: Args<'_>,
+    ) -> CommandResult {
+        if self.routing.is_none() || session.is_primary_link {
+            return Ok(());
+        }
+        let own = std::mem::replace(&mut session.db, run.db);
+        session.asking = run.asking;
+        let routed = self.route(row, session, args);
+        (session.db, session.asking) = (own, false);
+        let slot = routed.map_err(|error| CommandError::line(elsewhere(&error.text())))?;
+        if slot.is_some_and(|slot| self.is_held(slot)) {
+            return Err(CommandError::line(elsewhere(b"")));
+        }
+        let is_bound = !run.flags.has(flags::UNDECLARED) && !run.flags.has(flags::ALLOW_CROSS_SLOT_KEYS);
+        if let Some(slot) = slot.filter(|_| is_bound)
+            && *run.slot.get_or_insert(slot) != slot
+        {
+            return Err(CommandError::line(
+                "ERR Script attempted to access keys that do not hash to the same slot",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a script is told instead of where to go: it cannot follow.
+fn elsewhere(error: &[u8]) -> &'static str {
+    match error {
+        b"CLUSTERDOWN The cluster is down" => {
+            "ERR Script attempted to execute a command while the cluster is down"
+        }
+        b"CLUSTERDOWN The cluster is down and only accepts read commands" => {
+            "ERR Script attempted to execute a write command while the cluster is down and readonly"
+        }
+        _ => "ERR Script attempted to access a non local key in a cluster node",
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) const ALLOW_STALE: ScriptFlag = ScriptFlag(1 << 2);
 pub(crate) const NO_CLUSTER: ScriptFlag = ScriptFlag(1 << 3);
 pub(crate) const ALLOW_CROSS_SLOT_KEYS: ScriptFlag = ScriptFlag(1 << 4);
 /// It has no first line of its own: nothing is asked before it runs, each of its commands is.
-const UNDECLARED: ScriptFlag = ScriptFlag(1 << 5);
+pub(crate) const UNDECLARED: ScriptFlag = ScriptFlag(1 << 5);
 
 const NAMES: [(&str, ScriptFlag); 5] = [
     ("no-writes", NO_WRITES),

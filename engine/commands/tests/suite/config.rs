@@ -52,6 +52,9 @@ fn parameters_and_defaults_are_those_of_redis() {
     }
     // Newer than the server that the facts are from.
     facts.push(("aof-load-corrupt-tail-max-size", "0"));
+    // Valkey's.
+    facts.push(("cluster-databases", "1"));
+    facts.push(("cluster-slot-migration-log-max-len", "1000"));
     facts.extend(OWN);
     facts.extend(VALKEYS);
     facts.sort_unstable();

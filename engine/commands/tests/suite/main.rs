@@ -3,6 +3,7 @@
 mod acl;
 mod bitmaps;
 mod blocking;
+mod cluster;
 mod config;
 mod eviction;
 mod geo;

@@ -144,6 +144,7 @@ impl Services {
             Some(bus) => bus.slices(id, slices).unwrap_or(0),
             None if self.migrations.owns(id) => self.migrations.output_slices(id, slices),
             None if self.metrics.owns(id) => self.metrics.output_slices(id, slices),
+            None if self.owns_slot_migration(id) => self.slot_migration_slices(id, slices),
             None => self.replication.link_output_slices(id, slices),
         }
     }
@@ -153,7 +154,9 @@ impl Services {
         if bus.is_some_and(|bus| bus.written(id, count)) {
             return;
         }
-        if self.migrations.owns(id) {
+        if self.owns_slot_migration(id) {
+            self.slot_migration_written(id, count);
+        } else if self.migrations.owns(id) {
             self.migrations.output_written(id, count);
         } else if self.metrics.owns(id) {
             self.metrics_written(id, count);

@@ -5,6 +5,7 @@
 //! - `file`: nodes.conf, read at start and replaced as a whole;
 //! - `outcome`: what the machine wants done, carried out;
 //! - `orders`: CLUSTER's subcommands; `answers`: those that only tell;
+//! - `slot_migration`: the keys of slots that move as a whole;
 //! - `settings`: redis.conf in the machine's terms; `routes`: its slots in the engine's.
 
 mod answers;
@@ -14,8 +15,9 @@ mod orders;
 mod outcome;
 mod routes;
 mod settings;
+mod slot_migration;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::Rng;
 use squall_clock::Mono;
@@ -26,6 +28,7 @@ use squall_store::Slot;
 
 use self::bus::Bus;
 use self::file::{ConfFile, FileOutcome};
+use self::slot_migration::Mover;
 use crate::effect::{DiskDone, Effect, Effects};
 use crate::services::Services;
 
@@ -35,15 +38,20 @@ pub(crate) struct Membership {
     machine: Option<Cluster>,
     file: ConfFile,
     bus: Bus,
+    mover: Mover,
     /// What the machine decided that this server is, until it can be: not before the dataset is loaded.
     role: Option<RoleWish>,
     /// The data here are those of the primary's shard: its stream has come in, or they were so at start.
     has_synced: bool,
+    /// Both nodes.conf and the dataset have been read.
+    is_complete: bool,
     /// Slots whose keys are to be dropped, in slices.
     lost: VecDeque<Slot>,
     /// Clients whose order is answered when the nodes.conf of that number is durable.
     waiting: Vec<(u64, ClientId)>,
     routes_version: Option<(u64, bool)>,
+    /// What the machine has been told of the shard's notes.
+    told_notes: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,11 +66,14 @@ impl Membership {
             machine: None,
             file: ConfFile::at(engine.config.cluster_config_file.clone()),
             bus: Bus::default(),
+            mover: Mover::default(),
             role: None,
             has_synced: false,
+            is_complete: false,
             lost: VecDeque::new(),
             waiting: Vec::new(),
             routes_version: None,
+            told_notes: BTreeMap::new(),
         }
     }
 
@@ -85,6 +96,7 @@ impl Services {
     }
 
     pub fn cluster_timeout(&mut self, engine: &mut Engine) {
+        self.tell_of_notes(engine);
         let Some(mut membership) = self.membership.take() else { return };
         if let Some(machine) = &mut membership.machine {
             let (link_up, down_since) = self.replication.stream_state(engine.now.mono);
@@ -102,13 +114,15 @@ impl Services {
         self.membership = Some(membership);
         self.settle_cluster(engine);
         self.drop_lost_keys(engine);
+        self.advance_migrations(engine);
     }
 
     pub fn next_cluster_timeout(&self, now: Mono) -> Option<Mono> {
         let membership = self.membership.as_ref()?;
         let slice = (!membership.lost.is_empty()).then_some(now);
         let machine = membership.machine.as_ref().map(Cluster::poll_timeout);
-        slice.into_iter().chain(machine).min()
+        let mover = membership.mover.next_timeout(now);
+        slice.into_iter().chain(machine).chain(mover).min()
     }
 
     /// A request to the disk is done; true where it was for nodes.conf.
@@ -135,7 +149,22 @@ impl Services {
             }
         }
         self.settle_cluster(engine);
+        self.dataset_is_there(engine);
         true
+    }
+
+    /// Both nodes.conf and the dataset have been read: migrations go on where they say.
+    fn dataset_is_there(&mut self, engine: &mut Engine) {
+        let Some(membership) = self.membership.as_mut().filter(|membership| !membership.is_complete) else {
+            return;
+        };
+        if !engine.loading && membership.machine.is_some() {
+            membership.is_complete = true;
+            self.tell_of_notes(engine);
+            let membership = self.membership.as_mut().expect("looked at above");
+            membership.machine().dataset_loaded(engine.now);
+            self.settle_cluster(engine);
+        }
     }
 
     fn begin_membership(&mut self, engine: &mut Engine, text: Option<&str>) {
@@ -169,7 +198,9 @@ impl Services {
         if let Some(membership) = &mut self.membership {
             membership.has_synced = !engine.keyspace.is_empty();
         }
+        self.tell_of_notes(engine);
         self.lose_stray_keys(engine);
+        self.dataset_is_there(engine);
         self.settle_cluster(engine);
     }
 
@@ -180,15 +211,16 @@ impl Services {
         else {
             return;
         };
-        let me = machine.my_node().id;
+        let (me, noted) = (machine.my_node().id, machine.noted_slots());
         let is_stray = |slot: &Slot| {
             let known =
                 squall_cluster::Slot::checked(u64::from(slot.number())).expect("both count the same slots");
             let owner = machine.owner(known).map(|node| node.id);
-            owner.is_some_and(|owner| owner != me) && machine.importing_from(known).is_none()
+            let is_on_its_way = noted.contains(known) || machine.importing_from(known).is_some();
+            owner.is_some_and(|owner| owner != me) && !is_on_its_way
         };
         let slots = (0..squall_store::SLOT_COUNT as u64).filter_map(Slot::checked);
-        let stray = slots.filter(|slot| engine.keyspace.db(0).slot_len(*slot) > 0).filter(is_stray);
+        let stray = slots.filter(|slot| engine.keys_in_slot(*slot) > 0).filter(is_stray);
         membership.lost.extend(stray);
     }
 

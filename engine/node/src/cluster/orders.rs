@@ -18,14 +18,20 @@ impl Services {
         args: Args<'_>,
         reply: &mut Reply<'_>,
     ) -> CommandResult {
+        let word = args.at(1).to_ascii_lowercase();
+        if word == b"syncslots" && (session.is_primary_link || self.is_in_cluster()) {
+            return self.sync_slots(engine, session, args, reply);
+        }
         if session.is_primary_link {
             return Err(CommandError::line("ERR a primary gives its replica no orders about the cluster"));
         }
-        if self.membership.as_ref().is_none_or(|membership| membership.machine.is_none()) {
+        if !self.is_in_cluster() {
             return Err(CommandError::line("LOADING The cluster configuration is being read"));
         }
-        let word = args.at(1).to_ascii_lowercase();
-        if self.answer_question(engine, &word, args, reply)? {
+        if self.order_migration(engine, &word, args, reply)? {
+            return Ok(());
+        }
+        if self.answer_question(engine, session.db, &word, args, reply)? {
             return Ok(());
         }
         let membership = self.membership.as_mut().expect("looked at above");
@@ -44,10 +50,16 @@ impl Services {
         Ok(())
     }
 
+    /// nodes.conf has been read.
+    fn is_in_cluster(&self) -> bool {
+        self.membership.as_ref().is_some_and(|membership| membership.machine.is_some())
+    }
+
     /// Subcommands that only tell; false where it is none of them.
     fn answer_question(
         &mut self,
         engine: &Engine,
+        db: usize,
         word: &[u8],
         args: Args<'_>,
         reply: &mut Reply<'_>,
@@ -79,15 +91,19 @@ impl Services {
                 reply.integer(machine.failure_reports(id).unwrap_or(0) as i64);
             }
             b"countkeysinslot" => {
-                let slot = routes::store_slot(slot(args.at(2))?);
-                reply.integer(engine.keyspace.db(0).slot_len(slot) as i64);
+                let slot = slot(args.at(2))?;
+                let is_hidden = machine.hidden_slots().contains(slot);
+                let count = engine.keyspace.db(db).slot_len(routes::store_slot(slot));
+                reply.integer(if is_hidden { 0 } else { count as i64 });
             }
             b"getkeysinslot" => {
-                let slot = routes::store_slot(slot(args.at(2))?);
+                let slot = slot(args.at(2))?;
                 let count = parse_i64(args.at(3)).and_then(|count| usize::try_from(count).ok());
                 let count = count.ok_or(CommandError::line("ERR Invalid number of keys"))?;
+                let count = if machine.hidden_slots().contains(slot) { 0 } else { count };
+                let slot = routes::store_slot(slot);
                 let keys: Vec<&[u8]> =
-                    engine.keyspace.db(0).slot_iter(slot).take(count).map(|entry| entry.key()).collect();
+                    engine.keyspace.db(db).slot_iter(slot).take(count).map(|entry| entry.key()).collect();
                 reply.array(keys.len());
                 keys.into_iter().for_each(|key| reply.bulk(key));
             }
@@ -180,7 +196,7 @@ fn set_slot(membership: &mut Membership, engine: &Engine, args: Args<'_>) -> Res
     let slot = slot(args.at(2))?;
     let machine = membership.machine();
     if !machine.my_node().is_primary() {
-        return Err(CommandError::line("ERR You can use SETSLOT only with masters."));
+        return Err(CommandError::line("ERR Please use SETSLOT only with masters."));
     }
     let node = || match args.get(4) {
         Some(name) => NodeId::parse(name)
@@ -188,7 +204,7 @@ fn set_slot(membership: &mut Membership, engine: &Engine, args: Args<'_>) -> Res
             .ok_or_else(|| CommandError::Bytes([b"ERR I don't know about node ", name].concat())),
         None => Err(CommandError::Syntax),
     };
-    let has_keys = engine.keyspace.db(0).slot_len(routes::store_slot(slot)) > 0;
+    let has_keys = engine.keys_in_slot(routes::store_slot(slot)) > 0;
     let word = args.at(3).to_ascii_lowercase();
     match (word.as_slice(), args.len()) {
         (b"stable", 4) => machine.set_stable(slot, now),

@@ -84,6 +84,7 @@ impl Services {
                 self.settle(engine, None);
             }
             Event::Availability { .. } => {}
+            Event::Migration(order) => self.carry_out_migration(engine, order),
             Event::Flush => (0..engine.keyspace.databases()).for_each(|db| engine.discard(db)),
             Event::Log { severity, message } => push_log(&mut self.effects, severity, message),
         }
@@ -96,7 +97,12 @@ impl Services {
         let version = (machine.version(), machine.is_ok());
         if membership.routes_version != Some(version) {
             membership.routes_version = Some(version);
-            engine.routing = Some(Box::new(routes::routing(machine, &engine.config)));
+            let routing = routes::routing(machine, &engine.config);
+            let before = engine.routing.replace(Box::new(routing));
+            engine.slots_moved(before.as_deref());
+            // What has waited for a slot knows now where to go.
+            let postponed = std::mem::take(&mut self.postponed);
+            self.effects.extend(postponed.into_iter().map(Effect::WakeClient));
         }
     }
 

@@ -101,6 +101,7 @@ impl Load {
         self.input.extend_from_slice(data);
         match self.loader.feed(&mut self.input, &mut engine.keyspace) {
             Ok(Loading::Done(loaded)) => {
+                engine.replace_migration_notes(&loaded.aux.migrations);
                 if let Err(reason) = engine.replace_libraries(&loaded.aux.functions) {
                     return Some(self.fail(effects, &reason));
                 }

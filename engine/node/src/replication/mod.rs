@@ -200,6 +200,7 @@ impl Replication {
             used_memory_bytes: engine.environment.used_memory_bytes,
             lineage: self.lineage.map(|lineage| lineage.to_string()),
             functions: engine.library_codes(),
+            migrations: engine.migration_notes.iter().map(|(job, note)| format!("{job} {note}")).collect(),
             replication: position.map(|position| ReplicationAux {
                 stream_db: stream_db.or(Some(0)),
                 id: position.id.to_string(),

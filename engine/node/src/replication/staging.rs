@@ -208,6 +208,7 @@ impl Replication {
         self.primary.adopt(position, engine.now.mono);
         self.advance_full_sync(engine, effects);
         engine.replace_keyspace(keyspace);
+        engine.replace_migration_notes(&loaded.aux.migrations);
         if let Err(reason) = engine.replace_libraries(&loaded.aux.functions) {
             effects.warning(format!("a library of functions cannot be loaded and is left out: {reason}"));
         }

@@ -66,6 +66,11 @@ impl Replication {
         self.waiting.question = true;
     }
 
+    /// Whether every replica that is in step has acknowledged the stream so far.
+    pub fn has_reached_all(&self, offset: u64) -> bool {
+        self.primary.acknowledged_by(ReplOffset(offset)) >= self.primary.online().count()
+    }
+
     /// `WAIT`, on a primary.
     pub fn wait(
         &mut self,

@@ -6,24 +6,18 @@ use std::time::{Duration, Instant};
 
 use squall_resp::Value;
 
+use crate::client::Client;
 use crate::harness::{Program, Server, eventually, free_port, installed, run, words};
 
-struct Nodes {
-    servers: Vec<Server>,
+pub struct Nodes {
+    pub servers: Vec<Server>,
 }
 
 impl Nodes {
     /// Three primaries and three replicas, in this order of `programs` as redis-cli distributes them: first
     /// the primaries.
-    fn create(programs: [Program; 6]) -> Nodes {
-        let start = |program: &Program| {
-            let bus = free_port().to_string();
-            let directory = Arc::new(tempfile::tempdir().expect("a directory"));
-            let options =
-                ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", &bus];
-            (Server::start_in(&directory, *program, &options), bus)
-        };
-        let started: Vec<(Server, String)> = programs.iter().map(start).collect();
+    pub fn create(programs: [Program; 6]) -> Nodes {
+        let started: Vec<(Server, String)> = programs.iter().map(|program| start_node(*program)).collect();
         let addresses: Vec<String> =
             started.iter().map(|(server, bus)| format!("127.0.0.1:{}@{bus}", server.port())).collect();
         let mut words_of = vec!["--cluster", "create"];
@@ -38,22 +32,23 @@ impl Nodes {
         nodes
     }
 
-    fn ask(&self, node: usize, command: &[&str]) -> String {
-        self.servers[node].client().text(command).unwrap_or_default()
+    pub fn ask(&self, node: usize, command: &[&str]) -> String {
+        let client = Client::try_connect(self.servers[node].port());
+        client.and_then(|mut client| client.text(command)).unwrap_or_default()
     }
 
-    fn is_ok(&self, node: usize) -> bool {
+    pub fn is_ok(&self, node: usize) -> bool {
         self.ask(node, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
     }
 
-    fn is_in_step(&self, node: usize) -> bool {
+    pub fn is_in_step(&self, node: usize) -> bool {
         let client = &mut self.servers[node].client();
         client.info("role").as_deref() == Some("master")
             || client.info("master_link_status").as_deref() == Some("up")
     }
 
     /// Who owns which slots, as that node sees it: a line per primary, in the order of names.
-    fn slot_map(&self, node: usize) -> Vec<String> {
+    pub fn slot_map(&self, node: usize) -> Vec<String> {
         let text = self.ask(node, &["CLUSTER", "NODES"]);
         let mut owners: Vec<String> = text
             .lines()
@@ -67,17 +62,20 @@ impl Nodes {
     }
 
     /// The node that is a replica of that one.
-    fn replica_of(&self, primary: usize) -> usize {
+    pub fn replica_of(&self, primary: usize) -> usize {
         let id = self.ask(primary, &["CLUSTER", "MYID"]);
         let follows = |node: usize| {
             let text = self.ask(node, &["CLUSTER", "NODES"]);
-            text.lines().any(|line| line.contains("myself") && line.split(' ').nth(3) == Some(id.as_str()))
+            !id.is_empty()
+                && text
+                    .lines()
+                    .any(|line| line.contains("myself") && line.split(' ').nth(3) == Some(id.as_str()))
         };
         (0..6).find(|node| *node != primary && follows(*node)).expect("each primary has a replica")
     }
 
     /// A key whose slot that node serves.
-    fn key_of(&self, node: usize) -> String {
+    pub fn key_of(&self, node: usize) -> String {
         let mut client = self.servers[node].client();
         let served = |key: &String| !matches!(client.ask(&["SET", key, "1"]), Value::Error(_));
         (0..1_000).map(|number| format!("key-{number}")).find(served).expect("it serves a third of all keys")
@@ -97,28 +95,39 @@ impl Nodes {
         });
     }
 
-    fn writes(&self, node: usize, key: &str) -> bool {
+    pub fn writes(&self, node: usize, key: &str) -> bool {
         self.servers[node].client().ask(&["SET", key, "2"]) == Value::Simple("OK".into())
     }
 }
 
+/// A node that is not in a cluster yet, and the port of its bus.
+pub fn start_node(program: Program) -> (Server, String) {
+    let bus = free_port().to_string();
+    let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+    let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", &bus];
+    (Server::start_in(&directory, program, &options), bus)
+}
+
 const KEYS: usize = 300;
 
-fn fill(port: &str) {
+pub fn fill(port: &str) {
     let orders: String = (0..KEYS).map(|number| format!("SET k{number} value-{number}\n")).collect();
     let said = words("redis-cli", &["-c", "-p", port], orders.as_bytes());
     assert_eq!(said.matches("OK").count(), KEYS, "{said}");
 }
 
-fn check_fill(port: &str) {
+pub fn check_fill(port: &str) {
+    let missing = missing_of_fill(port);
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Keys that cannot be read, or not as they were written.
+pub fn missing_of_fill(port: &str) -> Vec<usize> {
     let orders: String = (0..KEYS).map(|number| format!("GET k{number}\n")).collect();
-    let said = words("redis-cli", &["-c", "-p", port], orders.as_bytes());
-    for number in 0..KEYS {
-        assert!(
-            said.lines().any(|line| line.trim_matches('"') == format!("value-{number}")),
-            "k{number}: {said}"
-        );
-    }
+    let said = run("redis-cli", &["-c", "-p", port], orders.as_bytes());
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let lines: std::collections::BTreeSet<&str> = said.lines().map(|line| line.trim_matches('"')).collect();
+    (0..KEYS).filter(|number| !lines.contains(format!("value-{number}").as_str())).collect()
 }
 
 #[test]

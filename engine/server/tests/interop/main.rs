@@ -22,6 +22,8 @@ mod load;
 mod proxy;
 
 mod cluster;
+mod cluster_clients;
+mod cluster_tools;
 mod connections;
 mod encryption;
 mod failover;
@@ -33,3 +35,4 @@ mod redis_benchmark;
 mod redis_cli;
 mod redis_py;
 mod replication;
+mod slot_migration;

@@ -31,7 +31,7 @@ fn messages_queues_and_streams_connect_clients() {
 }
 
 /// The first Python of the PATH may be one without the package that the system's has.
-fn python_with_redis() -> Option<&'static str> {
+pub fn python_with_redis() -> Option<&'static str> {
     let has_redis = |python: &&str| {
         let output = Command::new(python).args(["-c", "import redis"]).output();
         output.is_ok_and(|output| output.status.success())

@@ -28,13 +28,28 @@ const DRAWS_MAX: usize = 64;
 impl Db {
     /// Passes about `count` entries from `cursor` on to `visit`, and returns where to continue. Any
     /// number is fine as a cursor; one that no scan returned starts somewhere.
-    pub fn scan(&self, cursor: Cursor, count: usize, mut visit: impl FnMut(&Entry)) -> Cursor {
-        let mut position = cursor.0;
+    pub fn scan(&self, cursor: Cursor, count: usize, visit: impl FnMut(&Entry)) -> Cursor {
+        let position = self.scan_between(cursor.0, POSITION_END, count, visit);
+        Cursor(if position < POSITION_END { position } else { 0 })
+    }
+
+    /// As [`Db::scan`], within one slot: the cursor counts from the slot's beginning. Only a database
+    /// partitioned by slot knows.
+    pub fn scan_slot(&self, slot: Slot, cursor: Cursor, count: usize, visit: impl FnMut(&Entry)) -> Cursor {
+        self.assert_by_slot();
+        let (start, end) =
+            (self.placement.position(slot.index(), 0), self.placement.position(slot.index() + 1, 0));
+        let position = self.scan_between(start.saturating_add(cursor.0).min(end), end, count, visit);
+        Cursor(if position < end { position - start } else { 0 })
+    }
+
+    /// Visits about `count` entries from `position` on, before `end`; returns where to continue.
+    fn scan_between(&self, mut position: u64, end: u64, count: usize, mut visit: impl FnMut(&Entry)) -> u64 {
         let mut wanted = count.max(1);
-        while position < POSITION_END && wanted > 0 {
-            let Some((segment, from, partition)) = self.segment_at_or_after(position) else {
-                return Cursor::START;
-            };
+        while position < end && wanted > 0 {
+            let found = self.segment_at_or_after(position);
+            let found = found.filter(|(_, _, partition)| self.placement.position(*partition, 0) < end);
+            let Some((segment, from, partition)) = found else { return end };
             let next = if from <= segment.start() && segment.len() <= wanted {
                 wanted -= segment.len();
                 self.in_order(segment, from).for_each(|(_, entry)| visit(entry));
@@ -47,7 +62,7 @@ impl Db {
                 None => self.placement.position(partition, segment.last()) + 1,
             };
         }
-        Cursor(if position < POSITION_END { position } else { 0 })
+        position
     }
 
     /// All entries, in no meaningful order.

@@ -19,6 +19,8 @@ pub struct Aux {
     /// Which dataset it is a state of, by a name that outlives replication ids, and which one that replaced.
     /// Squall's own field.
     pub lineage: Option<String>,
+    /// What is known of slots that move, a line for each. Squall's own field.
+    pub migrations: Vec<String>,
     /// Function libraries, each as its code.
     pub functions: Vec<Bytes>,
 }
@@ -47,6 +49,9 @@ impl Aux {
         if let Some(lineage) = &self.lineage {
             put_aux(out, b"squall-lineage", lineage.as_bytes());
         }
+        if !self.migrations.is_empty() {
+            put_aux(out, b"squall-migrations", self.migrations.join("\n").as_bytes());
+        }
         put_aux(out, b"aof-base", if self.aof_base { b"1" } else { b"0" });
     }
 
@@ -62,6 +67,7 @@ impl Aux {
             b"repl-stream-db" => self.replication().stream_db = number(),
             b"repl-id" => self.replication().id = text(),
             b"repl-offset" => self.replication().offset = number().unwrap_or(0),
+            b"squall-migrations" => self.migrations = text().lines().map(str::to_owned).collect(),
             b"squall-lineage" => self.lineage = Some(text()),
             _ => {}
         }

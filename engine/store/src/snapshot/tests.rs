@@ -291,6 +291,7 @@ fn what_a_file_says_about_itself_comes_back() {
         aof_base: true,
         replication: Some(ReplicationAux { stream_db: Some(2), id: "ab".repeat(20), offset: 987_654 }),
         lineage: Some("cd".repeat(20)),
+        migrations: vec!["job IMPORTING a b 1 2".into(), "other GRANTED c d 3 3".into()],
         functions: vec!["#!lua name=lib\nreturn 1".into()],
     };
     let mut keyspace = keyspace(false, 1);

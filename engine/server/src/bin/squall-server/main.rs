@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod cluster_lock;
 mod command_line;
 mod daemon;
 mod environment;
@@ -71,6 +72,7 @@ fn serve(config: &mut Config, source: &[u8]) -> Result<i32, String> {
     if let Some(warning) = open_files::raise_limit(config) {
         log::say(LogLevel::Warning, &warning);
     }
+    let _lock = cluster_lock::take(config).inspect_err(|complaint| log::say(LogLevel::Warning, complaint))?;
     let _pidfile = daemon::write_pidfile(config);
     RealHost::run(".", async |host| run(host, config.clone()).await)
         .map_err(|error| format!("the event loop cannot be set up: {error}"))?

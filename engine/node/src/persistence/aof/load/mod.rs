@@ -357,6 +357,7 @@ impl LogLoad {
             Ok(Loading::NeedMore) => {}
             Ok(Loading::Done(loaded)) => {
                 let offset = loader.offset();
+                engine.replace_migration_notes(&loaded.aux.migrations);
                 engine.replace_libraries(&loaded.aux.functions)?;
                 self.replay.take_base(loaded.aux);
                 self.replay.begin_file(offset);
