@@ -1,15 +1,18 @@
 //! What each node says about itself, again and again, asked from its own machine: no cut path hides it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use squall_clock::{Mono, Nanos};
 use squall_net::{Address, Host};
 use squall_resp::Value;
-use squall_sim::checkers::{MemorySample, NodeSample};
+use squall_sim::checkers::{MemorySample, NodeSample, View};
 use squall_sim::{Client, Resident, Theatre};
 
 use crate::audit::sample;
+use crate::cast::Troupe;
 use crate::file::Observe;
 
 /// One answer of one node.
@@ -40,6 +43,8 @@ pub(crate) struct NodeState {
     pub(crate) refused_partial_syncs: u64,
     pub(crate) backlog_bytes: u64,
     pub(crate) backlog_bytes_max: u64,
+    /// Of a cluster's node: what it says of all.
+    pub(crate) view: Option<Arc<View>>,
 }
 
 /// All answers of a run, in the order in which they came.
@@ -50,6 +55,10 @@ pub(crate) struct Samples {
     memory: Rc<RefCell<Vec<MemorySample>>>,
     every: Nanos,
     digest_every: Nanos,
+    /// Of a cluster: who is who.
+    pub(crate) troupe: Troupe,
+    /// Views are large and seldom change: what is the same is kept once.
+    views: Rc<RefCell<BTreeMap<String, Arc<View>>>>,
 }
 
 const TIMEOUT: Nanos = Nanos::from_secs(1);
@@ -57,10 +66,19 @@ const TIMEOUT: Nanos = Nanos::from_secs(1);
 impl Samples {
     pub(crate) fn of(observe: &Observe) -> Samples {
         let (every, digest_every) = (observe.every.0, observe.digest_every.0);
-        Samples { taken: Rc::default(), digests: Rc::default(), memory: Rc::default(), every, digest_every }
+        let (troupe, views) = (Troupe::default(), Rc::default());
+        let (taken, digests, memory) = (Rc::default(), Rc::default(), Rc::default());
+        Samples { taken, digests, memory, every, digest_every, troupe, views }
     }
 
-    pub(crate) fn add(&self, sample: Sample) {
+    pub(crate) fn add(&self, mut sample: Sample) {
+        if let Some(view) = &mut sample.state.view {
+            let mut views = self.views.borrow_mut();
+            match views.get(&sample.node) {
+                Some(known) if known == view => *view = Arc::clone(known),
+                _ => drop(views.insert(sample.node.clone(), Arc::clone(view))),
+            }
+        }
         self.taken.borrow_mut().push(sample);
     }
 
@@ -79,7 +97,8 @@ impl Samples {
     }
 }
 
-/// Asks this machine's node, which is reached `here`, at each multiple of the period, so that answers of different nodes fall together.
+/// Asks this machine's node, which is reached `here`, at each multiple of the period, so that answers of different
+/// nodes fall together.
 pub(crate) async fn watch(host: impl Resident, here: Address, samples: Samples) {
     let (node, start) = (host.name(), host.world().starts(host.machine()));
     let mut client = Client::to(&host, vec![here], TIMEOUT);
@@ -87,7 +106,7 @@ pub(crate) async fn watch(host: impl Resident, here: Address, samples: Samples) 
         let now = host.now().mono;
         host.sleep_until(Mono((now.0 / samples.every.0 + 1) * samples.every.0)).await;
         let at = host.now().mono;
-        let answered = ask(&mut client).await;
+        let answered = ask(&mut client, samples.troupe.is_clustered()).await;
         let state = answered.clone().unwrap_or_default();
         if let Some(mut state) = answered {
             state.follows = host.world().machine_at(&state.follows).unwrap_or(state.follows);
@@ -108,21 +127,31 @@ pub(crate) async fn watch(host: impl Resident, here: Address, samples: Samples) 
 }
 
 /// What the node says about itself, if it answers.
-pub(crate) async fn ask(client: &mut Client<impl Host>) -> Option<NodeState> {
-    let requests: [&[&[u8]]; 2] = [&[b"INFO", b"replication"], &[b"INFO", b"stats"]];
-    let replies = client.pipeline(&requests).await.ok()?;
-    let mut state = NodeState::default();
-    for reply in replies {
-        state.learn(&text_of(reply)?);
-    }
-    Some(state)
+pub(crate) async fn ask(client: &mut Client<impl Host>, clustered: bool) -> Option<NodeState> {
+    state_by(client, &[&[b"INFO", b"replication"], &[b"INFO", b"stats"]], clustered).await
 }
 
 /// Whether the node is a primary or a linked replica, and of which history: all that agreement takes.
-pub(crate) async fn look(client: &mut Client<impl Host>) -> Option<NodeState> {
-    let reply = client.call(&[b"INFO", b"replication"]).await.ok()?;
+pub(crate) async fn look(client: &mut Client<impl Host>, clustered: bool) -> Option<NodeState> {
+    state_by(client, &[&[b"INFO", b"replication"]], clustered).await
+}
+
+/// What the node says when it is asked so, and in a cluster for its view, too.
+async fn state_by(
+    client: &mut Client<impl Host>,
+    sections: &[&[&[u8]]],
+    clustered: bool,
+) -> Option<NodeState> {
+    let view: &[&[&[u8]]] = &[&[b"CLUSTER", b"INFO"], &[b"CLUSTER", b"NODES"]];
+    let asked = [sections, if clustered { view } else { &[] }].concat();
+    let replies = client.pipeline(&asked).await.ok()?;
+    let texts = replies.into_iter().map(text_of).collect::<Option<Vec<String>>>()?;
+    let (sections, view) = texts.split_at(sections.len());
     let mut state = NodeState::default();
-    state.learn(&text_of(reply)?);
+    sections.iter().for_each(|text| state.learn(text));
+    if let [info, nodes] = view {
+        state.view = Some(Arc::new(View::of(info, nodes)?));
+    }
     Some(state)
 }
 

@@ -5,14 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall_net::Host;
 use squall_resp::Value;
-use squall_sim::checkers::NodeSample;
-use squall_sim::{Action, Client, GROUP, Operation, Survivors, ledger_entries, taken_by, twin_of};
+use squall_sim::checkers::{NodeSample, View};
+use squall_sim::{
+    Action, Caller, Client, ClusterClient, GROUP, Operation, Resident, Survivors, Theatre, ledger_entries,
+    slot_of, taken_by, twin_of,
+};
 
 use crate::agent::{NodeState, text_of};
+use crate::operator::PATIENCE;
+
+/// Who asks the primaries for what is left.
+pub(crate) fn reader<H: Resident>(host: &H, primaries: &[String], clustered: bool) -> Caller<H> {
+    let nodes = primaries.iter().map(|name| host.world().address_of(name)).collect();
+    match clustered {
+        true => Caller::Cluster(ClusterClient::to(host, nodes, PATIENCE)),
+        false => Caller::List(Client::to(host, nodes, PATIENCE)),
+    }
+}
 
 /// Reads every key that the history has changed.
-pub(crate) async fn read_survivors(
-    client: &mut Client<impl Host>,
+pub(crate) async fn read_survivors<H: Resident>(
+    client: &mut Caller<H>,
     history: &[Operation],
 ) -> Option<Survivors> {
     let keys_of = |action: Action| -> BTreeSet<&str> {
@@ -69,27 +82,31 @@ struct Stream {
 type EntryId = (u64, u64);
 
 impl Stream {
-    async fn read(client: &mut Client<impl Host>, key: &str) -> Option<Stream> {
+    async fn read<H: Resident>(client: &mut Caller<H>, key: &str) -> Option<Stream> {
         let key = key.as_bytes();
         let mut entries = BTreeMap::new();
-        for entry in array(client.call(&[b"XRANGE", key, b"-", b"+"]).await.ok()?) {
+        for entry in array(answer(client, key, &[b"XRANGE", key, b"-", b"+"]).await?) {
             let [id, fields] = <[Value; 2]>::try_from(array(entry)).ok()?;
             let number =
                 array(fields).into_iter().nth(1).and_then(|value| entry_numbers(value).first().copied());
             entries.insert(entry_id(id)?, number.unwrap_or(0));
         }
-        let group = array(client.call(&[b"XINFO", b"GROUPS", key]).await.ok()?).into_iter().next();
+        let mut stream = Stream { entries, given_until: None, pending: BTreeSet::new() };
+        // Of a key that does not exist, groups cannot be asked for.
+        if stream.entries.is_empty() {
+            return Some(stream);
+        }
+        let group = array(answer(client, key, &[b"XINFO", b"GROUPS", key]).await?).into_iter().next();
         let words = group.map(array).unwrap_or_default();
         let place = words.iter().position(|word| *word == Value::Bulk("last-delivered-id".into()));
-        let given_until = place.and_then(|place| entry_id(words.get(place + 1)?.clone()));
-        let mut pending = BTreeSet::new();
-        if given_until.is_some() {
+        stream.given_until = place.and_then(|place| entry_id(words.get(place + 1)?.clone()));
+        if stream.given_until.is_some() {
             let request: &[&[u8]] = &[b"XPENDING", key, GROUP.as_bytes(), b"-", b"+", b"1000000"];
-            for entry in array(client.call(request).await.ok()?) {
-                pending.insert(entry_id(array(entry).into_iter().next()?)?);
+            for entry in array(answer(client, key, request).await?) {
+                stream.pending.insert(entry_id(array(entry).into_iter().next()?)?);
             }
         }
-        Some(Stream { entries, given_until, pending })
+        Some(stream)
     }
 
     /// What the group has not given out, or has and waits to be told that it was dealt with.
@@ -113,19 +130,27 @@ fn array(value: Value) -> Vec<Value> {
     }
 }
 
-async fn ledger(client: &mut Client<impl Host>, key: &str) -> Option<Vec<u64>> {
-    match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
+/// What the node that is concerned answers; a refusal is none.
+async fn answer<H: Resident>(client: &mut Caller<H>, key: &[u8], request: &[&[u8]]) -> Option<Value> {
+    match client.pipeline(key, &[request], false).await.ok()?.pop()? {
+        Value::Error(_) => None,
+        reply => Some(reply),
+    }
+}
+
+async fn ledger<H: Resident>(client: &mut Caller<H>, key: &str) -> Option<Vec<u64>> {
+    match answer(client, key.as_bytes(), &[b"GET", key.as_bytes()]).await? {
         Value::Bulk(text) => Some(ledger_entries(&text)),
         _ => Some(Vec::new()),
     }
 }
 
-async fn elements(client: &mut Client<impl Host>, request: &[&[u8]]) -> Option<Vec<u64>> {
-    Some(array(client.call(request).await.ok()?).into_iter().flat_map(entry_numbers).collect())
+async fn elements<H: Resident>(client: &mut Caller<H>, request: &[&[u8]]) -> Option<Vec<u64>> {
+    Some(array(answer(client, request[1], request).await?).into_iter().flat_map(entry_numbers).collect())
 }
 
-async fn count_at(client: &mut Client<impl Host>, key: &str) -> Option<i64> {
-    match client.call(&[b"GET", key.as_bytes()]).await.ok()? {
+async fn count_at<H: Resident>(client: &mut Caller<H>, key: &str) -> Option<i64> {
+    match answer(client, key.as_bytes(), &[b"GET", key.as_bytes()]).await? {
         Value::Bulk(text) => std::str::from_utf8(&text).ok()?.parse().ok(),
         _ => Some(0),
     }
@@ -137,6 +162,16 @@ fn entry_numbers(element: Value) -> Vec<u64> {
         Value::Bulk(text) => ledger_entries(&text),
         _ => vec![0],
     }
+}
+
+/// How many keys of a primary lie in slots that it does not own.
+pub(crate) async fn stray_keys(client: &mut Client<impl Host>, view: &View) -> Option<u64> {
+    let Value::Array(keys) = client.call(&[b"KEYS", b"*"]).await.ok()? else { return None };
+    let is_stray = |key: &&Value| match key {
+        Value::Bulk(key) => view.owner(slot_of(key)) != Some(&view.myself),
+        _ => false,
+    };
+    Some(keys.iter().filter(is_stray).count() as u64)
 }
 
 /// A node's digest and the point of history that it belongs to.

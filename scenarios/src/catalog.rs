@@ -2,7 +2,7 @@
 
 use crate::check::{ScenarioError, nearest};
 use crate::file::Scenario;
-use crate::hunt::swarm;
+use crate::hunt::{cluster_swarm, swarm};
 
 /// A scenario that comes with the binary.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,53 @@ pub const ENTRIES: &[Entry] = entries![
     "no-space-found-only-at-close",
     "garbage-tail-blocks-start",
     "appendonly-on-with-no-log-and-slaveof-self",
+    "cluster-failover",
+    "cluster-split-votes",
+    "cluster-minority",
+    "cluster-one-way",
+    "cluster-epoch-collision",
+    "cluster-replica-migration",
+    "cluster-migration-crashes",
+    "cluster-rolling-restart",
+    "cluster-half-dies",
+    "replicaof-cycle-by-replica-ping",
+    "stale-pong-undoes-failover",
+    "stale-inbound-ping-makes-empty-primary",
+    "two-primaries-one-shard",
+    "epoch-bumped-then-died",
+    "second-failover-inherits-old-timer",
+    "two-winners-in-successive-epochs",
+    "shard-id-updated-too-early",
+    "never-synced-replica-in-a-cluster",
+    "collision-bump-hides-a-migrated-slot",
+    "setslot-node-without-importing",
+    "importer-dies-before-telling-anyone",
+    "old-snapshot-against-newer-nodes-conf",
+    "two-clusters-merge-by-address-reuse",
+    "forgotten-node-comes-back",
+    "forget-before-the-election",
+    "whole-cluster-restart-on-new-addresses",
+    "address-learned-by-gossip-not-used-by-replication",
+    "reports-expire-before-quorum",
+    "replica-knows-fail-first",
+    "link-down-clock-never-reset",
+    "vote-sent-before-it-is-durable",
+    "nodes-conf-torn-or-unwritable",
+    "clients-stay-paused-after-handover",
+    "duplicate-failover-orders",
+    "exactly-half-is-not-a-majority",
+    "rebooted-primary-serves-stale-clients",
+    "big-key-migrate-triggers-failover",
+    "replica-migration-misfires",
+    "stale-my-primary-failed-flag",
+    "acknowledged-then-crashed",
+    "minority-primary-keeps-accepting",
+    "wait-is-not-consensus",
+    "stale-and-backward-replica-reads",
+    "lock-lost-on-failover",
+    "full-coverage-outage",
+    "full-coverage-not-required",
+    "replica-clock-ahead",
 ];
 
 /// What is drawn anew from every seed.
@@ -67,10 +114,15 @@ pub const SWARM: &str = "swarm";
 pub const SWARM_TITLE: &str =
     "Every seed draws nodes, configuration, links, clients, faults and failovers anew";
 
+pub const CLUSTER_SWARM: &str = "cluster-swarm";
+pub const CLUSTER_SWARM_TITLE: &str =
+    "Every seed draws a cluster, its configuration, clients, faults, hand-overs and slots that move";
+
 /// Where the scenario of a seed comes from.
 pub enum Source {
     File(Box<Found>),
     Swarm,
+    ClusterSwarm,
 }
 
 /// A scenario and what it is called: the name of an entry, or the path of a file.
@@ -85,6 +137,7 @@ pub struct Found {
 pub fn source(name: &str) -> Result<Source, ScenarioError> {
     match name {
         SWARM => Ok(Source::Swarm),
+        CLUSTER_SWARM => Ok(Source::ClusterSwarm),
         name => find(name).map(|found| Source::File(Box::new(found))),
     }
 }
@@ -94,6 +147,7 @@ impl Source {
         match self {
             Source::File(found) => &found.name,
             Source::Swarm => SWARM,
+            Source::ClusterSwarm => CLUSTER_SWARM,
         }
     }
 
@@ -101,11 +155,15 @@ impl Source {
     pub fn at(&self, seed: u64) -> Found {
         match self {
             Source::File(found) => (**found).clone(),
-            Source::Swarm => {
-                let scenario = swarm::draw(seed);
-                Found { name: SWARM.to_owned(), text: scenario.to_text(), scenario }
-            }
+            Source::Swarm => Found::drawn(SWARM, swarm::draw(seed)),
+            Source::ClusterSwarm => Found::drawn(CLUSTER_SWARM, cluster_swarm::draw(seed)),
         }
+    }
+}
+
+impl Found {
+    fn drawn(name: &str, scenario: Scenario) -> Found {
+        Found { name: name.to_owned(), text: scenario.to_text(), scenario }
     }
 }
 
@@ -124,7 +182,7 @@ fn read_file(path: &str) -> Result<String, ScenarioError> {
     let refuse =
         |message: String, suggestion| ScenarioError { file: path.to_owned(), line: 0, message, suggestion };
     if !path.ends_with(".toml") && !path.contains('/') {
-        let suggestion = nearest(path, ENTRIES.iter().map(|entry| entry.name).chain([SWARM]));
+        let suggestion = nearest(path, ENTRIES.iter().map(|entry| entry.name).chain([SWARM, CLUSTER_SWARM]));
         return Err(refuse(
             "there is no scenario of this name; `squall list` shows them".to_owned(),
             suggestion,

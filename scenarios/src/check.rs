@@ -6,8 +6,10 @@ use std::fmt;
 use std::ops::Range;
 
 use squall_server::{Config, Mark};
+use squall_sim::is_part;
 use toml::Spanned;
 
+use crate::cast::Part;
 use crate::file::{NodeSpec, Order, Scenario, Zone};
 use crate::measures::{MEASURES, Measure};
 
@@ -26,12 +28,14 @@ const BASE_CONFIG: &str = "bind *\nprotected-mode no\nenable-debug-command yes\n
 /// A fault or an order at the very end could have no effect; a longer run is a typo.
 const CHAOS_SECONDS_MAX: u64 = 24 * 3600;
 const CLIENTS_MAX: u32 = 10_000;
+const CLUSTER_NODES_MAX: u32 = 200;
 
 impl Scenario {
     /// Reads the text of `file` (a name for messages) and checks that it can be played.
     pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
-        let scenario: Scenario =
+        let mut scenario: Scenario =
             toml::from_str(text).map_err(|error| ScenarioError::of_toml(file, text, &error))?;
+        scenario.make_cluster();
         Checker { file, text, scenario: &scenario }.check()?;
         Ok(scenario)
     }
@@ -52,6 +56,9 @@ impl Scenario {
                 text.push('\n');
             }
         }
+        if node.is_made {
+            text.push_str("cluster-enabled yes\n");
+        }
         if let Some(primary) = &node.replica_of {
             text.push_str(&format!("replicaof {primary} 6379\n"));
         }
@@ -67,6 +74,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn check(&self) -> Result<(), ScenarioError> {
+        self.check_cluster()?;
         self.check_nodes()?;
         self.check_zones()?;
         self.check_clients()?;
@@ -74,6 +82,18 @@ impl Checker<'_> {
         self.check_faults()?;
         self.check_operator()?;
         self.check_expectations()
+    }
+
+    fn check_cluster(&self) -> Result<(), ScenarioError> {
+        let Some(spec) = self.scenario.cluster else { return Ok(()) };
+        let nodes = u32::from(spec.primaries) * (u32::from(spec.replicas) + 1) + u32::from(spec.spares);
+        if spec.primaries == 0 || nodes > CLUSTER_NODES_MAX {
+            let message = format!(
+                "a cluster has a primary at least, and {CLUSTER_NODES_MAX} nodes at most; not {nodes}"
+            );
+            return Err(self.refuse(self.place_of("[cluster]"), message, None));
+        }
+        Ok(())
     }
 
     fn check_nodes(&self) -> Result<(), ScenarioError> {
@@ -189,7 +209,10 @@ impl Checker<'_> {
         for step in &self.scenario.faults {
             let (left, right) = step.get_ref().fault.names();
             for name in left.into_iter().chain(right).filter(|name| *name != "*") {
-                self.check_name(step.span(), name, &machines, "machine")?;
+                match is_part(name) {
+                    true => self.check_part(step.span(), name)?,
+                    false => self.check_name(step.span(), name, &machines, "machine")?,
+                }
             }
             let (fault, place) = (&step.get_ref().fault, step.span());
             fault.check_shape().map_err(|message| self.refuse_field(place, message))?;
@@ -206,6 +229,9 @@ impl Checker<'_> {
     }
 
     fn check_operator(&self) -> Result<(), ScenarioError> {
+        for name in &self.scenario.repair.without {
+            self.check_node_name(self.place_of("without"), name)?;
+        }
         let end = self.scenario.chaos.lasting.0 + self.scenario.repair.within.0;
         for step in &self.scenario.operator {
             for node in step.get_ref().order.nodes() {
@@ -217,7 +243,9 @@ impl Checker<'_> {
             }
             if let Order::Restart { node, config } = &step.get_ref().order {
                 let mut specs = self.scenario.nodes.iter().map(Spanned::get_ref);
-                let spec = specs.find(|spec| spec.name == *node).expect("its name has been checked");
+                let spec = specs
+                    .find(|spec| spec.name == *node || is_part(node))
+                    .expect("its name has been checked");
                 self.check_config(step.span(), &spec.with(config))?;
             }
         }
@@ -245,8 +273,29 @@ impl Checker<'_> {
     }
 
     fn check_node_name(&self, place: Range<usize>, name: &str) -> Result<(), ScenarioError> {
+        if is_part(name) {
+            return self.check_part(place, name);
+        }
         let nodes: Vec<String> = self.scenario.nodes.iter().map(node_name).collect();
         self.check_name(place, name, &nodes, "node")
+    }
+
+    /// Parts are written as `primary of shard 2`.
+    fn check_part(&self, place: Range<usize>, name: &str) -> Result<(), ScenarioError> {
+        let shards = self.scenario.cluster.map_or(0, |spec| spec.primaries);
+        match Part::parse(name) {
+            Some(part) if (1..=shards).contains(&part.shard) => Ok(()),
+            Some(part) => {
+                let message = format!("there is no shard {} among {shards}", part.shard);
+                Err(self.refuse(self.within(place, name), message, None))
+            }
+            None => {
+                let message = format!("`{name}` is no part that a node plays");
+                let known =
+                    ["primary of shard 1", "replica of shard 1", "replicas of shard 1", "nodes of shard 1"];
+                Err(self.refuse(self.within(place, name), message, nearest(name, known.into_iter())))
+            }
+        }
     }
 
     fn check_name(

@@ -11,6 +11,7 @@ use squall_server::{Config, Environment, LogLevel, LogLine, Marks, Running, Serv
 use squall_sim::{History, MachineId, MachineStatus, Process, Program, SimHost, Theatre, Worker};
 
 use crate::agent::{Samples, watch};
+use crate::cast::Troupe;
 use crate::file::{NodeSpec, Scenario, Setting};
 
 /// Who is still at work, and whether they should be.
@@ -32,12 +33,15 @@ impl Reached {
 
 /// A process of a server; however it ends, its marks are kept.
 struct Life {
+    name: String,
     running: Running<SimHost>,
     reached: Reached,
+    troupe: Troupe,
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
+        self.troupe.leave(&self.name);
         // In a panic the node may be in the middle of a turn; the run is lost anyway.
         if !std::thread::panicking() {
             let mut marks = self.reached.0.get();
@@ -74,12 +78,12 @@ impl<W: Theatre> Starter<W> {
 
     /// Adds and starts a machine for each node. Replicas may come before their primary: they try again.
     pub(crate) fn start_all(&self) -> Vec<MachineId> {
-        let start_node = |spec: &NodeSpec| {
-            let machine = self.world.add_machine(&spec.name);
-            self.world.start(machine, (self.program)(spec));
-            machine
-        };
-        self.nodes.iter().map(start_node).collect()
+        let machines: Vec<MachineId> =
+            self.nodes.iter().map(|spec| self.world.add_machine(&spec.name)).collect();
+        for (spec, machine) in self.nodes.iter().zip(&machines) {
+            self.world.start(*machine, (self.program)(spec));
+        }
+        machines
     }
 
     /// Ends a node's process at once, and starts it with more lines in its configuration.
@@ -149,7 +153,10 @@ pub(crate) fn server(scenario: &Scenario, spec: &NodeSpec, samples: &Samples, re
             };
             let environment = Environment { process_id: 1, ..Environment::default() };
             let running = start(host.clone(), ServerOptions { config, environment, log: Box::new(log) });
-            let life = Life { running, reached };
+            let troupe = samples.troupe.clone();
+            let watched = running.clone();
+            troupe.enter(host.name(), Rc::new(move || watched.inspect(|node| node.cluster_texts())));
+            let life = Life { name: host.name(), running, reached, troupe };
             let here = Address { host: "127.0.0.1".to_owned(), port: 6379 };
             host.spawn(watch(host.clone(), here, samples));
             let status = life.running.exited().await;

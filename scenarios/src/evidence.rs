@@ -1,9 +1,11 @@
 //! Everything that a run leaves behind for judgement.
 
+use std::collections::BTreeSet;
+
 use squall_clock::Mono;
 use squall_server::Marks;
-use squall_sim::checkers::{Heard, Hold, MemorySample, NodeSample};
-use squall_sim::{FaultSpan, Operation, Survivors};
+use squall_sim::checkers::{Heard, Hold, MemorySample, NodeSample, Sighting};
+use squall_sim::{FaultSpan, Operation, Survivors, Vote};
 
 use crate::agent::Sample;
 use crate::operator::Carried;
@@ -37,6 +39,14 @@ pub(crate) struct Evidence {
     /// Each node at rest, and what the primary holds.
     pub(crate) at_rest: Vec<NodeSample>,
     pub(crate) survivors: Option<Survivors>,
+    /// In a cluster: what each node says of all at rest.
+    pub(crate) views_at_rest: Vec<Sighting>,
+    /// Keys that lie where nobody will look for them.
+    pub(crate) stray_keys: u64,
+    /// All votes that were sent.
+    pub(crate) votes: Vec<Vote>,
+    /// The names of the cluster's nodes at the beginning.
+    pub(crate) members: BTreeSet<String>,
     /// What kept the run from going on.
     pub(crate) stuck: Option<String>,
 }

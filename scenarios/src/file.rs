@@ -25,6 +25,7 @@
 //! fault = "partition"
 //! left = ["a", "w1"]
 //! right = ["*"]
+//! # or, instead of nodes: [cluster] primaries = 3, replicas = 1 (see `ClusterSpec`)
 //! [[operator]]                      # what a person or a controller does about it
 //! at = "8s"
 //! do = "promote"
@@ -55,7 +56,9 @@ pub struct Scenario {
     /// redis.conf of every node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub server: BTreeMap<String, Setting>,
-    #[serde(rename = "node")]
+    /// Nodes that are a cluster, beside those that are listed.
+    pub cluster: Option<ClusterSpec>,
+    #[serde(default, rename = "node", skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<Spanned<NodeSpec>>,
     /// What every path between two machines is like.
     #[serde(default)]
@@ -94,6 +97,36 @@ pub struct NodeSpec {
     /// redis.conf of this node, beside what all have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, Setting>,
+    /// It follows from `[cluster]`.
+    #[serde(skip)]
+    pub is_made: bool,
+}
+
+/// A cluster of nodes called `a1` to `aN`, the first primaries, `b1` to `bN`, their replicas, `c1` and so on. Shard n
+/// is whoever serves the middle of the n-th of N equal parts of the slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSpec {
+    pub primaries: u16,
+    /// Of each primary.
+    #[serde(default)]
+    pub replicas: u16,
+    /// Nodes `x1`, `x2` and so on that run in cluster mode, and that nobody has met.
+    #[serde(default)]
+    pub spares: u16,
+    #[serde(default)]
+    pub formed: Formed,
+}
+
+/// How a cluster comes to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Formed {
+    /// Every node finds a nodes.conf that names them all.
+    #[default]
+    FromFiles,
+    /// An operator introduces empty nodes to each other, as redis-cli does.
+    ByOrders,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -153,18 +186,36 @@ pub enum Order {
     Promote { node: String },
     /// `REPLICAOF` another node.
     Replicate { node: String, of: String },
-    /// Any command, its words apart.
+    /// Any command, its words apart; `{id a2}` and `{ip a2}` stand for a node's name in the cluster and address.
     Command { node: String, words: Vec<String> },
     /// A command that is sent once, whatever comes of it.
     Try { node: String, words: Vec<String> },
     /// The process ends without a word, and starts with these lines of redis.conf in addition.
     Restart { node: String, config: BTreeMap<String, Setting> },
+    /// CLUSTER FAILOVER, to a replica.
+    Failover {
+        node: String,
+        #[serde(default)]
+        how: FailoverWay,
+    },
+    /// Moves these slots, the first and the last, key by key, as redis-cli does; and again from where it was, until
+    /// all are there.
+    Reshard { from: String, to: String, slots: [u16; 2] },
     /// Several commands as one transaction.
     Transaction { node: String, commands: Vec<Vec<String>> },
     /// Waits before the next order; at most until the run is over.
     Await { node: String, until: Condition },
     /// Ends all faults now.
     Heal,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailoverWay {
+    #[default]
+    Agreed,
+    Force,
+    Takeover,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
@@ -176,6 +227,10 @@ pub enum Condition {
     Linked,
     /// The node is being sent a snapshot.
     Syncing,
+    /// The node says that its cluster works.
+    ClusterOk,
+    /// The node says that its cluster does not work.
+    ClusterDown,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -187,8 +242,12 @@ pub struct Chaos {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repair {
-    /// After chaos all nodes must agree on one primary, follow it and serve writes within this.
+    /// After chaos all nodes must agree on one primary (or, in a cluster, on who serves what), follow it and serve
+    /// writes within this.
     pub within: Span,
+    /// These need not agree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// A bound on a measure; outside it the run fails.
@@ -231,7 +290,9 @@ impl Default for Observe {
 impl Scenario {
     /// The scenario as a file that says the same.
     pub fn to_text(&self) -> String {
-        toml::to_string(self).expect("a scenario can be written down")
+        let mut written = self.clone();
+        written.nodes.retain(|node| !node.get_ref().is_made);
+        toml::to_string(&written).expect("a scenario can be written down")
     }
 
     /// All faults of a run: those that are written down and those that the seed draws.
@@ -311,8 +372,10 @@ impl Order {
             | Order::Try { node, .. }
             | Order::Restart { node, .. }
             | Order::Transaction { node, .. }
+            | Order::Failover { node, .. }
             | Order::Await { node, .. } => vec![node],
             Order::Replicate { node, of } => vec![node, of],
+            Order::Reshard { from, to, .. } => vec![from, to],
             Order::Heal => Vec::new(),
         }
     }

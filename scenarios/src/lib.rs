@@ -4,22 +4,27 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod agreement;
 pub mod artefacts;
 mod audit;
+mod cast;
 pub mod catalog;
 mod check;
 mod cluster;
 mod evidence;
 pub mod file;
 pub mod fleet;
+mod formation;
 pub mod hunt;
 mod lag;
 mod measures;
 mod operator;
 mod picture;
 pub mod planted;
+mod polity;
 pub mod real;
 mod report;
+mod reshard;
 pub mod seeds;
 pub mod shrink;
 mod stage;

@@ -1,7 +1,7 @@
 //! What is measured: one row per measure, so that `squall measures`, the summary and the expectations of a
 //! scenario all speak of the same things.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use squall_clock::{Mono, Nanos};
@@ -15,6 +15,7 @@ use squall_sim::{OpId, Operation, Outcome, Size};
 use crate::agent::Sample;
 use crate::evidence::Evidence;
 use crate::lag::{LagPoint, lag_over_time};
+use crate::polity::Polity;
 
 /// A row: its name in `[[expect]]`, what it means, and how it follows from a run.
 #[derive(Clone, Copy)]
@@ -184,6 +185,33 @@ pub const MEASURES: &[Measure] = &[
     row("overgrown-memory", "times that a node held more than its configuration allows", |run| {
         count(run.memory.overgrown.len() as u64)
     }),
+    row("votes", "votes of primaries for replicas, in a cluster", |run| count(run.polity.votes)),
+    row("epoch", "the epoch of the cluster at rest", |run| {
+        run.polity.at_rest.as_ref().map_or(Amount::Never, |rest| count(rest.epoch))
+    }),
+    row("moved-slots", "slots that are another shard's than at the beginning", |run| {
+        count(run.polity.moved_slots)
+    }),
+    row("owner-conflicts", "pairs of nodes that name different owners of a slot, at rest", |run| {
+        count(run.polity.owner_conflicts.len() as u64)
+    }),
+    row("epoch-conflicts", "pairs of nodes that claimed a slot under one configuration epoch", |run| {
+        count(run.polity.epoch_conflicts.len() as u64)
+    }),
+    row("double-votes", "voters that voted for two candidates in one epoch", |run| {
+        count(run.polity.double_votes.len() as u64)
+    }),
+    row("cycles", "nodes that saw replicas follow each other, or replicas of replicas at rest", |run| {
+        count(run.polity.cycles.len() as u64)
+    }),
+    row("strangers", "members of the cluster at rest that were none at the beginning", |run| {
+        count(run.polity.strangers)
+    }),
+    row("members", "nodes of the cluster at rest", |run| count(run.polity.members)),
+    row("idle-primaries", "primaries without slots at rest", |run| count(run.polity.idle_primaries)),
+    row("stray-keys", "keys at a primary, at rest, in slots that are another's", |run| {
+        count(run.evidence.stray_keys)
+    }),
     row("diverging-nodes", "pairs of nodes with different data at one point of one history", |run| {
         count(run.diverging.len() as u64)
     }),
@@ -209,6 +237,7 @@ pub struct Measures {
     pub(crate) lag: BTreeMap<String, Vec<LagPoint>>,
     pub(crate) diverging: Vec<Divergence>,
     pub(crate) impossible: Vec<ImpossibleOffset>,
+    pub(crate) polity: Polity,
     pub(crate) begin: Mono,
 }
 
@@ -229,6 +258,7 @@ struct Judged<'a> {
     impossible: Vec<ImpossibleOffset>,
     memory: Memory,
     diverging: Vec<Divergence>,
+    polity: Polity,
 }
 
 /// The longest time that a client went without an acknowledged operation.
@@ -246,8 +276,9 @@ impl Measures {
         let proofs = MEASURES.iter().map(|measure| (measure.name, (measure.proof)(&run))).collect();
         let since = |at: Mono| at.since(evidence.begin);
         let lost_between = run.losses.window.map(|(first, last)| (since(first), since(last)));
-        let Judged { outage, lag, diverging, impossible, .. } = run;
-        Measures { amounts, proofs, lost_between, outage, lag, diverging, impossible, begin: evidence.begin }
+        let Judged { outage, lag, diverging, impossible, polity, .. } = run;
+        let begin = evidence.begin;
+        Measures { amounts, proofs, lost_between, outage, lag, diverging, impossible, polity, begin }
     }
 
     /// The amount of a row; rows are known by name since the scenario was checked.
@@ -285,6 +316,7 @@ impl Judged<'_> {
             impossible: impossible_offsets(&positions(&evidence.samples)),
             memory: memory(&evidence.memory),
             diverging: diverging(&[&evidence.digests[..], &evidence.at_rest].concat()),
+            polity: Polity::of(evidence),
             evidence,
         }
     }
@@ -432,13 +464,30 @@ fn time_or_never(time: Option<Nanos>) -> Amount {
 }
 
 fn failover(evidence: &Evidence) -> Option<Nanos> {
-    let (order, node) = evidence.orders.iter().find_map(|order| Some((order, order.promoted.as_deref()?)))?;
+    let fault = evidence.first_fault?;
+    let ordered = evidence.orders.iter().find_map(|order| Some((order.at, order.promoted.clone()?)));
+    let (after, node) = ordered.or_else(|| first_elected(evidence, fault))?;
     let served = evidence
         .history
         .iter()
         .filter(|operation| operation.node == node && operation.is_write() && operation.is_acknowledged());
-    let first = served.filter_map(|operation| operation.completed).filter(|at| *at >= order.at).min()?;
-    Some(first.since(evidence.first_fault?))
+    let first = served.filter_map(|operation| operation.completed).filter(|at| *at >= after).min()?;
+    Some(first.since(fault))
+}
+
+/// The first replica that was seen to be a primary since the fault. It was one before it was seen.
+fn first_elected(evidence: &Evidence, fault: Mono) -> Option<(Mono, String)> {
+    let mut replicas: BTreeSet<&str> = BTreeSet::new();
+    for sample in evidence.samples.iter().filter(|sample| sample.state.view.is_some()) {
+        match sample.state.is_primary {
+            false => drop(replicas.insert(&sample.node)),
+            true if sample.at > fault && replicas.contains(sample.node.as_str()) => {
+                return Some((fault, sample.node.clone()));
+            }
+            true => drop(replicas.remove(sample.node.as_str())),
+        }
+    }
+    None
 }
 
 fn longest_outage(history: &[Operation], begin: Mono, stopped: Mono) -> Option<Outage> {

@@ -7,11 +7,14 @@ use std::rc::Rc;
 use squall_clock::{Mono, Nanos};
 use squall_net::{Address, Host};
 use squall_resp::Value;
+use squall_sim::checkers::View;
 use squall_sim::{Client, Faults, MachineId, Process, Resident, Theatre};
 
 use crate::agent::{NodeState, ask, look};
+use crate::cast::{Part, Troupe};
 use crate::cluster::Starter;
-use crate::file::{Condition, OperatorStep, Order, Scenario};
+use crate::file::{Condition, FailoverWay, OperatorStep, Order, Scenario};
+use crate::reshard::reshard;
 
 /// An order that a node has obeyed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,24 +23,22 @@ pub(crate) struct Carried {
     pub(crate) promoted: Option<String>,
 }
 
-/// What an operator can do beside sending commands.
-pub(crate) struct Means<W: Theatre> {
-    pub(crate) faults: Faults<W>,
-    pub(crate) starter: Starter<W>,
+/// Who carries orders out, what they can do beside sending commands, and what they can see.
+pub(crate) struct Operator<H: Resident> {
+    pub(crate) host: H,
+    pub(crate) faults: Faults<H::Theatre>,
+    pub(crate) starter: Starter<H::Theatre>,
+    pub(crate) troupe: Troupe,
+    /// Nothing is tried after that.
+    pub(crate) deadline: Mono,
 }
 
-const TIMEOUT: Nanos = Nanos::from_secs(1);
+pub(crate) const TIMEOUT: Nanos = Nanos::from_secs(1);
 /// Who reads all that is left when everybody has come to rest.
-const PATIENCE: Nanos = Nanos::from_secs(20);
-const RETRY_AFTER: Nanos = Nanos::from_millis(500);
+pub(crate) const PATIENCE: Nanos = Nanos::from_secs(20);
+pub(crate) const RETRY_AFTER: Nanos = Nanos::from_millis(500);
 /// How often a condition is looked at.
 pub(crate) const LOOK_EVERY: Nanos = Nanos::from_millis(50);
-
-impl<W: Theatre> Clone for Means<W> {
-    fn clone(&self) -> Means<W> {
-        Means { faults: self.faults.clone(), starter: self.starter.clone() }
-    }
-}
 
 /// Runs `work` as the program of a machine and waits for what it gives.
 pub(crate) async fn on_machine<W: Theatre, T: 'static, F: Future<Output = T> + 'static>(
@@ -66,59 +67,158 @@ pub(crate) async fn on_machine<W: Theatre, T: 'static, F: Future<Output = T> + '
 
 /// Carries out the orders in turn, each not before its time; gives up at `deadline`.
 pub(crate) async fn carry_out<H: Resident>(
-    host: H,
+    operator: Operator<H>,
     steps: Vec<OperatorStep>,
-    means: Means<H::Theatre>,
     begin: Mono,
-    deadline: Mono,
     carried: Rc<RefCell<Vec<Carried>>>,
 ) {
     for step in steps {
-        host.sleep_until(begin + step.at.0).await;
-        let done = match &step.order {
-            Order::Heal => {
-                means.faults.heal_all();
-                true
-            }
-            Order::Await { node, until } => await_condition(&host, node, *until, deadline).await,
-            Order::Promote { node } => insist(&host, node, &[&["REPLICAOF", "NO", "ONE"]], deadline).await,
-            Order::Replicate { node, of } => {
-                insist(&host, node, &[&["REPLICAOF", of, "6379"]], deadline).await
-            }
-            Order::Command { node, words } => insist(&host, node, &[words], deadline).await,
-            Order::Try { node, words } => {
-                // One attempt: by the time that it has failed, the deadline is over.
-                insist(&host, node, &[words], host.now().mono + Nanos(1)).await;
-                true
-            }
-            Order::Restart { node, config } => {
-                means.starter.restart(node, config);
-                true
-            }
-            Order::Transaction { node, commands } => {
-                let (first, last) = (["MULTI".to_owned()], ["EXEC".to_owned()]);
-                let commands = commands.iter().map(Vec::as_slice);
-                let all: Vec<&[String]> =
-                    [&first[..]].into_iter().chain(commands).chain([&last[..]]).collect();
-                insist(&host, node, &all, deadline).await
-            }
-        };
-        if !done {
+        operator.host.sleep_until(begin + step.at.0).await;
+        if !operator.carry_out(&step.order).await {
             return;
         }
         let promoted = match step.order {
             Order::Promote { node } => Some(node),
             _ => None,
         };
-        carried.borrow_mut().push(Carried { at: host.now().mono, promoted });
+        carried.borrow_mut().push(Carried { at: operator.host.now().mono, promoted });
     }
 }
 
+impl<H: Resident> Operator<H> {
+    async fn carry_out(&self, order: &Order) -> bool {
+        let Operator { host, deadline, .. } = self;
+        match order {
+            Order::Heal => {
+                self.faults.heal_all();
+                true
+            }
+            Order::Await { node, until } => self.await_condition(node, *until).await,
+            Order::Promote { node } => insist(host, node, &[&["REPLICAOF", "NO", "ONE"]], *deadline).await,
+            Order::Replicate { node, of } => {
+                insist(host, node, &[&["REPLICAOF", of, "6379"]], *deadline).await
+            }
+            Order::Command { node, words } => self.command(node, words, *deadline).await,
+            Order::Try { node, words } => {
+                // One attempt: by the time that it has failed, the deadline is over.
+                self.command(node, words, host.now().mono + Nanos(1)).await;
+                true
+            }
+            Order::Restart { node, config } => {
+                let node = self.play(node);
+                node.inspect(|node| self.starter.restart(node, config)).is_some()
+            }
+            Order::Failover { node, how } => self.fail_over(node, *how).await,
+            Order::Reshard { from, to, slots } => reshard(self, from, to, *slots).await,
+            Order::Transaction { node, commands } => {
+                let (first, last) = (["MULTI".to_owned()], ["EXEC".to_owned()]);
+                let commands = commands.iter().map(Vec::as_slice);
+                let all: Vec<&[String]> =
+                    [&first[..]].into_iter().chain(commands).chain([&last[..]]).collect();
+                insist(host, node, &all, *deadline).await
+            }
+        }
+    }
+
+    async fn command(&self, node: &str, words: &[String], deadline: Mono) -> bool {
+        let node = self.play(node).unwrap_or_else(|| node.to_owned());
+        let words: Vec<String> = words.iter().map(|word| self.fill_in(word)).collect();
+        insist(&self.host, &node, &[&words], deadline).await
+    }
+
+    /// The machine that plays the part now; a machine's name stands for itself.
+    pub(crate) fn play(&self, name: &str) -> Option<String> {
+        match Part::parse(name) {
+            Some(part) => self.troupe.play(part).into_iter().next(),
+            None => Some(name.to_owned()),
+        }
+    }
+
+    /// `{id a2}` and `{ip a2}`, filled in as things are now.
+    fn fill_in(&self, word: &str) -> String {
+        let Some((what, name)) =
+            word.strip_prefix('{').and_then(|word| word.strip_suffix('}')?.split_once(' '))
+        else {
+            return word.to_owned();
+        };
+        let node = self.play(name).unwrap_or_else(|| name.to_owned());
+        let world = self.host.world();
+        let found = match what {
+            "id" => self.troupe.id_of(&node),
+            "ip" => Some(world.ip_of(&node)),
+            _ => None,
+        };
+        found.unwrap_or_else(|| word.to_owned())
+    }
+
+    /// Whoever plays the part when the order is obeyed is the one that is promoted; it is asked again only where it
+    /// does not obey.
+    async fn fail_over(&self, name: &str, how: FailoverWay) -> bool {
+        let words: &[&str] = match how {
+            FailoverWay::Agreed => &["CLUSTER", "FAILOVER"],
+            FailoverWay::Force => &["CLUSTER", "FAILOVER", "FORCE"],
+            FailoverWay::Takeover => &["CLUSTER", "FAILOVER", "TAKEOVER"],
+        };
+        while self.host.now().mono < self.deadline {
+            let until = self.deadline.min(self.host.now().mono + RETRY_AFTER);
+            if let Some(node) = self.play(name)
+                && insist(&self.host, &node, &[words], until).await
+            {
+                return true;
+            }
+            self.host.sleep_until(self.host.now().mono + RETRY_AFTER).await;
+        }
+        false
+    }
+
+    async fn await_condition(&self, node: &str, until: Condition) -> bool {
+        while self.host.now().mono < self.deadline {
+            if let Some(node) = self.play(node) {
+                let mut client = client(&self.host, &node, TIMEOUT);
+                let holds =
+                    look(&mut client, self.troupe.is_clustered()).await.is_some_and(|state| match until {
+                        Condition::Primary => state.is_primary,
+                        Condition::Linked => !state.is_primary && state.link_up,
+                        Condition::Syncing => state.syncing,
+                        Condition::ClusterOk => state.view.is_some_and(|view| view.ok),
+                        Condition::ClusterDown => state.view.is_some_and(|view| !view.ok),
+                    });
+                if holds {
+                    return true;
+                }
+            }
+            self.host.sleep_until(self.host.now().mono + LOOK_EVERY).await;
+        }
+        false
+    }
+}
+
+/// Asks one node until its view is as wanted.
+pub(crate) async fn view_of(
+    host: &impl Resident,
+    node: &str,
+    deadline: Mono,
+    wanted: impl Fn(&View) -> bool,
+) -> Option<View> {
+    let mut client = client(host, node, TIMEOUT);
+    while host.now().mono < deadline {
+        let view = look(&mut client, true).await.and_then(|state| state.view);
+        if let Some(view) = view.filter(|view| wanted(view)) {
+            return Some(View::clone(&view));
+        }
+        host.sleep_until(host.now().mono + LOOK_EVERY).await;
+    }
+    None
+}
+
 /// Asks every node whom it follows; those that do not answer are left out.
-pub(crate) async fn look_at_all(clients: &mut [(String, Client<impl Host>)]) -> Vec<(String, NodeState)> {
+pub(crate) async fn look_at_all(
+    clients: &mut [(String, Client<impl Host>)],
+    clustered: bool,
+) -> Vec<(String, NodeState)> {
     let mut states = Vec::new();
     for (name, client) in clients {
-        if let Some(state) = look(client).await {
+        if let Some(state) = look(client, clustered).await {
             states.push((name.clone(), state));
         }
     }
@@ -126,10 +226,13 @@ pub(crate) async fn look_at_all(clients: &mut [(String, Client<impl Host>)]) -> 
 }
 
 /// Asks every node for all of its state; those that do not answer are left out.
-pub(crate) async fn ask_all(clients: &mut [(String, Client<impl Host>)]) -> Vec<(String, NodeState)> {
+pub(crate) async fn ask_all(
+    clients: &mut [(String, Client<impl Host>)],
+    clustered: bool,
+) -> Vec<(String, NodeState)> {
     let mut states = Vec::new();
     for (name, client) in clients {
-        if let Some(state) = ask(client).await {
+        if let Some(state) = ask(client, clustered).await {
             states.push((name.clone(), state));
         }
     }
@@ -151,21 +254,17 @@ fn clients_with<H: Resident>(host: &H, scenario: &Scenario, timeout: Nanos) -> V
     names.map(|name| (name.clone(), client(host, &name, timeout))).collect()
 }
 
-/// Whether all nodes follow one primary, directly or through others, with every link up.
-pub(crate) fn agree_on_primary(states: &[(String, NodeState)], nodes: usize) -> Option<String> {
-    let mut primaries = states.iter().filter(|(_, state)| state.is_primary);
-    let (primary, _) = primaries.next()?;
-    let linked = |(_, state): &(String, NodeState)| state.is_primary || state.link_up && !state.syncing;
-    let agreed = states.len() == nodes && primaries.next().is_none() && states.iter().all(linked);
-    agreed.then(|| primary.clone())
-}
-
-fn client<H: Resident>(host: &H, node: &str, timeout: Nanos) -> Client<H> {
+pub(crate) fn client<H: Resident>(host: &H, node: &str, timeout: Nanos) -> Client<H> {
     Client::to(host, vec![host.world().address_of(node)], timeout)
 }
 
 /// Sends commands at once, until the node obeys all of them.
-async fn insist<W: AsRef<str>>(host: &impl Resident, node: &str, commands: &[&[W]], deadline: Mono) -> bool {
+pub(crate) async fn insist<W: AsRef<str>>(
+    host: &impl Resident,
+    node: &str,
+    commands: &[&[W]],
+    deadline: Mono,
+) -> bool {
     let mut client = client(host, node, TIMEOUT);
     let words = |command: &&[W]| addressed(host.world(), command.iter().map(AsRef::as_ref));
     let commands: Vec<Vec<String>> = commands.iter().map(words).collect();
@@ -212,39 +311,5 @@ fn refusal(reply: &Value) -> Option<String> {
         Value::Error(message) => Some(message.clone()),
         Value::Array(replies) => replies.iter().find_map(refusal),
         _ => None,
-    }
-}
-
-async fn await_condition(host: &impl Resident, node: &str, until: Condition, deadline: Mono) -> bool {
-    let mut client = client(host, node, TIMEOUT);
-    while host.now().mono < deadline {
-        let holds = look(&mut client).await.is_some_and(|state| match until {
-            Condition::Primary => state.is_primary,
-            Condition::Linked => !state.is_primary && state.link_up,
-            Condition::Syncing => state.syncing,
-        });
-        if holds {
-            return true;
-        }
-        host.sleep_until(host.now().mono + LOOK_EVERY).await;
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_agree_when_one_is_primary_and_all_others_are_linked() {
-        let state = |is_primary, link_up| NodeState { is_primary, link_up, ..Default::default() };
-        let named = |states: &[NodeState]| {
-            states.iter().enumerate().map(|(n, state)| (n.to_string(), state.clone())).collect::<Vec<_>>()
-        };
-        let agree = |states: &[NodeState]| agree_on_primary(&named(states), 2);
-        assert_eq!(agree(&[state(true, false), state(false, true)]).as_deref(), Some("0"));
-        assert_eq!(agree(&[state(true, false), state(false, false)]), None);
-        assert_eq!(agree(&[state(true, false), state(true, false)]), None);
-        assert_eq!(agree(&[state(true, false)]), None, "a node that does not answer does not agree");
     }
 }

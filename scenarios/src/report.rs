@@ -142,6 +142,7 @@ impl Report {
             "proofs": self.failures.iter().map(Failure::first_of_proof).collect::<Vec<_>>(),
             "measures": measures,
             "marks": self.marks.iter().map(Mark::name).collect::<Vec<_>>(),
+            "cluster": self.measures.polity.to_json(),
             "lag": { "columns": ["seconds", "bytes", "seconds_behind"], "nodes": lag },
             "replay": self.replay(),
         });
@@ -248,6 +249,7 @@ impl Report {
                 format!("{full} full, {partial} partial, {refused} refused, {interrupted} interrupted"),
             ));
         }
+        rows.extend(self.measures.polity.told());
         rows.push(("lag", format!("{} at most, {} at most", get("peak-lag"), get("peak-lag-bytes"))));
         if !self.unseen.is_empty() {
             let marks = self.unseen.join(", ");
@@ -315,6 +317,7 @@ fn broken_promises(measures: &Measures) -> Vec<Failure> {
         )
     });
     let mut broken: Vec<Failure> = diverging.chain(impossible).map(Failure::of).collect();
+    broken.extend(measures.polity.broken().cloned().map(Failure::of));
     let never = [
         ("torn-transactions", "transactions or scripts were seen half done"),
         ("risen-writes", "writes are there that were refused, or are there too often"),

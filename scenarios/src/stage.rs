@@ -2,25 +2,28 @@
 //! is healed and must agree again (repair), clients stop, and everything at rest is read.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use squall_clock::{Mono, Nanos};
 use squall_server::Marks;
+use squall_sim::checkers::{NodeSample, Sighting, View};
 use squall_sim::{
-    Faults, History, MachineId, Program, Resident, Run, RunFailure, Theatre, TraceSink, World, WorldOptions,
-    run,
+    Faults, History, MachineId, Operation, Program, Resident, Run, RunFailure, Survivors, Theatre, TraceSink,
+    World, WorldOptions, run,
 };
 
 use crate::agent::{NodeState, Sample, Samples};
+use crate::agreement::{concerned, disagreement};
 use crate::audit;
 use crate::cluster::{Reached, Shift, Starter, server, start_clients};
 use crate::evidence::Evidence;
-use crate::file::{NodeSpec, Route, Scenario};
+use crate::file::{Formed, NodeSpec, Route, Scenario};
+use crate::formation::{form_by_orders, place_file};
 use crate::operator::{
-    Carried, LOOK_EVERY, Means, agree_on_primary, ask_all, carry_out, clients, look_at_all, on_machine,
-    patient_clients,
+    Carried, LOOK_EVERY, Operator, ask_all, carry_out, clients, look_at_all, on_machine, patient_clients,
 };
 use crate::picture::Picture;
 use crate::report::Report;
@@ -49,8 +52,11 @@ pub fn play(name: &str, scenario: &Scenario, options: RunOptions) -> Result<Repo
     let script = scenario.clone();
     let run: Run<Evidence> = run(seed, world, async move |world: World| {
         let (samples, reached) = (Samples::of(&script.observe), Reached::default());
-        let theirs = (script.clone(), samples.clone(), reached.clone());
-        let program = move |spec: &NodeSpec| server(&theirs.0, spec, &theirs.1, &theirs.2);
+        let (theirs, installed) = ((script.clone(), samples.clone(), reached.clone()), world.clone());
+        let program = move |spec: &NodeSpec| {
+            place_file(&installed, &theirs.0, spec, &theirs.1.troupe);
+            server(&theirs.0, spec, &theirs.1, &theirs.2)
+        };
         Stage::set(world, &script, &samples, &reached, program).perform().await
     })?;
     let mut report = Report::of(name, scenario, seed, &run);
@@ -73,6 +79,8 @@ pub(crate) struct Stage<W: Theatre> {
     faults: Faults<W>,
     reached: Reached,
     orders: Rc<RefCell<Vec<Carried>>>,
+    /// What kept the nodes from agreeing when they were looked at last.
+    disagreement: Rc<RefCell<Option<String>>>,
 }
 
 impl<W: Theatre> Stage<W> {
@@ -84,6 +92,7 @@ impl<W: Theatre> Stage<W> {
         reached: &Reached,
         program: impl Fn(&NodeSpec) -> Program<W::Host> + 'static,
     ) -> Stage<W> {
+        samples.troupe.assemble(scenario.cluster);
         let starter = Starter::of(&world, scenario, program);
         let nodes = starter.start_all();
         for group in &scenario.clients {
@@ -96,12 +105,13 @@ impl<W: Theatre> Stage<W> {
         Stage {
             operator,
             observer,
-            faults: Faults::of(&world),
+            faults: Faults::of(&world).with_cast(samples.troupe.cast()),
             scenario: Rc::new(scenario.clone()),
             starter,
             history: History::default(),
             shift: Shift::default(),
             orders: Rc::default(),
+            disagreement: Rc::default(),
             world,
             nodes,
             samples: samples.clone(),
@@ -128,6 +138,10 @@ impl<W: Theatre> Stage<W> {
             restarts: 0,
             at_rest: Vec::new(),
             survivors: None,
+            views_at_rest: Vec::new(),
+            stray_keys: 0,
+            votes: Vec::new(),
+            members: BTreeSet::new(),
             stuck: None,
         };
         evidence.stuck = self.acts(&mut evidence).await.err();
@@ -140,6 +154,7 @@ impl<W: Theatre> Stage<W> {
         evidence.memory = self.samples.memory();
         evidence.orders = self.orders.borrow().clone();
         evidence.faults = self.faults.spans();
+        evidence.votes = self.world.votes();
         // The nodes that still run tell what they have been through when they end.
         self.nodes.iter().for_each(|node| self.world.crash(*node));
         self.world.sleep(Nanos::from_micros(1)).await;
@@ -150,13 +165,32 @@ impl<W: Theatre> Stage<W> {
     }
 
     async fn acts(&self, evidence: &mut Evidence) -> Result<(), String> {
+        self.form().await?;
         if self.await_agreement(COME_INTO_STEP_WITHIN, None).await.is_none() {
-            return Err(format!("the nodes were not in step after {} s", COME_INTO_STEP_WITHIN.as_secs()));
+            let why = self.disagreement.borrow_mut().take().unwrap_or_default();
+            return Err(format!(
+                "the nodes were not in step after {} s: {why}",
+                COME_INTO_STEP_WITHIN.as_secs()
+            ));
         }
         evidence.begin = self.world.now();
+        evidence.members = self.samples.troupe.views().into_values().map(|view| view.myself).collect();
         self.cause_chaos(evidence).await;
         self.repair(evidence).await?;
         self.come_to_rest(evidence).await
+    }
+
+    /// Makes a cluster of its nodes, where nobody has done it before.
+    async fn form(&self) -> Result<(), String> {
+        let Some(spec) = self.scenario.cluster.filter(|spec| spec.formed == Formed::ByOrders) else {
+            return Ok(());
+        };
+        let deadline = self.world.now() + COME_INTO_STEP_WITHIN;
+        let form = move |host: W::Host| async move { form_by_orders(&host, spec, deadline).await };
+        match on_machine(&self.world, self.operator, form).await {
+            true => Ok(()),
+            false => Err(format!("the nodes were no cluster after {} s", COME_INTO_STEP_WITHIN.as_secs())),
+        }
     }
 
     async fn cause_chaos(&self, evidence: &mut Evidence) {
@@ -169,14 +203,15 @@ impl<W: Theatre> Stage<W> {
         self.faults.schedule(&plan).expect("the scenario has been checked");
         let end = begin + scenario.chaos.lasting.0;
         let orders: Vec<_> = scenario.operator.iter().map(|step| step.get_ref().clone()).collect();
-        let means = Means { faults: self.faults.clone(), starter: self.starter.clone() };
-        let carried = Rc::clone(&self.orders);
+        let (faults, starter) = (self.faults.clone(), self.starter.clone());
+        let (troupe, carried) = (self.samples.troupe.clone(), Rc::clone(&self.orders));
         let deadline = end + scenario.repair.within.0;
         self.world.start(
             self.operator,
             Rc::new(move |host| {
-                let (orders, means, carried) = (orders.clone(), means.clone(), Rc::clone(&carried));
-                Box::pin(carry_out(host, orders, means, begin, deadline, carried))
+                let (faults, starter, troupe) = (faults.clone(), starter.clone(), troupe.clone());
+                let operator = Operator { host, faults, starter, troupe, deadline };
+                Box::pin(carry_out(operator, orders.clone(), begin, Rc::clone(&carried)))
             }),
         );
         self.world.sleep_until(end).await;
@@ -192,26 +227,33 @@ impl<W: Theatre> Stage<W> {
         let history = (!self.scenario.clients.is_empty()).then(|| self.history.clone());
         let agreed = self.await_agreement(within, history.map(|history| (history, healed))).await;
         evidence.recovered = agreed;
-        agreed.map(drop).ok_or_else(|| format!("the nodes did not agree again within {} s", within.as_secs()))
+        agreed.map(drop).ok_or_else(|| {
+            let why =
+                self.disagreement.borrow_mut().take().unwrap_or_else(|| "no write went through".to_owned());
+            format!("the nodes did not agree again within {} s: {why}", within.as_secs())
+        })
     }
 
     /// Waits until all nodes follow one primary; and, where a history is given, until it has an acknowledged write
     /// that began after that time.
     async fn await_agreement(&self, within: Nanos, served: Option<(History, Mono)>) -> Option<Mono> {
         let (scenario, deadline) = (Rc::clone(&self.scenario), self.world.now() + within);
-        let samples = self.samples.clone();
+        let (samples, found) = (self.samples.clone(), Rc::clone(&self.disagreement));
         on_machine(&self.world, self.observer, move |host| {
             let (scenario, served, samples) = (Rc::clone(&scenario), served.clone(), samples.clone());
+            let found = Rc::clone(&found);
             async move {
                 let mut clients = clients(&host, &scenario);
                 while host.world().now() < deadline {
-                    let states = look_at_all(&mut clients).await;
-                    let agreed = agree_on_primary(&states, scenario.nodes.len()).is_some();
+                    let states = look_at_all(&mut clients, scenario.cluster.is_some()).await;
+                    let reason = disagreement(&scenario, &states);
+                    let agreed = reason.is_none();
+                    *found.borrow_mut() = reason;
                     let served = served.as_ref().is_none_or(|(history, since)| history.serves_writes(*since));
                     if agreed && served {
                         // What is counted from here on is counted from what they say now that all are in step.
                         let asked = host.world().now();
-                        let states = ask_all(&mut clients).await;
+                        let states = ask_all(&mut clients, scenario.cluster.is_some()).await;
                         states
                             .into_iter()
                             .for_each(|(node, state)| samples.add(sample_of(&host, asked, node, state)));
@@ -240,22 +282,9 @@ impl<W: Theatre> Stage<W> {
         let found = on_machine(&self.world, self.observer, move |host| {
             let (scenario, history) = (Rc::clone(&scenario), Rc::clone(&history));
             async move {
-                let mut clients = patient_clients(&host, &scenario);
                 while host.world().now() < deadline {
-                    let mut at_rest = Vec::new();
-                    for (name, client) in &mut clients {
-                        at_rest.extend(audit::sample(name, client).await);
-                    }
-                    let states = look_at_all(&mut clients).await;
-                    let primary = agree_on_primary(&states, clients.len());
-                    let point = at_rest.first().map(|first| (first.replid.clone(), first.offset));
-                    let in_step = at_rest.len() == clients.len()
-                        && at_rest.iter().all(|node| Some((node.replid.clone(), node.offset)) == point);
-                    if let Some(primary) = primary.filter(|_| in_step) {
-                        let (_, client) = clients.iter_mut().find(|(name, _)| *name == primary)?;
-                        if let Some(survivors) = audit::read_survivors(client, &history).await {
-                            return Some((at_rest, survivors));
-                        }
+                    if let Some(rest) = rest_of(&host, &scenario, &history).await {
+                        return Some(rest);
                     }
                     host.world().sleep(LOOK_EVERY).await;
                 }
@@ -263,13 +292,16 @@ impl<W: Theatre> Stage<W> {
             }
         })
         .await;
-        let Some((at_rest, survivors)) = found else {
+        let Some(rest) = found else {
             return Err(format!(
                 "after {} s the replicas had not caught up, or what is left could not be read",
                 CATCH_UP_WITHIN.as_secs()
             ));
         };
-        (evidence.at_rest, evidence.survivors) = (at_rest, Some(survivors));
+        evidence.at_rest = rest.at_rest;
+        evidence.survivors = Some(rest.survivors);
+        evidence.views_at_rest = rest.views;
+        evidence.stray_keys = rest.stray_keys;
         Ok(())
     }
 }
@@ -290,6 +322,61 @@ fn lay_routes<W: Theatre>(world: &W, scenario: &Scenario) {
             }
         }
     }
+}
+
+/// Everything as it is when all have come to rest.
+struct Rest {
+    at_rest: Vec<NodeSample>,
+    survivors: Survivors,
+    views: Vec<Sighting>,
+    stray_keys: u64,
+}
+
+/// Nothing where the nodes are not at rest yet: they disagree, or a replica is not where its primary is.
+async fn rest_of(host: &impl Resident, scenario: &Scenario, history: &[Operation]) -> Option<Rest> {
+    let clustered = scenario.cluster.is_some();
+    let concerned = concerned(scenario);
+    let mut clients = patient_clients(host, scenario);
+    clients.retain(|(name, _)| concerned.contains(name));
+    let mut at_rest = Vec::new();
+    for (name, client) in &mut clients {
+        at_rest.push(audit::sample(name, client).await?);
+    }
+    let states = look_at_all(&mut clients, clustered).await;
+    if disagreement(scenario, &states).is_some() {
+        return None;
+    }
+    // In one shard, or under one primary, all stand at one point.
+    let point = |name: &str| {
+        let node = at_rest.iter().find(|node| node.node == name)?;
+        Some((node.replid.clone(), node.offset))
+    };
+    let primary_of = |state: &NodeState| match clustered {
+        true => host.world().machine_at(&state.follows),
+        false => states.iter().find(|(_, state)| state.is_primary).map(|(name, _)| name.clone()),
+    };
+    let in_step = |(name, state): &(String, NodeState)| {
+        state.is_primary || primary_of(state).is_some_and(|primary| point(&primary) == point(name))
+    };
+    if !states.iter().all(in_step) {
+        return None;
+    }
+    let primaries = states.iter().filter(|(_, state)| state.is_primary).map(|(name, _)| name.clone());
+    let mut reader = audit::reader(host, &primaries.collect::<Vec<_>>(), clustered);
+    let survivors = audit::read_survivors(&mut reader, history).await?;
+    let mut stray_keys = 0;
+    for (name, client) in &mut clients {
+        let state = states.iter().find(|(node, state)| node == name && state.is_primary);
+        if let Some(view) = state.and_then(|(_, state)| state.view.clone()) {
+            stray_keys += audit::stray_keys(client, &view).await?;
+        }
+    }
+    let at = host.world().now();
+    let views = states
+        .into_iter()
+        .filter_map(|(node, state)| Some(Sighting { at, node, view: View::clone(state.view.as_deref()?) }))
+        .collect();
+    Some(Rest { at_rest, survivors, views, stray_keys })
 }
 
 fn sample_of(host: &impl Resident, asked: Mono, node: String, mut state: NodeState) -> Sample {

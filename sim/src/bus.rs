@@ -18,6 +18,7 @@ use squall_clock::{Mono, Nanos};
 
 use crate::agenda::Event;
 use crate::connection::{ConnId, Mark, Side};
+use crate::entropy::{below, stream};
 use crate::machine::MachineId;
 use crate::world::{State, World};
 
@@ -27,6 +28,9 @@ const KIND_AT: usize = 12;
 const EPOCH_AT: usize = 16;
 const SENDER_AT: usize = 40;
 const NAME_BYTES: usize = 40;
+/// Here ends what the sender says of itself.
+const HEADER_BYTES: usize = 2_256;
+const GARBLED_BITS: u32 = 3;
 /// The light form of a message has this bit in its kind.
 const LIGHT: u16 = 0x8000;
 
@@ -65,8 +69,17 @@ pub(crate) struct BusRule {
     pub(crate) from: MachineId,
     pub(crate) to: MachineId,
     pub(crate) messages: Vec<BusMessage>,
-    /// None: they are dropped.
-    pub(crate) delay: Option<Nanos>,
+    pub(crate) meddling: Meddling,
+}
+
+/// What becomes of messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meddling {
+    Dropped,
+    Delayed(Nanos),
+    /// Some bits of what the sender says of others are inverted. The bus has no checksum: a slot or an epoch that
+    /// its owner itself claims is believed, whatever nodes do.
+    Garbled,
 }
 
 /// All rules that hold, and all votes that there were.
@@ -75,6 +88,7 @@ pub(crate) struct BusWatch {
     pub(crate) rules: Vec<BusRule>,
     pub(crate) last_rule: u64,
     pub(crate) votes: Vec<Vote>,
+    garbled: u64,
 }
 
 /// One direction of a bus connection: what has not become a whole frame, and what is held back.
@@ -82,6 +96,16 @@ pub(crate) struct BusWatch {
 pub(crate) struct Framing {
     partial: BytesMut,
     held: VecDeque<(Mono, BytesMut)>,
+}
+
+impl Meddling {
+    pub(crate) fn of(delay: Option<Nanos>, garbled: bool) -> Meddling {
+        match delay {
+            _ if garbled => Meddling::Garbled,
+            Some(delay) => Meddling::Delayed(delay),
+            None => Meddling::Dropped,
+        }
+    }
 }
 
 impl BusMessage {
@@ -112,18 +136,18 @@ impl fmt::Display for BusMessage {
 }
 
 impl World {
-    /// From now on such messages from one machine to another are dropped, or late by `delay`.
+    /// From now on that is what becomes of such messages from one machine to another.
     pub(crate) fn meddle(
         &self,
         from: MachineId,
         to: MachineId,
         messages: &[BusMessage],
-        delay: Option<Nanos>,
+        meddling: Meddling,
     ) -> u64 {
         let mut state = self.state();
         state.bus.last_rule += 1;
         let number = state.bus.last_rule;
-        state.bus.rules.push(BusRule { number, from, to, messages: messages.to_vec(), delay });
+        state.bus.rules.push(BusRule { number, from, to, messages: messages.to_vec(), meddling });
         number
     }
 
@@ -171,8 +195,9 @@ impl State {
             let rule = self.rule_for(from, to, message);
             let dropped = frame.len();
             match rule {
-                Some(None) => self.forgive(id, side, dropped),
-                Some(Some(delay)) => self.hold_back(id, side, frame, self.now + delay),
+                Some(Meddling::Dropped) => self.forgive(id, side, dropped),
+                Some(Meddling::Delayed(delay)) => self.hold_back(id, side, frame, self.now + delay),
+                Some(Meddling::Garbled) => passing.extend_from_slice(&self.garbled(frame)),
                 None if self.holds_back(id, side) => self.hold_back(id, side, frame, self.now),
                 None => passing.extend_from_slice(&frame),
             }
@@ -182,12 +207,24 @@ impl State {
         }
     }
 
-    /// Nothing: no rule. Nothing within: it is dropped.
-    fn rule_for(&self, from: MachineId, to: MachineId, message: Option<BusMessage>) -> Option<Option<Nanos>> {
+    fn rule_for(&self, from: MachineId, to: MachineId, message: Option<BusMessage>) -> Option<Meddling> {
         let message = message?;
         let concerned =
             |rule: &&BusRule| rule.from == from && rule.to == to && rule.messages.contains(&message);
-        self.bus.rules.iter().find(concerned).map(|rule| rule.delay)
+        self.bus.rules.iter().find(concerned).map(|rule| rule.meddling)
+    }
+
+    /// Bits are drawn by what has been sent so far: the same run garbles the same ones.
+    fn garbled(&mut self, mut frame: BytesMut) -> BytesMut {
+        let mut rng = stream(self.seed, "garbled", self.bus.garbled);
+        self.bus.garbled += 1;
+        if let Some(said) = frame.get_mut(HEADER_BYTES..).filter(|said| !said.is_empty()) {
+            for _ in 0..GARBLED_BITS {
+                let at = below(&mut rng, said.len() as u64) as usize;
+                said[at] ^= 1 << below(&mut rng, 8);
+            }
+        }
+        frame
     }
 
     fn holds_back(&mut self, id: ConnId, side: Side) -> bool {

@@ -35,6 +35,14 @@ impl<H: Resident> Caller<H> {
         }
     }
 
+    /// Where redirects led to, if anything follows them.
+    pub fn served_by(&self) -> Option<String> {
+        match self {
+            Caller::List(_) => None,
+            Caller::Cluster(client) => Some(client.node()),
+        }
+    }
+
     /// The present node does not serve: next time, somebody else is asked.
     pub fn turn_away(&mut self) {
         match self {

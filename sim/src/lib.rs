@@ -51,7 +51,7 @@ mod world;
 pub use squall_clock::{Mono, Nanos};
 pub use squall_net as net;
 
-pub use bus::{BusMessage, Vote};
+pub use bus::{BusMessage, Meddling, Vote};
 pub use caller::Caller;
 pub use chronicle::{Chronicle, Message, Remark, StatusChange};
 pub use client::{CallError, Client, within};

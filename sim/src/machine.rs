@@ -267,6 +267,11 @@ impl World {
         state.machines.iter().find(here).map(|machine| machine.name.clone())
     }
 
+    /// The address of the machine of that name.
+    pub fn ip_of(&self, name: &str) -> String {
+        self.machine_named(name).map_or_else(|| name.to_owned(), |id| self.address(id).to_string())
+    }
+
     /// Puts a file on the machine's disk, durably, as an installer would before the first start.
     pub fn place_file(&self, id: MachineId, path: &str, content: &[u8]) {
         let mut state = self.state();

@@ -11,7 +11,7 @@ use std::io;
 use squall_clock::{Mono, Nanos};
 use squall_net::{Address, Host};
 
-use crate::bus::BusMessage;
+use crate::bus::{BusMessage, Meddling, Vote};
 use crate::connection::ConnId;
 use crate::disk::DiskFault;
 use crate::host::SimHost;
@@ -66,6 +66,11 @@ pub trait Theatre: Clone + 'static {
         Address { host: name.to_owned(), port: SERVER_PORT }
     }
 
+    /// Its address as a number, for what takes no names.
+    fn ip_of(&self, name: &str) -> String {
+        self.address_of(name).host
+    }
+
     /// The name of the machine at an address, or of that name.
     fn machine_at(&self, host: &str) -> Option<String>;
 
@@ -87,10 +92,15 @@ pub trait Theatre: Clone + 'static {
     /// From now on nothing that the dialler (or, where `answers` is set, the acceptor) sends on it arrives.
     fn mute_connection(&self, id: ConnId, answers: bool);
 
-    /// From now on such messages of the cluster bus are dropped, or late by `delay`; gives the number of the rule.
-    fn meddle(&self, from: MachineId, to: MachineId, messages: &[BusMessage], delay: Option<Nanos>) -> u64;
+    /// From now on that is what becomes of such messages of the cluster bus; gives the number of the rule.
+    fn meddle(&self, from: MachineId, to: MachineId, messages: &[BusMessage], meddling: Meddling) -> u64;
 
     fn stop_meddling(&self, number: u64);
+
+    /// All votes that were sent over the cluster bus, where they can be seen.
+    fn votes(&self) -> Vec<Vote> {
+        Vec::new()
+    }
 
     fn crash(&self, id: MachineId);
 
@@ -171,6 +181,8 @@ impl Theatre for World {
         fn machine_named(&self, name: &str) -> Option<MachineId>;
         fn machine_ids(&self) -> Vec<MachineId>;
         fn machine_at(&self, host: &str) -> Option<String>;
+        fn ip_of(&self, name: &str) -> String;
+        fn votes(&self) -> Vec<Vote>;
         fn starts(&self, id: MachineId) -> u32;
         fn cut(&self, from: MachineId, to: MachineId);
         fn heal(&self, from: MachineId, to: MachineId);
@@ -179,7 +191,7 @@ impl Theatre for World {
         fn connections(&self, dialler: MachineId, acceptor: MachineId) -> Vec<ConnId>;
         fn reset_connection(&self, id: ConnId);
         fn mute_connection(&self, id: ConnId, answers: bool);
-        fn meddle(&self, from: MachineId, to: MachineId, messages: &[BusMessage], delay: Option<Nanos>) -> u64;
+        fn meddle(&self, from: MachineId, to: MachineId, messages: &[BusMessage], meddling: Meddling) -> u64;
         fn stop_meddling(&self, number: u64);
         fn crash(&self, id: MachineId);
         fn restart(&self, id: MachineId);

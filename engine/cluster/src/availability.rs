@@ -44,6 +44,7 @@ impl Cluster {
                 heard += usize::from(owner.id == myself || owner.data_received.is_some());
             }
         }
+        voters += self.nodes.vacant_seats();
         let is_majority = |count: usize| count > voters / 2;
         self.availability.heard_majority |= is_majority(heard);
         let covered = !self.options.require_full_coverage

@@ -18,6 +18,8 @@ pub struct Nodes {
     slots: SlotMap,
     /// Slots that their owner no longer claims: anybody's claim is better than its.
     disowned: SlotSet,
+    /// What primaries owned that follow somebody now, as long as nobody has claimed it.
+    vacated: BTreeMap<NodeId, SlotSet>,
 }
 
 impl Nodes {
@@ -29,6 +31,7 @@ impl Nodes {
             myself: id,
             slots: SlotMap::default(),
             disowned: SlotSet::default(),
+            vacated: BTreeMap::new(),
         };
         nodes.insert(myself);
         nodes
@@ -110,6 +113,7 @@ impl Nodes {
             self.set_owner(slot, None);
         }
         let node = self.by_id.remove(&id)?;
+        self.vacated.remove(&id);
         self.order.retain(|other| *other != id);
         for other in self.by_id.values_mut() {
             other.reports.remove(&id);
@@ -163,6 +167,12 @@ impl Nodes {
         if let Some(before) = before.and_then(|id| self.by_id.get_mut(&id)) {
             before.slots.remove(slot);
         }
+        if owner.is_some() {
+            self.vacated.retain(|_, slots| {
+                slots.remove(slot);
+                !slots.is_empty()
+            });
+        }
         if let Some(owner) = owner {
             self.by_id.get_mut(&owner).expect("only nodes own slots").slots.insert(slot);
         }
@@ -171,6 +181,19 @@ impl Nodes {
     pub fn drop_slots_of(&mut self, id: NodeId) {
         let slots = self.by_id[&id].slots.clone();
         slots.iter().for_each(|slot| self.set_owner(slot, None));
+    }
+
+    /// A primary that turns replica gives up its slots, and its seat among those who decide is empty until its heir's
+    /// claim arrives: fewer would be a majority otherwise, for that long.
+    pub fn vacate(&mut self, id: NodeId) {
+        let mut claimed = SlotSet::default();
+        for slot in self.by_id[&id].slots.without(&self.disowned) {
+            claimed.insert(slot);
+        }
+        self.drop_slots_of(id);
+        if !claimed.is_empty() {
+            self.vacated.insert(id, claimed);
+        }
     }
 
     pub fn is_disowned(&self, slot: Slot) -> bool {
@@ -198,9 +221,14 @@ impl Nodes {
         self.owners().filter(|node| node.is_voter()).count()
     }
 
-    /// How many of them are more than half.
+    /// Seats among those who decide whose holder is not known at the moment.
+    pub fn vacant_seats(&self) -> usize {
+        self.vacated.len()
+    }
+
+    /// How many voters are more than half of all seats.
     pub fn quorum(&self) -> usize {
-        self.voters() / 2 + 1
+        (self.voters() + self.vacant_seats()) / 2 + 1
     }
 
     pub fn replicas_of(&self, primary: NodeId) -> impl Iterator<Item = &Node> {

@@ -18,6 +18,8 @@ pub struct Options {
     pub replica_validity_factor: u64,
     /// `repl-ping-replica-period`, part of the age at which a replica is too old.
     pub replica_ping_period: Nanos,
+    /// `cluster-election-delay`, for tests: the part of an election's delay that is drawn otherwise.
+    pub election_delay: Option<Nanos>,
     /// `cluster-replica-no-failover`.
     pub no_failover: bool,
     /// `cluster-quick-failover`: where all primaries are Squall's, they need not wait for what they can know.
@@ -42,6 +44,7 @@ impl Default for Options {
             allow_replica_migration: true,
             replica_validity_factor: 10,
             replica_ping_period: Nanos::from_secs(10),
+            election_delay: None,
             no_failover: false,
             quick_failover: true,
             full_gossip_nodes_max: 32,

@@ -138,6 +138,11 @@ impl Node {
         &self.engine.config
     }
 
+    /// What CLUSTER INFO and CLUSTER NODES would say now, for those who watch from outside.
+    pub fn cluster_texts(&self) -> Option<(String, String)> {
+        self.services.cluster_texts()
+    }
+
     /// The interesting turns that its life has taken.
     pub fn marks(&self) -> Marks {
         self.services.effects.marks

@@ -4,6 +4,7 @@
 //! Which seeds a hunt with a time limit tries depends on how fast it goes; what a seed gives never does. Memory
 //! stays flat: of a run that passed, only its numbers are kept.
 
+pub mod cluster_swarm;
 pub mod swarm;
 
 use std::collections::BTreeMap;

@@ -62,6 +62,7 @@ pub fn draw(seed: u64) -> Scenario {
         title: format!("What seed {seed} draws"),
         about: String::new(),
         server,
+        cluster: None,
         nodes: nodes.into_iter().map(placeless).collect(),
         links,
         zones: zones.into_iter().map(placeless).collect(),
@@ -71,18 +72,18 @@ pub fn draw(seed: u64) -> Scenario {
         drawn: None,
         operator: operator.into_iter().map(placeless).collect(),
         chaos: Chaos { lasting },
-        repair: Repair { within: Span::from_secs(90) },
+        repair: Repair { within: Span::from_secs(90), without: Vec::new() },
         reaches: Vec::new(),
         expectations: expectations.into_iter().map(placeless).collect(),
         observe: Observe::default(),
     }
 }
 
-fn placeless<T>(value: T) -> Spanned<T> {
+pub(super) fn placeless<T>(value: T) -> Spanned<T> {
     Spanned::new(0..0, value)
 }
 
-fn pick<'a, T>(rng: &mut ChaCha8Rng, choices: &'a [T]) -> &'a T {
+pub(super) fn pick<'a, T>(rng: &mut ChaCha8Rng, choices: &'a [T]) -> &'a T {
     &choices[below(rng, choices.len() as u64) as usize]
 }
 
@@ -97,7 +98,7 @@ fn topology(rng: &mut ChaCha8Rng, names: &[String]) -> Vec<NodeSpec> {
     let node = |(number, name): (usize, &String)| {
         let above = if chains { below(rng, number as u64) as usize } else { 0 };
         let replica_of = (number > 0).then(|| names[above].clone());
-        NodeSpec { name: name.clone(), replica_of, config: BTreeMap::new() }
+        NodeSpec { name: name.clone(), replica_of, config: BTreeMap::new(), is_made: false }
     };
     names.iter().enumerate().map(node).collect()
 }
@@ -159,7 +160,7 @@ fn durability(rng: &mut ChaCha8Rng) -> BTreeMap<String, Setting> {
     drawn
 }
 
-fn links(rng: &mut ChaCha8Rng) -> LinkSettings {
+pub(super) fn links(rng: &mut ChaCha8Rng) -> LinkSettings {
     let median = Span::from_micros(100 + below(rng, 900));
     let latency = Latency::LogNormal(LogNormal { median, sigma: *pick(rng, &[0.0, 0.3, 0.8]) });
     LinkSettings {
@@ -297,7 +298,7 @@ fn disk_faults(rng: &mut ChaCha8Rng, names: &[String], lasting: Span) -> Vec<Fau
     steps
 }
 
-fn kind_number(fault: &Fault) -> u64 {
+pub(super) fn kind_number(fault: &Fault) -> u64 {
     match fault {
         Fault::Partition { .. } => 0,
         Fault::Cut { .. } => 1,

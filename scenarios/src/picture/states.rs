@@ -50,11 +50,24 @@ pub(super) fn states_of(node: &str, run: &Run<Evidence>) -> Vec<StateSpan> {
 fn of_sample(sample: &Sample) -> (&'static str, String) {
     let NodeState { is_primary, follows, link_up, syncing, .. } = &sample.state;
     match (is_primary, link_up, syncing) {
-        (true, _, _) => ("primary", "primary".to_owned()),
+        (true, _, _) => ("primary", "primary".to_owned() + &offices(sample)),
         (false, true, _) => ("in-step", format!("replica of {follows}")),
         (false, false, true) => ("syncing", format!("receives the dataset of {follows}")),
         (false, false, false) => ("apart", format!("replica of {follows}, link down")),
     }
+}
+
+/// Under which epoch a cluster's primary serves what.
+fn offices(sample: &Sample) -> String {
+    let Some(view) = &sample.state.view else { return String::new() };
+    let me = view.me();
+    let slots: Vec<String> = me.slots.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+    let state = if view.ok { "" } else { ", the cluster is down" };
+    format!(
+        ", epoch {}, slots {}{state}",
+        me.epoch,
+        if slots.is_empty() { "none".into() } else { slots.join(" ") }
+    )
 }
 
 /// When the node's process did not run.

@@ -19,8 +19,8 @@ use squall_clock::{Mono, Nanos};
 use squall_net::real::RealHost;
 use squall_net::{Address, Host};
 use squall_sim::{
-    BusMessage, Chronicle, ConnId, DiskFault, LinkChange, LinkSettings, MachineId, MachineStatus, Message,
-    Paths, Program, Theatre,
+    BusMessage, Chronicle, ConnId, DiskFault, LinkChange, LinkSettings, MachineId, MachineStatus, Meddling,
+    Message, Paths, Program, Theatre,
 };
 use tokio::task::AbortHandle;
 
@@ -456,7 +456,7 @@ impl Theatre for RealWorld {
         }
     }
 
-    fn meddle(&self, _: MachineId, _: MachineId, _: &[BusMessage], _: Option<Nanos>) -> u64 {
+    fn meddle(&self, _: MachineId, _: MachineId, _: &[BusMessage], _: Meddling) -> u64 {
         unreachable!("faults of the bus have been refused")
     }
 

@@ -3,6 +3,7 @@
 //! `points.csv` (mean and confidence interval of each point), a figure for each curve, and a page with all of it.
 
 mod census;
+mod elections;
 mod figure;
 mod page;
 mod questions;

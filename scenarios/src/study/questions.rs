@@ -3,7 +3,7 @@
 use crate::file::Scenario;
 use crate::measures::Amount;
 use crate::study::statistics::quantile;
-use crate::study::{Measured, Outcome, Point, Study, Subject, Sweep, census};
+use crate::study::{Measured, Outcome, Point, Study, Subject, Sweep, census, elections};
 
 pub const STUDIES: &[Study] = &[
     Study {
@@ -76,6 +76,25 @@ pub const STUDIES: &[Study] = &[
         ],
     },
     census::GOSSIP_COST,
+    Study {
+        name: "cluster-failover-time",
+        title: "How soon does a cluster replace a primary, and how often one that lives?",
+        method: "Three primaries with their replicas. The first primary dies three seconds in, or lives and stands still \
+                 now and then; clients write to its slots all the time. Failover runs from the fault to the first \
+                 write that the elected replica acknowledges; an election while the primary lives is a false alarm. \
+                 Quick healing is what Squall's nodes do among themselves; the compatible timing (half a second, half \
+                 a second more at random, a second for each better replica) is what they keep in mixed clusters.",
+        sweeps: elections::sweeps,
+        outcomes: &[
+            Measured { name: "failover", axis: "failover (s)", of: |report| seconds(report, "failover") },
+            Measured {
+                name: "outage",
+                axis: "longest outage of a client (s)",
+                of: |report| seconds(report, "longest-outage"),
+            },
+            Measured { name: "elections", axis: "elections", of: |report| number(report, "promotions") },
+        ],
+    },
 ];
 
 /// What varies in the base scenario of the lag and staleness studies.

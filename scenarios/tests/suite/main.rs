@@ -1,5 +1,6 @@
 //! The scenarios, the squall binary as its user sees it, and the tidiness of the whole workspace.
 
+mod cluster_stories;
 mod command_line;
 mod crash_points;
 mod crash_points_full_sync;

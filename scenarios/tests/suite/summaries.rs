@@ -50,3 +50,48 @@ fn chained_replicas() {
 fn drawn_faults() {
     check("drawn-faults");
 }
+
+#[test]
+fn cluster_failover() {
+    check("cluster-failover");
+}
+
+#[test]
+fn cluster_split_votes() {
+    check("cluster-split-votes");
+}
+
+#[test]
+fn cluster_minority() {
+    check("cluster-minority");
+}
+
+#[test]
+fn cluster_one_way() {
+    check("cluster-one-way");
+}
+
+#[test]
+fn cluster_epoch_collision() {
+    check("cluster-epoch-collision");
+}
+
+#[test]
+fn cluster_replica_migration() {
+    check("cluster-replica-migration");
+}
+
+#[test]
+fn cluster_migration_crashes() {
+    check("cluster-migration-crashes");
+}
+
+#[test]
+fn cluster_rolling_restart() {
+    check("cluster-rolling-restart");
+}
+
+#[test]
+fn cluster_half_dies() {
+    check("cluster-half-dies");
+}

@@ -84,6 +84,9 @@ pub enum Fault {
         messages: Vec<BusMessage>,
         /// Without it they are dropped.
         delay: Option<Span>,
+        /// They arrive, with some bits of what they say of others inverted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        garbled: bool,
     },
     /// The process ends at once; it starts again when the fault is over.
     Crash {
@@ -313,10 +316,11 @@ impl fmt::Display for Fault {
             Fault::Link { from, to, change } => {
                 write!(f, "the link from {} to {}: {change}", list(from), list(to))
             }
-            Fault::Bus { from, to, messages, delay } => {
+            Fault::Bus { from, to, messages, delay, garbled } => {
                 let names: Vec<String> = messages.iter().map(ToString::to_string).collect();
                 write!(f, "{} from {} to {}: ", names.join(", "), list(from), list(to))?;
                 match delay {
+                    _ if *garbled => f.write_str("garbled"),
                     None => f.write_str("lost"),
                     Some(delay) => write!(f, "late by {delay}"),
                 }

@@ -2,6 +2,7 @@
 
 use super::turns::by_turns;
 use super::{Fault, Remedy};
+use crate::bus::Meddling;
 use crate::machine::MachineId;
 use crate::theatre::Theatre;
 
@@ -57,11 +58,11 @@ impl Fault {
                 }
                 Ok(None)
             }
-            Fault::Bus { messages, delay, .. } => {
-                let delay = delay.map(|span| span.0);
+            Fault::Bus { messages, delay, garbled, .. } => {
+                let meddling = Meddling::of(delay.map(|span| span.0), *garbled);
                 let rules: Vec<u64> = pairs(world, &left, &right)
                     .into_iter()
-                    .map(|(from, to)| world.meddle(from, to, messages, delay))
+                    .map(|(from, to)| world.meddle(from, to, messages, meddling))
                     .collect();
                 Ok(Some(Box::new(move |world| rules.into_iter().for_each(|rule| world.stop_meddling(rule)))))
             }

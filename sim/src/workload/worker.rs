@@ -164,6 +164,9 @@ impl<H: Resident> Worker<H> {
             let node = self.client(action).node();
             self.history.redirect(id, &node);
         };
+        if let Some(node) = self.client(action).served_by() {
+            self.history.redirect(id, &node);
+        }
         self.host.world().note(&self.name, format_args!("op {} {outcome}", id.0));
         self.history.complete(id, outcome.clone(), self.host.now().mono);
         (id, outcome)

@@ -64,7 +64,13 @@ fn heard_under(fault: Option<Fault>) -> Vec<(u16, u64)> {
 
 fn meddling(delay: Option<Span>) -> Option<Fault> {
     let names = |name: &str| vec![name.to_owned()];
-    Some(Fault::Bus { from: names("client"), to: names("server"), messages: vec![BusMessage::Fail], delay })
+    Some(Fault::Bus {
+        from: names("client"),
+        to: names("server"),
+        messages: vec![BusMessage::Fail],
+        delay,
+        garbled: false,
+    })
 }
 
 #[test]

@@ -110,7 +110,8 @@ impl Cluster {
     fn schedule_election(&mut self, primary: NodeId, manual: bool) {
         let now = self.now.mono;
         let rank = self.my_rank(primary);
-        let random = Nanos::from_millis(u64::from(self.rng.next_u32()) % DELAY_RANDOM_MS);
+        let drawn = Nanos::from_millis(u64::from(self.rng.next_u32()) % DELAY_RANDOM_MS);
+        let random = self.options.election_delay.unwrap_or(drawn);
         let delay = match manual {
             true => Nanos::ZERO,
             false => DELAY_FIXED + random + Nanos(DELAY_PER_RANK.0 * rank as u64),

@@ -44,7 +44,7 @@ impl Cluster {
             self.report_suspects();
         }
         let me = self.nodes.me();
-        if me.is_voter() && self.nodes.voters() == 1 {
+        if me.is_voter() && self.nodes.quorum() == 1 {
             // The only voter is a majority.
             silent.iter().for_each(|id| self.weigh_reports(*id));
         }

@@ -208,7 +208,7 @@ impl Cluster {
         }
         if before.is_none() {
             // Whatever it owned it has given up; who owns it now says so itself.
-            self.nodes.drop_slots_of(named);
+            self.nodes.vacate(named);
         }
         // Whom it follows follows nobody, least of all it: that one has not told its new role yet.
         if let Some(primary) = header.primary.and_then(|id| self.nodes.get_mut(id))

@@ -102,6 +102,32 @@ fn second_failover_inherits_old_timer() {
     world.check_invariants();
 }
 
+/// Half of the voters hear from a former primary that it follows somebody, and nothing of that one: its seat is not
+/// gone, and they are no majority of the rest.
+#[test]
+fn half_is_no_majority_of_fewer_seats() {
+    let mut world = World::formed(18, 4, 1);
+    world.run_ms(3_000);
+    let (messenger, heir, bystanders) = (0, 4, [2, 3, 6, 7]);
+    world.part(&[0, 1, 4, 5], &bystanders);
+    world.order(heir, |cluster, now| cluster.failover(FailoverKind::Takeover, now).unwrap());
+    world.run_ms(4_000);
+    let before: Vec<usize> = world.machines.iter().map(|machine| machine.promotions).collect();
+    world.heal();
+    world.part(&[1, 4, 5], &bystanders);
+    world.run_ms(10_000);
+    let told = world.cluster(2).node(world.id(messenger)).and_then(|node| node.primary);
+    assert_eq!(told, Some(world.id(heir)), "the news has come");
+    for bystander in bystanders {
+        assert!(!world.cluster(bystander).is_ok(), "{bystander} takes two of four for a majority");
+    }
+    world.heal();
+    world.until("all agree", 10_000, World::converged);
+    let after: Vec<usize> = world.machines.iter().map(|machine| machine.promotions).collect();
+    assert_eq!(before, after, "nobody had to be replaced");
+    world.check_invariants();
+}
+
 /// C14, valkey#4425: the only candidate has never finished its first synchronisation.
 #[test]
 fn never_synced_replica_is_the_only_candidate() {

@@ -212,6 +212,7 @@ parameters! {
     cluster_replica_validity_factor: u32 = 10,
         "cluster-replica-validity-factor" ("cluster-slave-validity-factor"), COUNT;
     cluster_replica_no_failover: bool = false, "cluster-replica-no-failover" ("cluster-slave-no-failover"), YesNo;
+    cluster_election_delay_ms: i64 = -1, "cluster-election-delay", Integer::within(-1, 60_000);
     cluster_migration_barrier: u32 = 1, "cluster-migration-barrier", COUNT;
     cluster_allow_replica_migration: bool = true, "cluster-allow-replica-migration", YesNo;
     cluster_require_full_coverage: bool = true, "cluster-require-full-coverage", YesNo;

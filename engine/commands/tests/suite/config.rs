@@ -7,12 +7,13 @@ use squall_commands::config::{Config, Parameter};
 
 const FACTS: &str = include_str!("facts/config-redis-8.2.txt");
 /// Parameters that Squall alone has.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("replica-keep-dataset", "yes"),
     ("cluster-quick-failover", "yes"),
     ("cluster-full-gossip-nodes-max", "32"),
     ("metrics-port", "0"),
     ("metrics-bind", "127.0.0.1 -::1"),
+    ("cluster-election-delay", "-1"),
 ];
 /// Parameters that Valkey alone has, and those that it calls otherwise.
 const VALKEYS: [(&str, &str); 6] = [

@@ -224,6 +224,13 @@ impl Services {
         membership.lost.extend(stray);
     }
 
+    /// CLUSTER INFO and CLUSTER NODES.
+    pub fn cluster_texts(&self) -> Option<(String, String)> {
+        let membership = self.membership.as_ref()?;
+        let machine = membership.machine.as_ref()?;
+        Some((answers::info(machine, membership.bus.limit_exceeded), answers::nodes(machine)))
+    }
+
     /// Whether the cluster has this server follow somebody.
     pub fn is_cluster_replica(&self) -> bool {
         let role = self.membership.as_ref().and_then(|membership| membership.role.as_ref());

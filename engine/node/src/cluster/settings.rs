@@ -18,6 +18,7 @@ pub(super) fn options(config: &Config) -> Options {
         allow_replica_migration: config.cluster_allow_replica_migration,
         replica_validity_factor: u64::from(config.cluster_replica_validity_factor),
         replica_ping_period: Nanos::from_secs(config.repl_ping_replica_period_seconds),
+        election_delay: u64::try_from(config.cluster_election_delay_ms).ok().map(Nanos::from_millis),
         no_failover: config.cluster_replica_no_failover,
         quick_failover: config.cluster_quick_failover,
         full_gossip_nodes_max: config.cluster_full_gossip_nodes_max as usize,

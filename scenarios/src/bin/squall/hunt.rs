@@ -64,7 +64,7 @@ pub fn run(arguments: HuntArguments) -> ExitCode {
     let ground = Ground {
         seeds: arguments.seeds.unwrap_or(Seeds { first: 1, last: LAST_SEED }),
         shard: arguments.shard.unwrap_or_default(),
-        roams: arguments.seeds.is_none() && matches!(source, Source::Swarm),
+        roams: arguments.seeds.is_none() && !matches!(source, Source::File(_)),
     };
     let limit = match (arguments.lasting, arguments.seeds) {
         (Some(span), _) => Some(Duration::from_nanos(span.0.0)),

@@ -13,7 +13,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use squall_scenarios::MEASURES;
-use squall_scenarios::catalog::{ENTRIES, SWARM, SWARM_TITLE, Source, find, source};
+use squall_scenarios::catalog::{
+    CLUSTER_SWARM, CLUSTER_SWARM_TITLE, ENTRIES, SWARM, SWARM_TITLE, Source, find, source,
+};
 use squall_server::Mark;
 use squall_sim::Kind;
 
@@ -92,9 +94,10 @@ fn main() -> ExitCode {
             let width = ENTRIES.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
             let title = |name| find(name).map(|found| found.scenario.title).unwrap_or_default();
             let entries = ENTRIES.iter().map(|entry| (entry.name, title(entry.name)));
-            // Scripts want those that come with the binary and must always pass; the swarm is there to find what does not.
-            let swarm = (!names).then(|| (SWARM, SWARM_TITLE.to_owned()));
-            for (name, title) in entries.chain(swarm) {
+            // Scripts want those that come with the binary and must always pass; swarms are there to find what does not.
+            let drawn = [(SWARM, SWARM_TITLE), (CLUSTER_SWARM, CLUSTER_SWARM_TITLE)];
+            let drawn = drawn.into_iter().filter(|_| !names).map(|(name, title)| (name, title.to_owned()));
+            for (name, title) in entries.chain(drawn) {
                 match names {
                     true => say(&format!("{name}\n")),
                     false => say(&format!("{name:width$}  {title}\n")),

@@ -1,0 +1,177 @@
+//! How the nodes of a scenario's cluster come to know each other: from files that an installer put on their disks, or
+//! by the orders that redis-cli gives.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::rand_core::Rng;
+use squall_clock::Mono;
+use squall_sim::checkers::View;
+use squall_sim::entropy::stream;
+use squall_sim::{MachineId, Resident, Theatre, World};
+use toml::Spanned;
+
+use crate::cast::{Troupe, slots_of_shard};
+use crate::file::{ClusterSpec, Formed, NodeSpec, Scenario};
+use crate::operator::{insist, view_of};
+
+/// Rows of replicas are called by letters.
+const ROWS: &[u8] = b"abcdefghijklmnopqrstuvw";
+const NAME_BYTES: usize = 20;
+
+/// A node's place in the cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Place {
+    machine: String,
+    id: String,
+    shard: u16,
+    /// The name of the node that it follows.
+    follows: Option<String>,
+}
+
+impl Scenario {
+    /// Adds the nodes of `[cluster]`, and lets its clients know what a cluster is.
+    pub(crate) fn make_cluster(&mut self) {
+        let Some(spec) = self.cluster else { return };
+        self.nodes.retain(|node| !node.get_ref().is_made);
+        let members = names_of(spec);
+        let spares = (1..=spec.spares).map(|number| format!("x{number}"));
+        for name in members.iter().cloned().chain(spares) {
+            let node = NodeSpec { name, replica_of: None, config: BTreeMap::new(), is_made: true };
+            self.nodes.push(Spanned::new(0..0, node));
+        }
+        for group in &mut self.clients {
+            let place = group.span();
+            let mut changed = group.get_ref().clone();
+            let work = &mut changed.work;
+            work.cluster.get_or_insert(true);
+            if work.write_to.is_empty() {
+                work.write_to.clone_from(&members);
+            }
+            *group = Spanned::new(place, changed);
+        }
+    }
+}
+
+/// The members by rows: all primaries, then the first replica of each, and so on.
+pub(crate) fn names_of(spec: ClusterSpec) -> Vec<String> {
+    let row = |letter: u8| (1..=spec.primaries).map(move |shard| format!("{}{shard}", char::from(letter)));
+    ROWS.iter().take(usize::from(spec.replicas) + 1).flat_map(|letter| row(*letter)).collect()
+}
+
+/// Puts a nodes.conf that names all members on the disk of this one, where the scenario wants that; one that has run
+/// before has a file of its own.
+pub(crate) fn place_file(world: &World, scenario: &Scenario, node: &NodeSpec, troupe: &Troupe) {
+    let Some(spec) = scenario.cluster.filter(|spec| spec.formed == Formed::FromFiles) else { return };
+    let places = places(world.seed(), spec);
+    let machines: Vec<MachineId> = places
+        .iter()
+        .map(|place| world.machine_named(&place.machine).expect("the machines have been added"))
+        .collect();
+    let mine = places.iter().zip(&machines).find(|(place, _)| place.machine == node.name);
+    if let Some((me, machine)) = mine.filter(|(_, machine)| world.starts(**machine) == 0) {
+        troupe.name(&me.id, &me.machine);
+        let mut text = String::new();
+        for (place, at) in places.iter().zip(&machines) {
+            let ip = world.address(*at);
+            text.push_str(&line(place, &ip.to_string(), spec, place.machine == me.machine));
+        }
+        text.push_str(&format!("vars currentEpoch {} lastVoteEpoch 0\n", spec.primaries));
+        world.place_file(*machine, "nodes.conf", text.as_bytes());
+    }
+}
+
+/// Each primary has an epoch of its own.
+fn line(place: &Place, ip: &str, spec: ClusterSpec, is_me: bool) -> String {
+    let Place { id, shard, follows, .. } = place;
+    let myself = if is_me { "myself," } else { "" };
+    let shard_id = format!("{shard:040x}");
+    match follows {
+        Some(primary) => {
+            format!(
+                "{id} {ip}:6379@16379,,shard-id={shard_id} {myself}slave {primary} 0 0 {shard} connected\n"
+            )
+        }
+        None => {
+            let (first, last) = slots_of_shard(spec.primaries, *shard);
+            format!(
+                "{id} {ip}:6379@16379,,shard-id={shard_id} {myself}master - 0 0 {shard} connected {first}-{last}\n"
+            )
+        }
+    }
+}
+
+fn places(seed: u64, spec: ClusterSpec) -> Vec<Place> {
+    let mut rng = stream(seed, "names of nodes", 0);
+    let mut places: Vec<Place> = Vec::new();
+    for (number, machine) in names_of(spec).into_iter().enumerate() {
+        let mut bytes = [0; NAME_BYTES];
+        rng.fill_bytes(&mut bytes);
+        let id = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let column = number % usize::from(spec.primaries);
+        let follows = (number >= usize::from(spec.primaries)).then(|| places[column].id.clone());
+        places.push(Place { machine, id, shard: column as u16 + 1, follows });
+    }
+    places
+}
+
+/// Introduces the members to each other, as `redis-cli --cluster create` does.
+pub(crate) async fn form_by_orders(host: &impl Resident, spec: ClusterSpec, deadline: Mono) -> bool {
+    let names = names_of(spec);
+    let primaries = usize::from(spec.primaries);
+    for (number, name) in names.iter().enumerate() {
+        let epoch = (number + 1).to_string();
+        let mut orders = vec![words(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])];
+        if number < primaries {
+            let (first, last) = slots_of_shard(spec.primaries, number as u16 + 1);
+            orders.insert(0, words(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]));
+        }
+        for order in orders {
+            if !insist(host, name, &[&order], deadline).await {
+                return false;
+            }
+        }
+    }
+    for name in &names[1..] {
+        let (ip, port) = (host.world().ip_of(name), host.world().address_of(name).port.to_string());
+        let order = words(&["CLUSTER", "MEET", &ip, &port]);
+        if !insist(host, &names[0], &[&order], deadline).await {
+            return false;
+        }
+    }
+    let knows_all =
+        |view: &View| view.members.values().filter(|member| !member.is_unknown).count() == names.len();
+    let mut ids = Vec::new();
+    for name in &names {
+        let Some(view) = view_of(host, name, deadline, knows_all).await else { return false };
+        ids.push(view.myself);
+    }
+    for (number, name) in names.iter().enumerate().skip(primaries) {
+        let order = words(&["CLUSTER", "REPLICATE", &ids[number % primaries]]);
+        if !insist(host, name, &[&order], deadline).await {
+            return false;
+        }
+    }
+    true
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_a_view_reads() {
+        let spec = ClusterSpec { primaries: 3, replicas: 1, spares: 0, formed: Formed::FromFiles };
+        let places = places(7, spec);
+        let text: String =
+            places.iter().map(|place| line(place, "10.0.0.1", spec, place.machine == "b2")).collect();
+        let view = View::of("cluster_state:ok\r\n", &text).unwrap();
+        assert_eq!(names_of(spec), ["a1", "a2", "a3", "b1", "b2", "b3"]);
+        assert_eq!((view.members.len(), view.slots_owned()), (6, 16_384));
+        assert_eq!(view.me().follows.as_ref(), Some(&places[1].id));
+        assert_eq!(view.me().epoch, 2);
+    }
+}
