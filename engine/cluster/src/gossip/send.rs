@@ -198,7 +198,9 @@ impl Cluster {
         let (watched, soon) = self.watched();
         for node in self.nodes.others().filter(|node| node.link_is_open) {
             let unheard = now.since(node.pong_received.unwrap_or(Mono(0)));
-            let is_due = (unheard > half && asks_everybody) || (unheard > soon && watched.contains(&node.id));
+            // Who is taken for dead and could be reached is asked by each that takes it so: its own answer ends that.
+            let is_asked = asks_everybody || node.is_failed();
+            let is_due = (unheard > half && is_asked) || (unheard > soon && watched.contains(&node.id));
             if node.ping_sent.is_none() && (is_due || handed_to == Some(node.id)) {
                 silent.push(node.id);
             }

@@ -137,6 +137,8 @@ fn after_all_that(seed: u64, shards: usize, is_sparse: bool, faults: Vec<Fault>,
             world.start(machine);
         }
     }
+    // What was silent before may still be found to have failed, and then is believed to have for a while.
+    world.run_ms(5_000);
     // Twice the validity of a failure, and an election with a second attempt.
     world.until("the views are one again", 40_000, |world| world.converged());
     world.run_ms(5_000);
