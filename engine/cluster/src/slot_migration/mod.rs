@@ -191,6 +191,7 @@ impl Cluster {
     /// What the shard's history says of migrations, whenever that changes.
     pub fn set_migration_records(&mut self, records: BTreeMap<JobName, Record>) {
         self.migrations.records = records;
+        self.durability.note_change();
     }
 
     /// Slots of which the shard's history says that they are on their way: what is here of them is seen to.
@@ -222,10 +223,14 @@ impl Cluster {
             || migrations.imports.values().any(|import| import.holds() && import.slots.contains(slot))
     }
 
-    /// Slots of which a part is here that nobody may see.
+    /// Slots of which a part is here that nobody may see: of this node's imports, or of its primary's.
     pub fn hidden_slots(&self) -> SlotSet {
         let imports = self.migrations.imports.values().filter(|import| import.is_active());
-        imports.flat_map(|import| import.slots.iter()).collect()
+        let imported = imports.flat_map(|import| import.slots.iter());
+        let primary = self.nodes.my_shard_primary();
+        let noted = self.migrations.records.values().filter(|record| record.kind != RecordKind::Granted);
+        let noted = noted.flat_map(|record| record.slots.iter());
+        imported.chain(noted.filter(|slot| self.nodes.owner(*slot) != Some(primary))).collect()
     }
 
     // --- Within ---

@@ -112,12 +112,27 @@ fn strike(world: &mut World, fault: Fault) {
                 world.until("the target has answered", 1_000, |world| {
                     world.cluster(machine).pending_save().is_none()
                 });
-                let _ = world.order(from, |cluster, now| cluster.set_owner(slot(number), to, false, now));
+                world.run_ms(10);
+                if heirs_know(world, machine, slot(number)) {
+                    let _ = world.order(from, |cluster, now| cluster.set_owner(slot(number), to, false, now));
+                }
             }
         }
         Fault::Wait(ms) => world.run_ms(ms),
         _ => {}
     }
+}
+
+/// Whether all that may take the node's place have heard that the slot is its own. A source that gives a slot up
+/// before that leaves it without an owner, as in Redis, should the target die and be replaced at this moment: its
+/// heir knows of no claim, and the source makes none any more. So these tests, like a careful operator, wait;
+/// migrations of whole slots tell the heirs by themselves.
+fn heirs_know(world: &World, machine: usize, slot: Slot) -> bool {
+    let id = world.id(machine);
+    (0..world.machines.len()).filter(|heir| world.machines[*heir].follows == Some(id)).all(|heir| {
+        let cluster = world.machines[heir].cluster.as_ref();
+        cluster.is_some_and(|cluster| cluster.owner(slot).map(|owner| owner.id) == Some(id))
+    })
 }
 
 /// Shards of two nodes, befallen by all that; then everything is mended. `is_sparse`: few watch each node.

@@ -24,6 +24,8 @@ pub struct Routing {
     pub importing: BTreeSet<Slot>,
     /// Slots whose requests wait: who serves them will be known soon.
     pub held: BTreeSet<Slot>,
+    /// Slots of which a part is here that is nobody's yet: no walk over all keys shows it.
+    pub hidden: BTreeSet<Slot>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +49,7 @@ impl Default for Routing {
             migrating: Vec::new(),
             importing: BTreeSet::new(),
             held: BTreeSet::new(),
+            hidden: BTreeSet::new(),
         }
     }
 }
@@ -152,6 +155,18 @@ impl Engine {
     /// Whether requests for some slot wait.
     pub fn holds_slots(&self) -> bool {
         self.routing.as_ref().is_some_and(|routing| !routing.held.is_empty())
+    }
+
+    /// Whether the key is a part of a slot that comes, and not to be seen until it is here.
+    pub(crate) fn is_hidden(&self, key: &[u8]) -> bool {
+        let hidden = self.routing.as_ref().map(|routing| &routing.hidden).filter(|hidden| !hidden.is_empty());
+        hidden.is_some_and(|hidden| hidden.contains(&slot_of(key)))
+    }
+
+    /// How many keys of a database are not to be seen.
+    pub(crate) fn hidden_keys(&self, db: usize) -> usize {
+        let hidden = self.routing.iter().flat_map(|routing| &routing.hidden);
+        hidden.map(|slot| self.keyspace.db(db).slot_len(*slot)).sum()
     }
 
     pub(crate) fn is_held(&self, slot: Slot) -> bool {

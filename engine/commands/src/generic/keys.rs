@@ -53,7 +53,8 @@ pub(super) fn keys(context: &mut Context<'_>) -> CommandResult {
     let mark = context.reply.deferred_array();
     let mut count = 0;
     for entry in context.engine.keyspace.db(context.session.db).iter() {
-        if glob_match(pattern, entry.key()) && !entry.is_expired(now) {
+        let is_shown = !entry.is_expired(now) && !context.engine.is_hidden(entry.key());
+        if is_shown && glob_match(pattern, entry.key()) {
             context.reply.bulk(entry.key());
             count += 1;
         }
@@ -65,8 +66,14 @@ pub(super) fn keys(context: &mut Context<'_>) -> CommandResult {
 pub(super) fn randomkey(context: &mut Context<'_>) -> CommandResult {
     let engine = &mut *context.engine;
     let (db, now) = (context.session.db, engine.now.unix_ms());
-    for draw in 0.. {
+    // Where all that is here is hidden no draw would end.
+    let mut shown = engine.keyspace.db(db).len() - engine.hidden_keys(db);
+    let mut draw = 0;
+    while shown > 0 {
         let Some(entry) = engine.keyspace.db(db).random(&mut engine.rng) else { break };
+        if engine.is_hidden(entry.key()) {
+            continue;
+        }
         if !entry.is_expired(now) || draw >= EXPIRED_DRAWS_MAX {
             context.reply.bulk(entry.key());
             return Ok(());
@@ -74,13 +81,17 @@ pub(super) fn randomkey(context: &mut Context<'_>) -> CommandResult {
         if engine.deletes_expired() {
             let key = entry.key().to_vec();
             engine.expire(db, &key);
+            shown -= 1;
         }
+        draw += 1;
     }
     context.reply.null();
     Ok(())
 }
 
 pub(super) fn dbsize(context: &mut Context<'_>) -> CommandResult {
-    context.reply.integer(context.engine.keyspace.db(context.session.db).len() as i64);
+    let db = context.session.db;
+    let shown = context.engine.keyspace.db(db).len() - context.engine.hidden_keys(db);
+    context.reply.integer(shown as i64);
     Ok(())
 }

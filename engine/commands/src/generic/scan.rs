@@ -35,7 +35,7 @@ pub(super) fn scan(context: &mut Context<'_>) -> CommandResult {
     let (mut found, mut expired) = (Vec::new(), Vec::new());
     let next = context.engine.keyspace.db(db).scan(Cursor(cursor), options.count, |entry| {
         let key = entry.key();
-        if !options.pattern.is_none_or(|pattern| glob_match(pattern, key)) {
+        if !options.pattern.is_none_or(|pattern| glob_match(pattern, key)) || context.engine.is_hidden(key) {
             return;
         }
         if entry.is_expired(now) {

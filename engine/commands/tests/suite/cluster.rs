@@ -213,3 +213,27 @@ fn who_is_busy_with_a_slot_that_leaves_is_told() {
     assert_eq!(world.received(listening), "*3\r\n$12\r\nsunsubscribe\r\n$7\r\n{t}news\r\n:1\r\n");
     assert_eq!(world.ask(client, "SPUBLISH {t}news x"), format!("-MOVED {slot} 10.0.0.2:7002\r\n"));
 }
+
+#[test]
+fn a_slot_that_comes_is_not_seen_before_it_is_here() {
+    let (mut world, client) = serving(Config::default(), |_| true);
+    for key in ["a{coming}", "b{coming}", "c{here}"] {
+        world.ask(client, &format!("SET {key} v"));
+    }
+    let hide = |world: &mut World, tags: &[&str]| {
+        let routing = world.engine.routing.as_mut().expect("a cluster");
+        routing.hidden = tags.iter().map(|tag| slot_of(tag.as_bytes())).collect();
+    };
+    hide(&mut world, &["coming"]);
+    assert_eq!(world.ask(client, "DBSIZE"), ":1\r\n");
+    assert_eq!(world.ask(client, "KEYS *"), "*1\r\n$7\r\nc{here}\r\n");
+    let (_, found) = page(&mut world, client, "SCAN 0 COUNT 100");
+    assert_eq!(found, ["c{here}"]);
+    for _ in 0..20 {
+        assert_eq!(world.ask(client, "RANDOMKEY"), "$7\r\nc{here}\r\n");
+    }
+    hide(&mut world, &["coming", "here"]);
+    assert_eq!(world.ask(client, "RANDOMKEY"), "$-1\r\n");
+    hide(&mut world, &[]);
+    assert_eq!(world.ask(client, "DBSIZE"), ":3\r\n");
+}

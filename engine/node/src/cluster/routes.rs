@@ -26,6 +26,7 @@ pub(super) fn routing(machine: &Cluster, config: &Config) -> Routing {
     let known = |(slot, to): (&squall_cluster::Slot, &NodeId)| Some((store_slot(*slot), *numbers.get(to)?));
     routing.migrating = migrating.iter().filter_map(known).collect();
     routing.held = machine.held_slots().iter().map(store_slot).collect();
+    routing.hidden = machine.hidden_slots().iter().map(store_slot).collect();
     routing.importing = importing.keys().map(|slot| store_slot(*slot)).collect();
     routing
 }
