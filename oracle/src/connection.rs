@@ -98,6 +98,10 @@ impl Connection {
             let line_len = self.input.iter().position(|byte| *byte == b'\n').map(|end| end + 1);
             match line_len.map(|len| self.input.split_to(len)) {
                 Some(line) if line.starts_with(b"$") => break line,
+                Some(line) if line.starts_with(b"-") => {
+                    let refusal = String::from_utf8_lossy(&line).trim().to_owned();
+                    return Err(io::Error::other(format!("SYNC is refused: {refusal}")));
+                }
                 Some(_) => {}
                 None => self.receive()?,
             }

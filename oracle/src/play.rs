@@ -211,7 +211,8 @@ impl Duel {
     }
 
     fn compare_heard(&mut self, about: &str, time_goes_by: bool) -> io::Result<Option<Difference>> {
-        let [mut theirs, mut ours] = [self.theirs.heard()?, self.ours.heard()?];
+        let [theirs, ours] = [self.theirs.heard()?, self.ours.heard()?];
+        let [mut theirs, mut ours] = [without_counts(theirs), without_counts(ours)];
         // A message to several patterns comes in any order, and so does the end of several subscriptions.
         theirs.sort();
         ours.sort();
@@ -235,6 +236,21 @@ impl Duel {
         };
         Ok(Some(Difference::of(about, only(&theirs, &ours), only(&ours, &theirs))))
     }
+}
+
+/// How many subscriptions are left depends on which of them ended before.
+fn without_counts(frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let is_farewell = |frame: &[u8]| frame.windows(b"unsubscribe".len()).any(|part| part == b"unsubscribe");
+    let cut = |mut frame: Vec<u8>| {
+        if is_farewell(&frame)
+            && let Some(count) = frame.iter().rposition(|byte| *byte == b':')
+        {
+            frame.truncate(count);
+            frame.extend_from_slice(b":0\r\n");
+        }
+        frame
+    };
+    frames.into_iter().map(cut).collect()
 }
 
 fn may_wait(words: &[Vec<u8>]) -> bool {

@@ -106,7 +106,10 @@ impl Server {
     fn await_answer(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
-            match self.connect() {
+            let answer = self.connect().and_then(|mut connection| connection.ask_line("PING"));
+            match answer {
+                // It may be loading what it has found.
+                Ok(Value::Error(_)) if Instant::now() < deadline => {}
                 Ok(_) => return Ok(()),
                 Err(error) if Instant::now() > deadline => return Err(error),
                 Err(_) => {}

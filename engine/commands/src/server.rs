@@ -133,6 +133,9 @@ pub trait Server {
         schedule: bool,
         reply: &mut Reply<'_>,
     ) -> CommandResult;
+
+    /// `BGSAVE CANCEL`.
+    fn cancel_background_save(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult;
     /// `LASTSAVE`, in Unix seconds.
     fn last_save(&self) -> u64;
     /// Appends `field:value\r\n` lines of INFO: all of the sections `replication` and `persistence`, and of

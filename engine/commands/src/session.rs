@@ -57,6 +57,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     pub no_evict: bool,
     pub no_touch: bool,
+    /// `CLIENT CAPA redirect`.
+    pub is_redirectable: bool,
     pub read_only: bool,
     /// `ASKING`: the next command was redirected here.
     pub asking: bool,
@@ -108,6 +110,7 @@ impl Session {
             reply_mode: ReplyMode::On,
             no_evict: false,
             no_touch: false,
+            is_redirectable: false,
             read_only: false,
             asking: false,
             close_after_reply: false,

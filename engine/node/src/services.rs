@@ -462,6 +462,20 @@ impl Server for Services {
         Ok(())
     }
 
+    fn cancel_background_save(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {
+        if self.persistence.is_saving_in_background() {
+            self.persistence.abort_saving(engine, &mut self.effects);
+            reply.simple("Background saving cancelled");
+        } else if std::mem::take(&mut self.persistence.scheduled) {
+            reply.simple("Scheduled background saving cancelled");
+        } else {
+            return Err(CommandError::line(
+                "ERR Background saving is currently not in progress or scheduled",
+            ));
+        }
+        Ok(())
+    }
+
     fn last_save(&self) -> u64 {
         self.persistence.last_save.0 / 1_000
     }

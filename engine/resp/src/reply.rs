@@ -197,15 +197,16 @@ impl<'a> Reply<'a> {
     }
 
     /// A text with a hint of three letters how to show it (`txt`, `mkd`); in RESP2 a bulk string.
-    pub fn verbatim(&mut self, format: &str, text: &str) {
+    pub fn verbatim(&mut self, format: &str, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
         assert!(format.len() == 3, "a verbatim string's format has three letters");
         match self.protocol {
-            Protocol::Resp2 => self.bulk_str(text),
+            Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
                 self.header(b'=', text.len() as u64 + 4);
                 self.output.extend(format.as_bytes());
                 self.output.extend(b":");
-                self.output.extend(text.as_bytes());
+                self.output.extend(text);
                 self.output.extend(b"\r\n");
             }
         }

@@ -4,8 +4,12 @@
 //! A star that fails is retried one byte further; only the last star seen ever needs a retry, so the
 //! time is bounded by pattern length times text length, whatever the pattern.
 
-/// Whether the whole of `text` matches `pattern`.
+/// Whether the whole of `text` matches `pattern`. An empty text matches an empty pattern only, as in Redis: whoever
+/// takes `*` for everything asks for that first.
 pub fn glob_match(pattern: &[u8], text: &[u8]) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     // Where to resume when what follows the last star does not match: after the star, one byte further.
     let mut retry: Option<(usize, usize)> = None;

@@ -175,7 +175,14 @@ pub(super) const SLOWLOG: Command = Command::container(
 .since("2.2.12")
 .summary("The commands that took long.");
 
-const TYPE: Argument = Argument::string("type");
+const TYPE: Argument = Argument::one_of(
+    "type",
+    &[
+        Argument::word("slow", "SLOW"),
+        Argument::word("large-request", "LARGE-REQUEST"),
+        Argument::word("large-reply", "LARGE-REPLY"),
+    ],
+);
 
 pub(super) const COMMANDLOG: Command = Command::container(
     "commandlog",

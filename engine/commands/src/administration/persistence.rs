@@ -14,7 +14,11 @@ pub(super) const SAVE: Command =
 
 pub(super) const BGSAVE: Command = server("bgsave", -1, bgsave, NOT_WHILE_LOADING)
     .summary("Saves the dataset in the background.")
-    .arguments(&[Argument::word("schedule", "SCHEDULE").since("3.2.2").optional()]);
+    .arguments(&[Argument::one_of(
+        "operation",
+        &[Argument::word("schedule", "SCHEDULE").since("3.2.2"), Argument::word("cancel", "CANCEL")],
+    )
+    .optional()]);
 
 pub(super) const BGREWRITEAOF: Command = server("bgrewriteaof", 1, bgrewriteaof, NOT_WHILE_LOADING)
     .summary("Writes the append-only file anew in the background.");
@@ -49,6 +53,9 @@ fn bgsave(context: &mut Context<'_>) -> CommandResult {
     let schedule = match context.args.len() {
         1 => false,
         2 if context.arg(1).eq_ignore_ascii_case(b"schedule") => true,
+        2 if context.arg(1).eq_ignore_ascii_case(b"cancel") => {
+            return context.server.cancel_background_save(context.engine, &mut context.reply);
+        }
         _ => return Err(CommandError::Syntax),
     };
     context.server.background_save(context.engine, schedule, &mut context.reply)

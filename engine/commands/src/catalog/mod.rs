@@ -8,7 +8,7 @@ mod info;
 pub(crate) use help::{help, write_lines};
 use squall_resp::Args;
 
-use crate::table::{Argument, Category, Command, Flag, Found, FoundKey, Group, Row};
+use crate::table::{Argument, Category, Command, Flag, Found, FoundKey, Group, KeyFlag, Row};
 use crate::{CommandError, CommandResult, Context};
 
 const PLAIN: &[Flag] = &[Flag::Loading, Flag::Stale];
@@ -136,7 +136,10 @@ fn keys_of(context: &Context<'_>, request: Args<'_>) -> Result<Vec<FoundKey>, Co
     let Found::Row(row) = context.engine.table.find(request) else {
         return Err(CommandError::line("ERR Invalid command specified"));
     };
-    if row.command.key_specs.is_empty() && row.command.key_finder.is_none() {
+    // What only routes a request is no key.
+    if row.command.key_specs.iter().all(|spec| spec.flags.has(KeyFlag::NotKey))
+        && row.command.key_finder.is_none()
+    {
         return Err(CommandError::line("ERR The command has no key arguments"));
     }
     if !row.command.accepts(request.len()) {

@@ -18,10 +18,43 @@ const ON_OFF: &[Argument] = &[Argument::word("on", "ON"), Argument::word("off", 
 const TYPES: &[Argument] = &[
     Argument::word("normal", "NORMAL"),
     Argument::word("master", "MASTER"),
+    Argument::word("primary", "PRIMARY"),
+    Argument::word("slave", "SLAVE"),
     Argument::word("replica", "REPLICA"),
     Argument::word("pubsub", "PUBSUB"),
 ];
 const YES_NO: &[Argument] = &[Argument::word("yes", "YES"), Argument::word("no", "NO")];
+
+/// What CLIENT LIST and CLIENT KILL choose by; see `client_filter`.
+const CONDITIONS: &[Argument] = &[
+    Argument::integer("client-id").token("ID").multiple(),
+    Argument::integer("not-client-id").token("NOT-ID").multiple(),
+    Argument::one_of("client-type", TYPES).token("TYPE"),
+    Argument::one_of("not-client-type", TYPES).token("NOT-TYPE"),
+    Argument::string("username").token("USER"),
+    Argument::string("not-username").token("NOT-USER"),
+    Argument::string("addr").token("ADDR"),
+    Argument::string("not-addr").token("NOT-ADDR"),
+    Argument::string("laddr").token("LADDR"),
+    Argument::string("not-laddr").token("NOT-LADDR"),
+    Argument::string("ip").token("IP"),
+    Argument::string("not-ip").token("NOT-IP"),
+    Argument::string("flags").token("FLAGS"),
+    Argument::string("not-flags").token("NOT-FLAGS"),
+    Argument::string("name").token("NAME"),
+    Argument::string("not-name").token("NOT-NAME"),
+    Argument::string("lib-name").token("LIB-NAME"),
+    Argument::string("not-lib-name").token("NOT-LIB-NAME"),
+    Argument::string("lib-ver").token("LIB-VER"),
+    Argument::string("not-lib-ver").token("NOT-LIB-VER"),
+    Argument::integer("db").token("DB"),
+    Argument::integer("not-db").token("NOT-DB"),
+    Argument::string("capa").token("CAPA"),
+    Argument::string("not-capa").token("NOT-CAPA"),
+    Argument::one_of("skipme", YES_NO).token("SKIPME"),
+    Argument::integer("maxage").token("MAXAGE"),
+    Argument::integer("idle").token("IDLE"),
+];
 
 pub(super) const CLIENT: Command = Command::container("client", SUBCOMMANDS)
     .group(Group::Connection)
@@ -55,32 +88,14 @@ const SUBCOMMANDS: &[Command] = &[
         .summary("Closes connections.")
         .arguments(&[Argument::one_of(
             "filter",
-            &[
-                Argument::string("old-format"),
-                Argument::one_of(
-                    "new-format",
-                    &[
-                        Argument::integer("client-id").token("ID").optional(),
-                        Argument::one_of("client-type", TYPES).token("TYPE").optional(),
-                        Argument::string("username").token("USER").optional(),
-                        Argument::string("addr").token("ADDR").optional(),
-                        Argument::string("laddr").token("LADDR").optional(),
-                        Argument::one_of("skipme", YES_NO).token("SKIPME").optional(),
-                        Argument::integer("maxage").token("MAXAGE").optional(),
-                    ],
-                )
-                .multiple(),
-            ],
+            &[Argument::string("old-format"), Argument::one_of("new-format", CONDITIONS).multiple()],
         )]),
     subcommand("list", -2, list, ADMIN)
         .since("2.4.0")
         .complexity("O(N) where N is the number of connections.")
         .tips(&["nondeterministic_output"])
         .summary("What the server knows of its connections, a line for each.")
-        .arguments(&[
-            Argument::one_of("client-type", TYPES).token("TYPE").optional(),
-            Argument::integer("client-id").token("ID").optional().multiple(),
-        ]),
+        .arguments(&[Argument::one_of("filter", CONDITIONS).optional().multiple()]),
     subcommand("capa", -3, capa, PLAIN)
         .since("8.0.0")
         .summary("Takes note of what the client can do; nothing here depends on it.")
@@ -125,7 +140,15 @@ const SUBCOMMANDS: &[Command] = &[
     subcommand("tracking", -3, tracking, PLAIN)
         .since("6.0.0")
         .summary("Whether this client is told when keys that it has read change.")
-        .arguments(&[Argument::one_of("status", ON_OFF)]),
+        .arguments(&[
+            Argument::one_of("status", ON_OFF),
+            Argument::integer("client-id").token("REDIRECT").optional(),
+            Argument::string("prefix").token("PREFIX").optional().multiple(),
+            Argument::word("bcast", "BCAST").optional(),
+            Argument::word("optin", "OPTIN").optional(),
+            Argument::word("optout", "OPTOUT").optional(),
+            Argument::word("noloop", "NOLOOP").optional(),
+        ]),
     subcommand("trackinginfo", 2, trackinginfo, PLAIN)
         .since("6.2.0")
         .summary("What this client is told of keys that change."),
@@ -255,6 +278,9 @@ fn reply(context: &mut Context<'_>) -> CommandResult {
 
 /// A client that could follow to another server is not sent there: a replica answers it as any other.
 fn capa(context: &mut Context<'_>) -> CommandResult {
+    if context.args.iter().skip(2).any(|word| word.eq_ignore_ascii_case(b"redirect")) {
+        context.session.is_redirectable = true;
+    }
     context.reply.ok();
     Ok(())
 }
@@ -298,6 +324,11 @@ fn unpause(context: &mut Context<'_>) -> CommandResult {
 }
 
 fn unblock(context: &mut Context<'_>) -> CommandResult {
+    if context.args.len() > 4 {
+        return Err(CommandError::line(
+            "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
+        ));
+    }
     let with_error = match context.args.get(3) {
         None => false,
         Some(word) if word.eq_ignore_ascii_case(b"timeout") => false,

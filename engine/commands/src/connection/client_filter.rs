@@ -39,6 +39,8 @@ enum Wanted {
     Database(usize),
     /// All of these letters.
     Flags(Vec<u8>),
+    /// It has said that it can be redirected.
+    Redirectable,
     AgeSecondsMin(u64),
     IdleSecondsMin(u64),
 }
@@ -135,7 +137,7 @@ impl Filter {
 }
 
 /// The names of conditions; all but the last three can be turned round with `NOT-`.
-const CONDITIONS: [&[u8]; 14] = [
+const CONDITIONS: [&[u8]; 15] = [
     b"id",
     b"type",
     b"user",
@@ -147,10 +149,14 @@ const CONDITIONS: [&[u8]; 14] = [
     b"lib-ver",
     b"db",
     b"flags",
+    b"capa",
     b"maxage",
     b"idle",
     b"skipme",
 ];
+
+/// The letters that CLIENT LIST can show as flags.
+const FLAGS: &[u8] = b"SMOPtRBbxdcruUAeTIiN";
 
 fn is_condition(word: &[u8]) -> bool {
     let word = word.to_ascii_lowercase();
@@ -171,7 +177,14 @@ impl Wanted {
             b"name" => Wanted::Name(value.to_vec()),
             b"lib-name" => Wanted::LibraryName(value.to_vec()),
             b"lib-ver" => Wanted::LibraryVersion(value.to_vec()),
+            b"flags" if !value.iter().all(|letter| FLAGS.contains(letter)) => {
+                return Err(unknown_in_filter("flags", value));
+            }
             b"flags" => Wanted::Flags(value.to_vec()),
+            b"capa" if !value.iter().all(|letter| *letter == b'r') => {
+                return Err(unknown_in_filter("capa", value));
+            }
+            b"capa" => Wanted::Redirectable,
             b"db" => {
                 let number = squall_store::parse_i64(value).and_then(|number| usize::try_from(number).ok());
                 let number = number.filter(|&number| number < engine.keyspace.databases());
@@ -205,6 +218,7 @@ impl Wanted {
                 let flags = flags_of(engine, session);
                 letters.iter().all(|letter| flags.as_bytes().contains(letter))
             }
+            Wanted::Redirectable => session.is_redirectable,
             Wanted::AgeSecondsMin(min) => since(session.created.mono) >= *min,
             Wanted::IdleSecondsMin(min) => since(session.last_interaction) >= *min,
         }
@@ -213,6 +227,11 @@ impl Wanted {
 
 fn id(word: &[u8], wrong: &'static str) -> Result<ClientId, CommandError> {
     positive(word).map(ClientId).ok_or(CommandError::line(wrong))
+}
+
+fn unknown_in_filter(what: &str, value: &[u8]) -> CommandError {
+    let value = String::from_utf8_lossy(value);
+    CommandError::line(format!("ERR Unknown {what} found in the provided filter: {value}"))
 }
 
 fn yes_or_no(word: &[u8]) -> Result<bool, CommandError> {
@@ -244,7 +263,7 @@ fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
         b"normal" => Ok(ClientType::Normal),
         b"slave" | b"replica" => Ok(ClientType::Replica),
         b"pubsub" => Ok(ClientType::PubSub),
-        b"master" => Ok(ClientType::Primary),
+        b"master" | b"primary" => Ok(ClientType::Primary),
         _ => Err(CommandError::Bytes([b"ERR Unknown client type '", name, b"'"].concat())),
     }
 }

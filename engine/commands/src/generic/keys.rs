@@ -54,7 +54,7 @@ pub(super) fn keys(context: &mut Context<'_>) -> CommandResult {
     let mut count = 0;
     for entry in context.engine.keyspace.db(context.session.db).iter() {
         let is_shown = !entry.is_expired(now) && !context.engine.is_hidden(entry.key());
-        if is_shown && glob_match(pattern, entry.key()) {
+        if is_shown && (pattern == b"*" || glob_match(pattern, entry.key())) {
             context.reply.bulk(entry.key());
             count += 1;
         }

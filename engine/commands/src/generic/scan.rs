@@ -17,6 +17,8 @@ pub(crate) enum ScanOf {
     Members,
     /// `NOVALUES` leaves out what they hold.
     Fields,
+    /// `NOSCORES` leaves out what they are ordered by.
+    Scored,
 }
 
 /// What a scan returns, and how much it looks at.
@@ -89,7 +91,11 @@ impl<'a> ScanOptions<'a> {
         let of_keys = matches!(of, ScanOf::Keys | ScanOf::ClusterKeys);
         let mut words = args.iter();
         while let Some(word) = words.next() {
-            if of == ScanOf::Fields && word.eq_ignore_ascii_case(b"NOVALUES") {
+            if let Some((option, command, among)) = bare_option(word) {
+                if of != among {
+                    let line = format!("ERR {option} option can only be used in {command}");
+                    return Err(CommandError::line(line));
+                }
                 options.without_values = true;
                 continue;
             }
@@ -99,7 +105,7 @@ impl<'a> ScanOptions<'a> {
                 options.count =
                     usize::try_from(count).ok().filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
             } else if word.eq_ignore_ascii_case(b"MATCH") {
-                options.pattern = Some(value);
+                options.pattern = Some(value).filter(|pattern| *pattern != b"*");
             } else if word.eq_ignore_ascii_case(b"TYPE") && of_keys {
                 options.type_name = Some(value);
             } else if word.eq_ignore_ascii_case(b"SLOT") && of == ScanOf::ClusterKeys {
@@ -110,4 +116,10 @@ impl<'a> ScanOptions<'a> {
         }
         Ok(options)
     }
+}
+
+/// The words that stand for themselves, with the command that has them.
+fn bare_option(word: &[u8]) -> Option<(&'static str, &'static str, ScanOf)> {
+    let options = [("NOVALUES", "HSCAN", ScanOf::Fields), ("NOSCORES", "ZSCAN", ScanOf::Scored)];
+    options.into_iter().find(|(option, ..)| word.eq_ignore_ascii_case(option.as_bytes()))
 }

@@ -2,10 +2,12 @@
 //!
 //! An area is covered by squares of the map, found by quartering the map where the area's border runs. The cells of a
 //! square have scores that follow each other, so each square is a range of scores.
+//!
+//! A polygon lies flat on the map, its edges straight in degrees; it does not reach across the date line.
 
 use std::ops::RangeInclusive;
 
-use libm::{asin, cos, sin};
+use libm::{asin, atan2, cos, sin};
 
 use super::place::{EARTH_RADIUS_M, LATITUDE_MAX, LONGITUDE_MAX};
 use super::place::{Place, column_of, latitude_distance_m, row_of, score_of_cell};
@@ -17,13 +19,14 @@ const SQUARES_ALONG: u32 = 4;
 /// For what the arithmetic loses.
 const MARGIN: f64 = 1.000_001;
 
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) enum Shape {
     Circle { radius_m: f64 },
     Box { width_m: f64, height_m: f64 },
+    Polygon { corners: Vec<Place> },
 }
 
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Area {
     pub centre: Place,
     pub shape: Shape,
@@ -37,17 +40,35 @@ struct Cells {
 }
 
 impl Area {
+    /// A polygon's centre is the middle of its corners on the globe.
+    pub fn polygon(corners: Vec<Place>) -> Area {
+        let mut sum = [0.0; 3];
+        for corner in &corners {
+            let (longitude, latitude) = (corner.longitude.to_radians(), corner.latitude.to_radians());
+            sum[0] += cos(latitude) * cos(longitude);
+            sum[1] += cos(latitude) * sin(longitude);
+            sum[2] += sin(latitude);
+        }
+        let [x, y, z] = sum;
+        let centre = Place {
+            longitude: atan2(y, x).to_degrees(),
+            latitude: atan2(z, (x * x + y * y).sqrt()).to_degrees(),
+        };
+        Area { centre, shape: Shape::Polygon { corners } }
+    }
+
     /// How far a place is from the centre, in metres, if it lies in the area.
     pub fn distance_m(&self, place: Place) -> Option<f64> {
         let distance = self.centre.distance_m(place);
-        let is_inside = match self.shape {
-            Shape::Circle { radius_m } => distance <= radius_m,
+        let is_inside = match &self.shape {
+            Shape::Circle { radius_m } => distance <= *radius_m,
             Shape::Box { width_m, height_m } => {
                 // The width is measured where the place is.
                 let beside = Place { longitude: self.centre.longitude, latitude: place.latitude };
                 latitude_distance_m(place.latitude, self.centre.latitude) <= height_m / 2.0
                     && place.distance_m(beside) <= width_m / 2.0
             }
+            Shape::Polygon { corners } => is_within(corners, place),
         };
         is_inside.then_some(distance)
     }
@@ -74,9 +95,10 @@ impl Area {
 
     /// The rectangles that hold the area: two, where it reaches across the date line.
     fn cells(&self) -> Vec<Cells> {
-        let (half_width_m, half_height_m) = match self.shape {
-            Shape::Circle { radius_m } => (radius_m, radius_m),
+        let (half_width_m, half_height_m) = match &self.shape {
+            Shape::Circle { radius_m } => (*radius_m, *radius_m),
             Shape::Box { width_m, height_m } => (width_m / 2.0, height_m / 2.0),
+            Shape::Polygon { corners } => return vec![Cells::around(corners)],
         };
         let up = (half_height_m / EARTH_RADIUS_M * MARGIN).to_degrees();
         let (south, north) = (self.centre.latitude - up, self.centre.latitude + up);
@@ -104,6 +126,16 @@ impl Area {
 }
 
 impl Cells {
+    fn around(corners: &[Place]) -> Cells {
+        let bounds = |of: fn(&Place) -> f64| {
+            let of_all = corners.iter().map(of);
+            (of_all.clone().fold(f64::INFINITY, f64::min), of_all.fold(f64::NEG_INFINITY, f64::max))
+        };
+        let (west, east) = bounds(|corner| corner.longitude);
+        let (south, north) = bounds(|corner| corner.latitude);
+        Cells { columns: column_of(west)..=column_of(east), rows: row_of(south)..=row_of(north) }
+    }
+
     /// Adds the scores of the squares that meet these cells: of the square at `corner`, with a side of
     /// `2^bits` cells, or of its quarters.
     fn cover(&self, corner: (u32, u32), bits: u32, bits_min: u32, found: &mut Vec<RangeInclusive<u64>>) {
@@ -125,6 +157,17 @@ impl Cells {
             self.cover((corner.0 + right, corner.1 + up), bits - 1, bits_min, found);
         }
     }
+}
+
+/// Whether a line from the place to the east crosses the border an odd number of times.
+fn is_within(corners: &[Place], place: Place) -> bool {
+    let ends = corners.iter().cycle().skip(1);
+    let crossed = corners.iter().zip(ends).filter(|(start, end)| {
+        let spans = (start.latitude > place.latitude) != (end.latitude > place.latitude);
+        let along = (place.latitude - start.latitude) / (end.latitude - start.latitude);
+        spans && place.longitude < start.longitude + along * (end.longitude - start.longitude)
+    });
+    crossed.count() % 2 == 1
 }
 
 #[cfg(test)]
@@ -150,7 +193,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
         fn no_place_of_an_area_is_left_out(centre in place(), shape in shape(), step in (-1.0..1.0f64, -1.0..1.0f64)) {
-            let area = Area { centre, shape };
+            let area = Area { centre, shape: shape.clone() };
             let scores = area.scores();
             prop_assert!(scores.len() < 200, "{} ranges", scores.len());
             prop_assert!(scores.windows(2).all(|pair| pair[0].end() + 1 < *pair[1].start()));
@@ -158,6 +201,7 @@ mod tests {
             let reach = match shape {
                 Shape::Circle { radius_m } => (radius_m, radius_m),
                 Shape::Box { width_m, height_m } => (width_m / 2.0, height_m / 2.0),
+                Shape::Polygon { .. } => unreachable!("polygons have a test of their own"),
             };
             let degrees = |metres: f64| (metres / EARTH_RADIUS_M).to_degrees();
             let latitude = (centre.latitude + step.1 * degrees(reach.1)).clamp(-LATITUDE_MAX, LATITUDE_MAX);
@@ -170,5 +214,35 @@ mod tests {
                 prop_assert!(scores.iter().any(|range| range.contains(&score)), "{place:?} is left out");
             }
         }
+
+        #[test]
+        fn no_place_of_a_polygon_is_left_out(
+            corners in proptest::collection::vec(place(), 3..8),
+            weights in proptest::collection::vec(0.0..1.0f64, 8),
+        ) {
+            // Somewhere between the corners.
+            let sum: f64 = weights[..corners.len()].iter().sum::<f64>() + 1e-9;
+            let mean = |of: fn(&Place) -> f64| {
+                corners.iter().zip(&weights).map(|(corner, weight)| of(corner) * weight).sum::<f64>() / sum
+            };
+            let place = Place { longitude: mean(|at| at.longitude), latitude: mean(|at| at.latitude) };
+            let place = Place::of_score(place.score());
+            let area = Area::polygon(corners);
+            if area.distance_m(place).is_some() {
+                let score = place.score() as u64;
+                prop_assert!(area.scores().iter().any(|range| range.contains(&score)), "{place:?} is left out");
+            }
+        }
+    }
+
+    #[test]
+    fn a_polygon_holds_what_its_border_surrounds() {
+        let corner = |longitude, latitude| Place { longitude, latitude };
+        // A square with a notch from above down to its middle.
+        let notched = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (2.0, 2.0), (0.0, 4.0)];
+        let area = Area::polygon(notched.map(|(x, y)| corner(x, y)).to_vec());
+        let holds = |x, y| area.distance_m(corner(x, y)).is_some();
+        assert!(holds(2.0, 1.0) && holds(0.5, 3.0) && holds(3.5, 3.0));
+        assert!(!holds(2.0, 3.0) && !holds(-0.1, 1.0) && !holds(4.1, 1.0) && !holds(2.0, -0.1));
     }
 }

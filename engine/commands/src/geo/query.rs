@@ -145,6 +145,13 @@ impl<'a> Query<'a> {
         } else if form == Form::SearchStore && is("STOREDIST", 0) {
             self.stores_distance = true;
             0
+        } else if searches && outline.is_empty() && is("BYPOLYGON", 1) {
+            let corners = corners(args, index + 1)?;
+            let words = 1 + 2 * corners.len();
+            outline.polygon = Some(corners);
+            words
+        } else if outline.polygon.is_some() {
+            return Ok(None);
         } else if searches && outline.from_place.is_none() && is("FROMMEMBER", 1) {
             outline.from_member = Some(place_of(zset, args.at(index + 1))?);
             1
@@ -216,11 +223,24 @@ struct Outline {
     from_place: Option<Place>,
     circle: Option<Shape>,
     rectangle: Option<Shape>,
+    /// Says it all alone.
+    polygon: Option<Vec<Place>>,
 }
 
 impl Outline {
+    fn is_empty(&self) -> bool {
+        self.from_member.is_none()
+            && self.from_place.is_none()
+            && self.circle.is_none()
+            && self.rectangle.is_none()
+            && self.polygon.is_none()
+    }
+
     /// The area, all of which must have been said.
     fn area(self, name: &[u8]) -> Result<Option<Area>, CommandError> {
+        if let Some(corners) = self.polygon {
+            return Ok(Some(Area::polygon(corners)));
+        }
         let name = String::from_utf8_lossy(name);
         let centre = self.from_member.or(self.from_place.map(Some)).ok_or_else(|| {
             let line = format!("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}");
@@ -231,6 +251,17 @@ impl Outline {
         })?;
         Ok(centre.map(|centre| Area { centre, shape }))
     }
+}
+
+/// `count longitude latitude [longitude latitude ...]`
+fn corners(args: Args<'_>, index: usize) -> Result<Vec<Place>, CommandError> {
+    const CORNERS_MIN: usize = 3;
+    let count = parse_i64(args.at(index)).filter(|count| i32::try_from(*count).is_ok());
+    let count = count.ok_or(CommandError::line("ERR invalid number of vertices"))?;
+    let words = args.len() - index - 1;
+    let count = usize::try_from(count).ok().filter(|count| (CORNERS_MIN..=words / 2).contains(count));
+    let count = count.ok_or(CommandError::line("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"))?;
+    (0..count).map(|corner| place_at(args, index + 1 + 2 * corner)).collect()
 }
 
 fn length(text: &[u8], name: &str) -> Result<f64, CommandError> {

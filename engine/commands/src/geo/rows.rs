@@ -41,12 +41,20 @@ const FROM: Argument = Argument::one_of(
         Argument::string("member").token("FROMMEMBER"),
         Argument::block("fromlonlat", &[LONGITUDE, LATITUDE]).token("FROMLONLAT"),
     ],
-);
+)
+.optional();
 const BY: Argument = Argument::one_of(
     "by",
     &[
         Argument::block("circle", &[RADIUS.token("BYRADIUS"), UNIT]),
         Argument::block("box", &[Argument::double("width").token("BYBOX"), Argument::double("height"), UNIT]),
+        Argument::block(
+            "polygon",
+            &[
+                Argument::integer("num-vertices").token("BYPOLYGON"),
+                Argument::block("vertex", &[LONGITUDE, LATITUDE]).multiple(),
+            ],
+        ),
     ],
 );
 
@@ -151,7 +159,7 @@ pub const ROWS: &[Command] = &[
     geo("geosearch", -7, geosearch)
         .since("6.2.0")
         .complexity(SEARCH_COMPLEXITY)
-        .summary("Returns the members within a circle or a box.")
+        .summary("Returns the members within a circle, a box or a polygon.")
         .history(&[("7.0.0", "Upper-case units.")])
         .arguments(&[KEY, FROM, BY, ORDER, COUNT, WITH_PLACE, WITH_DISTANCE, WITH_HASH]),
     geo("geosearchstore", -8, geosearchstore)
@@ -162,7 +170,7 @@ pub const ROWS: &[Command] = &[
         ])
         .since("6.2.0")
         .complexity(SEARCH_COMPLEXITY)
-        .summary("Stores the members within a circle or a box.")
+        .summary("Stores the members within a circle, a box or a polygon.")
         .history(&[("7.0.0", "Upper-case units.")])
         .arguments(&[
             Argument::key("destination", 0),

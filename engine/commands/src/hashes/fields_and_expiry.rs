@@ -32,6 +32,8 @@ enum Presence {
 struct Options<'a> {
     expiry: Expiry,
     presence: Presence,
+    /// Valkey's `NX` and `XX`: whether the hash itself must be there.
+    key_exists: Option<bool>,
     fields: Args<'a>,
 }
 
@@ -43,7 +45,7 @@ impl<'a> Options<'a> {
         words_each: usize,
     ) -> Result<Options<'a>, CommandError> {
         let (args, now, sets) = (context.args, context.engine.now.unix_ms(), words_each == 2);
-        let (mut expiry, mut presence, mut at) = (None, None, 2);
+        let (mut expiry, mut presence, mut key_exists, mut at) = (None, None, None, 2);
         while let Some(word) = args.get(at) {
             let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
             if is(b"FIELDS") {
@@ -54,7 +56,7 @@ impl<'a> Options<'a> {
                 let fields = if sets { listed_pairs(listed)? } else { listed_fields(listed, NO_FIELDS)? };
                 let (expiry, presence) =
                     (expiry.unwrap_or(Expiry::Unsaid), presence.unwrap_or(Presence::Any));
-                return Ok(Options { expiry, presence, fields });
+                return Ok(Options { expiry, presence, key_exists, fields });
             } else if let Some(deadline) = Deadline::at(args, at).filter(|_| expiry.is_none()) {
                 let number = parse_i64(deadline.text).ok_or(CommandError::NotAnInteger)?;
                 let time = field_deadline(number, deadline.unit, deadline.absolute, now, command)?;
@@ -68,6 +70,10 @@ impl<'a> Options<'a> {
                 presence = Some(Presence::NoneThere);
             } else if presence.is_none() && sets && is(b"FXX") {
                 presence = Some(Presence::AllThere);
+            } else if sets && (is(b"NX") || is(b"XX")) {
+                if key_exists.replace(is(b"XX")).is_some_and(|exists| exists != is(b"XX")) {
+                    return Err(CommandError::Syntax);
+                }
             } else if sets {
                 return Err(refusal(args, at));
             } else {
@@ -179,6 +185,12 @@ pub(super) fn hsetex(context: &mut Context<'_>) -> CommandResult {
     let options = Options::parse(context, "hsetex", 2)?;
     let (db, key, pairs) = (context.session.db, context.arg(1), options.fields);
     let fields = || (0..pairs.len()).step_by(2).map(|at| (pairs.at(at), pairs.at(at + 1)));
+    if let Some(wanted) = options.key_exists
+        && context.engine.read_hash(db, context.args.at(1))?.is_some() != wanted
+    {
+        context.reply.integer(0);
+        return Ok(());
+    }
     let is_past = matches!(options.expiry, Expiry::At(at) if context.is_past(at.0 as i64));
     let done = context.engine.edit_or_create_hash(db, key, |hash: &mut Hash, limits| {
         let met = match options.presence {
@@ -192,7 +204,12 @@ pub(super) fn hsetex(context: &mut Context<'_>) -> CommandResult {
         let mut removed: Vec<&[u8]> = Vec::new();
         for (field, value) in fields() {
             match options.expiry {
-                Expiry::At(_) if is_past => removed.extend(hash.remove(field).then_some(field)),
+                Expiry::At(_) if is_past => {
+                    // One that was not there has come and gone, too.
+                    hash.set(field, value, limits);
+                    hash.remove(field);
+                    removed.push(field);
+                }
                 Expiry::At(at) => {
                     hash.set_keeping_expiry(field, value, limits);
                     hash.set_expiry(field, Some(at), limits);

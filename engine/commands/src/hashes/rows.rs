@@ -372,6 +372,8 @@ pub const ROWS: &[Command] = &[
         .summary("Sets fields to values and sets their expiry times.")
         .arguments(&[
             Argument::key("key", 0),
+            Argument::one_of("key-condition", &[Argument::word("nx", "NX"), Argument::word("xx", "XX")])
+                .optional(),
             Argument::one_of("condition", &[Argument::word("fnx", "FNX"), Argument::word("fxx", "FXX")])
                 .optional(),
             Argument::one_of(

@@ -1,6 +1,6 @@
 //! From the value that a script returns to the reply that its client reads.
 
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, LuaString, Table, Value};
 use squall_resp::{DoubleText, Output, Protocol, Reply};
 
 use super::order;
@@ -48,9 +48,9 @@ fn write_table(
 ) -> mlua::Result<()> {
     let field = |name: &str| table.raw_get::<Value>(name);
     if let Value::String(line) = field("err")? {
-        reply.error_bytes(&line.as_bytes());
+        reply.error_bytes(up_to_nul(&line.as_bytes()));
     } else if let Value::String(text) = field("ok")? {
-        reply.simple_bytes(&one_line(&text.as_bytes()));
+        reply.simple_bytes(&one_line(up_to_nul(&text.as_bytes())));
     } else if let Some(number) = number(&field("double")?) {
         match reader.client {
             Protocol::Resp2 => reply.bulk(DoubleText::of(number).as_bytes()),
@@ -76,7 +76,7 @@ fn write_table(
     } else if let Value::String(digits) = field("big_number")? {
         reply.big_number(&one_line(&digits.as_bytes()));
     } else if let Some((format, text)) = verbatim(&field("verbatim_string")?)? {
-        reply.verbatim(&format, &text);
+        reply.verbatim(&format, text.as_bytes());
     } else {
         let length = reply.deferred_array();
         let mut count = 0;
@@ -93,13 +93,18 @@ fn write_table(
 }
 
 /// The format has three letters; a script may have put anything there.
-fn verbatim(value: &Value) -> mlua::Result<Option<(String, String)>> {
+fn verbatim(value: &Value) -> mlua::Result<Option<(String, LuaString)>> {
     let Value::Table(table) = value else { return Ok(None) };
     let (format, text) = (table.raw_get::<Value>("format")?, table.raw_get::<Value>("string")?);
     let (Value::String(format), Value::String(text)) = (format, text) else { return Ok(None) };
     let letters: String =
         format.to_string_lossy().chars().filter(char::is_ascii).chain("   ".chars()).take(3).collect();
-    Ok(Some((letters, text.to_string_lossy())))
+    Ok(Some((letters, text)))
+}
+
+/// Errors and states are texts of C: they end before their first NUL.
+fn up_to_nul(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 fn number(value: &Value) -> Option<f64> {

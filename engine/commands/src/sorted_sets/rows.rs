@@ -287,6 +287,7 @@ pub const ROWS: &[Command] = &[
             Argument::integer("cursor"),
             Argument::pattern("pattern").token("MATCH").optional(),
             Argument::integer("count").token("COUNT").optional(),
+            Argument::word("noscores", "NOSCORES").optional(),
         ]),
     looking_up("zscore", 3, zscore)
         .since("1.2.0")

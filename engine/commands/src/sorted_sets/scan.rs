@@ -13,13 +13,15 @@ pub(super) fn zscan(context: &mut Context<'_>) -> CommandResult {
     let mut found = Vec::new();
     let mut next = 0;
     if let Some(zset) = zset {
-        let options = ScanOptions::parse(context.args.skip(3), ScanOf::Members)?;
+        let options = ScanOptions::parse(context.args.skip(3), ScanOf::Scored)?;
         let mut digits = itoa::Buffer::new();
         next = zset.scan(cursor, options.count, |member, score| {
             let text = member.as_bytes(&mut digits);
             if options.pattern.is_none_or(|pattern| glob_match(pattern, text)) {
                 found.push(text.to_vec());
-                found.push(DoubleText::of(score).as_bytes().to_vec());
+                if !options.without_values {
+                    found.push(DoubleText::of(score).as_bytes().to_vec());
+                }
             }
         });
     }

@@ -100,6 +100,11 @@ impl Persistence {
         self.saving.is_some()
     }
 
+    /// Whether BGSAVE, or a save point, is at work: what may be given up without anybody waiting for it.
+    pub fn is_saving_in_background(&self) -> bool {
+        self.saving.as_ref().is_some_and(|save| save.purpose == SaveFor::Background)
+    }
+
     /// Starts a snapshot to `dbfilename`; an error is the text after `ERR `.
     pub fn start_saving(
         &mut self,

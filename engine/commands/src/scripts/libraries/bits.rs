@@ -55,6 +55,8 @@ fn to_hex(lua: &Lua, args: MultiValue) -> mlua::Result<String> {
 }
 
 fn bits_argument(lua: &Lua, args: &MultiValue, index: usize, name: &str) -> mlua::Result<i32> {
-    let number = raise::number_argument(lua, args, index, name)?.round_ties_even();
-    Ok(if number.is_finite() { number.rem_euclid(4_294_967_296.0) as u32 as i32 } else { 0 })
+    // Added to 2^52 + 2^51, a number has its integer bits at the low end, rounded; of what is too large for that, the
+    // same bits are taken.
+    let number = raise::number_argument(lua, args, index, name)? + 6_755_399_441_055_744.0;
+    Ok(number.to_bits() as u32 as i32)
 }

@@ -138,9 +138,15 @@ fn too_short() -> mlua::Error {
     Raised::text("bad argument #2 to 'unpack' (data string too short)").into()
 }
 
-/// A number as the 64 bits of an integer: negative ones in two's complement.
+/// A number as the 64 bits of an integer: negative ones in two's complement. What is too large for them, infinity
+/// too, leaves none of its bits there, and what is no number the highest alone.
 fn integer(number: f64) -> u64 {
-    if number < 0.0 { number as i64 as u64 } else { number as u64 }
+    match number {
+        number if number < 0.0 => number as i64 as u64,
+        number if number >= u64::MAX as f64 => 0,
+        number if number.is_nan() => 1 << 63,
+        number => number as u64,
+    }
 }
 
 fn push_integer(out: &mut Vec<u8>, number: u64, bytes: usize, big_endian: bool) {

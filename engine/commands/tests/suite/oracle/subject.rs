@@ -87,6 +87,7 @@ impl Server for Alone {
         wait_for_disks(&mut Engine, &mut Session, WantedDisks, Option<Nanos>, &mut Reply<'_>) -> CommandResult;
         save(&mut Engine, &mut Session, &mut Reply<'_>) -> CommandResult;
         background_save(&mut Engine, bool, &mut Reply<'_>) -> CommandResult;
+        cancel_background_save(&mut Engine, &mut Reply<'_>) -> CommandResult;
         shutdown(&mut Engine, &mut Session, ShutdownOptions) -> CommandResult;
         config_changed(&mut Engine, &str) -> ();
         cluster(&mut Engine, &mut Session, Args<'_>, &mut Reply<'_>) -> CommandResult;

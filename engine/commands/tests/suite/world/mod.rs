@@ -204,6 +204,10 @@ impl Server for Recorder {
         Ok(())
     }
 
+    fn cancel_background_save(&mut self, _: &mut Engine, _: &mut Reply<'_>) -> CommandResult {
+        Err(CommandError::line("ERR Background saving is currently not in progress or scheduled"))
+    }
+
     fn background_save(&mut self, _: &mut Engine, schedule: bool, reply: &mut Reply<'_>) -> CommandResult {
         self.note(format!("background save, scheduled: {schedule}"));
         reply.simple("Background saving started");
