@@ -18,6 +18,7 @@ mod libraries;
 mod lua_value;
 mod numbers;
 mod order;
+mod patterns;
 pub(crate) mod raise;
 mod random;
 mod reply_of;

@@ -256,21 +256,124 @@ local function insert(...)
     return raw_insert(...)
 end
 
--- Patterns. Matching goes one level deeper with each item of a pattern: a pattern without measure would not
--- end in an error but with the stack.
-local function bounded(match, position, name)
-    return function(...)
-        local pattern = select(position, ...)
-        if type(pattern) == "string" and #pattern > host.pattern_bytes_max then
-            error("malformed pattern (too long) in '" .. name .. "'", 2)
-        end
-        return match(...)
+-- Patterns. Lua's own matcher goes one level deeper with each item of a pattern: one without measure would not end in
+-- an error but with the stack. And it tries all ways to share the subject among the items that repeat, without asking:
+-- what may take many steps is left to the server's matcher, which can be interrupted.
+local STEPS_MAX = 1e9
+local find, match, gmatch, gsub, sub = string.find, string.match, string.gmatch, string.gsub, string.sub
+
+local function check_length(pattern, name)
+    if type(pattern) == "string" and #pattern > host.pattern_bytes_max then
+        error("malformed pattern (too long) in '" .. name .. "'", 3)
     end
 end
 
-for _, name in raw_pairs({ "find", "match", "gmatch", "gfind", "gsub" }) do
-    string[name] = bounded(string[name], 2, name)
+local function may_take_long(s, pattern, start)
+    if type(s) ~= "string" or type(pattern) ~= "string" then return false end
+    if start ~= nil and not raw_tonumber(start) then return false end
+    local _, repeats = gsub(pattern, "[*+?-]", "")
+    local _, scans = gsub(pattern, "%%[b1-9]", "")
+    return (#s + 1) ^ (repeats + scans + 1) * #pattern > STEPS_MAX
 end
+
+-- Where a search begins: places before the first count from the end.
+local function first_place(s, start)
+    local place = start == nil and 1 or as_integer(raw_tonumber(start))
+    if place < 0 then place = place + #s + 1 end
+    return place < 1 and 1 or place > #s and #s + 1 or place
+end
+
+-- What was captured, or all that matched.
+local function captures(s, first, last, ...)
+    if not first then return nil end
+    if select("#", ...) == 0 then return sub(s, first, last) end
+    return ...
+end
+
+function string.find(...)
+    local s, pattern, start, plain = ...
+    check_length(pattern, "find")
+    if plain or not may_take_long(s, pattern, start) then return find(...) end
+    return host.search(s, pattern, first_place(s, start), true)
+end
+
+function string.match(...)
+    local s, pattern, start = ...
+    check_length(pattern, "match")
+    if not may_take_long(s, pattern, start) then return match(...) end
+    return captures(s, host.search(s, pattern, first_place(s, start), true))
+end
+
+function string.gmatch(...)
+    local s, pattern = ...
+    check_length(pattern, "gmatch")
+    if not may_take_long(s, pattern) then return gmatch(...) end
+    local place = 1
+    local function taken(first, last, ...)
+        place = not first and #s + 2 or last < first and first + 1 or last + 1
+        return captures(s, first, last, ...)
+    end
+    return function()
+        if place > #s + 1 then return nil end
+        return taken(host.search(s, pattern, place, false))
+    end
+end
+
+-- A replacement's text: `%1` in it is a capture, `%0` all that matched.
+local function filled_in(text, whole, ...)
+    local count, captured = select("#", ...), { ... }
+    return (gsub(text, "%%(.?)", function(letter)
+        if letter == "" then return "\0" end
+        local index = raw_tonumber(letter)
+        if not index then return letter end
+        if index == 0 or index == 1 and count == 0 then return whole end
+        if index > count then error("invalid capture index") end
+        return captured[index]
+    end))
+end
+
+local function replaced(by, whole, ...)
+    local kind, value = type(by), nil
+    if kind == "function" then
+        value = by(captures(whole, 1, #whole, ...))
+    elseif kind == "table" then
+        value = by[(captures(whole, 1, #whole, ...))]
+    else
+        value = filled_in(by, whole, ...)
+    end
+    if not value then return whole end
+    if type(value) ~= "string" and type(value) ~= "number" then
+        error("invalid replacement value (a " .. type(value) .. ")")
+    end
+    return value
+end
+
+local replacements = { string = true, number = true, table = true, ["function"] = true }
+
+function string.gsub(...)
+    local s, pattern, by, most = ...
+    check_length(pattern, "gsub")
+    if not replacements[type(by)] or not may_take_long(s, pattern, most) then return gsub(...) end
+    most = most == nil and #s + 1 or as_integer(raw_tonumber(most))
+    local parts, place, count, is_anchored = {}, 1, 0, byte(pattern, 1) == 94
+    local function take(first, last, ...)
+        if not first then return false end
+        count = count + 1
+        parts[#parts + 1] = sub(s, place, first - 1)
+        parts[#parts + 1] = replaced(by, sub(s, first, last), ...)
+        if last < first then
+            parts[#parts + 1] = sub(s, first, first)
+            last = first
+        end
+        place = last + 1
+        return place <= #s + 1 and not is_anchored
+    end
+    while count < most and take(host.search(s, pattern, place, true)) do end
+    parts[#parts + 1] = sub(s, place)
+    return concat(parts), count
+end
+
+string.gfind = string.gmatch
 
 math.random, math.randomseed = host.random, host.randomseed
 coroutine.resume = resume

@@ -16,7 +16,7 @@ use squall_resp::{OwnedArgs, Protocol};
 
 use super::raise::{self, Failure, Raised};
 use super::random::Random;
-use super::{api, libraries, order};
+use super::{api, libraries, order, patterns};
 use crate::functions::Draft;
 use crate::server::LogLevel;
 
@@ -96,6 +96,12 @@ impl Exchange {
             answer => Ok(answer),
         }
     }
+
+    /// The script has computed for a slice. Where none runs, nobody is kept waiting.
+    pub fn pause(&self) -> mlua::Result<()> {
+        let runs = self.gate.borrow().is_some();
+        if runs { self.ask(Ask::Pause).map(drop) } else { Ok(()) }
+    }
 }
 
 /// A machine, used by one script at a time.
@@ -151,12 +157,7 @@ impl Vm {
         lua.set_globals(prelude.get("globals")?)?;
         let hooked = exchange.clone();
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_SLICE);
-        lua.set_global_hook(triggers, move |_, _| {
-            if hooked.gate.borrow().is_some() {
-                hooked.ask(Ask::Pause)?;
-            }
-            Ok(VmState::Continue)
-        })?;
+        lua.set_global_hook(triggers, move |_, _| hooked.pause().map(|()| VmState::Continue))?;
         let vm = Vm {
             run: prelude.get("run")?,
             globals: prelude.get("content")?,
@@ -245,6 +246,8 @@ fn host_table(lua: &Lua, exchange: &Rc<Exchange>, purpose: Purpose) -> mlua::Res
             Ok(())
         })?,
     )?;
+    let searching = exchange.clone();
+    host.set("search", lua.create_function(move |lua, words| patterns::search(lua, &searching, words))?)?;
     let random = exchange.clone();
     host.set("random", lua.create_function(move |_, args: MultiValue| random_number(&random, &args))?)?;
     let seeded = exchange.clone();

@@ -65,6 +65,10 @@ fn no_script_can_refuse_to_be_killed() {
         "table.sort({1, 2, 3}, function() while true do end end)",
         "string.gsub('x', '.', function() while true do end end)",
         "setmetatable({}, {__index = function() while true do end end}).x = nil while true do end",
+        "string.find(('a'):rep(60), ('a*'):rep(30) .. 'b')",
+        "while true do pcall(string.match, ('a'):rep(60), ('a-'):rep(30) .. 'b') end",
+        "return (('a'):rep(60)):gsub(('a?'):rep(60) .. ('a'):rep(59) .. 'b', 'x')",
+        "for word in (('a'):rep(100000)):gmatch('(a*)(a*)%1b') do end",
     ] {
         let mut world = World::new(&["--busy-reply-threshold", "10"]);
         let (script, operator) = (world.connect(), world.connect());
