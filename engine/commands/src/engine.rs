@@ -130,8 +130,10 @@ impl ReplicationBuffers {
 pub(crate) struct Caller {
     pub id: Option<ClientId>,
     pub protocol: Protocol,
-    /// Sees expired keys as they are, and deletes none.
     pub is_primary_link: bool,
+    /// Sees what has expired as it is, and deletes none of it: the primary, or whoever imports what another server
+    /// holds (`CLIENT IMPORT-SOURCE`).
+    pub sees_expired: bool,
     /// `CLIENT NO-TOUCH`: leaves no trace in the access words.
     pub no_touch: bool,
     /// The command is a script's.
@@ -205,6 +207,7 @@ impl Engine {
             id: Some(session.id),
             protocol: session.protocol,
             is_primary_link: session.is_primary_link,
+            sees_expired: session.is_primary_link || session.imports && self.config.import_mode,
             no_touch: session.no_touch,
             in_script: false,
             asking: session.asking,
@@ -330,14 +333,15 @@ impl Engine {
     }
 
     fn counts_as_expired(&self, entry: &Entry, now: UnixMs) -> bool {
-        entry.is_expired(now) && !self.caller.is_primary_link && !self.loading
+        entry.is_expired(now) && !self.caller.sees_expired && !self.loading
     }
 
     /// Only a primary deletes what has expired, and only while nobody has paused its writes: a deletion
-    /// is a write too.
+    /// is a write too. What is being imported, its source may still prolong.
     pub fn deletes_expired(&self) -> bool {
         self.role == Role::Primary
             && !self.loading
+            && !self.config.import_mode
             && !self.writes_held
             && self.pause.is_none_or(|pause| self.now.mono >= pause.until)
     }

@@ -75,6 +75,7 @@ impl Engine {
     fn evict(&mut self, budget: usize) -> Room {
         let may_delete = self.pause.is_none_or(|pause| self.now.mono >= pause.until) && !self.loading;
         if self.config.maxmemory_policy == EvictionPolicy::NoEviction
+            || self.config.import_mode
             || !may_delete
             || self.scripts.is_parked()
         {

@@ -80,6 +80,7 @@ impl Context<'_> {
         at <= self.engine.now.unix_ms().0 as i64
             && self.engine.role == Role::Primary
             && !self.engine.loading
+            && !self.engine.config.import_mode
             && !self.session.is_primary_link
     }
 

@@ -57,6 +57,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     pub no_evict: bool,
     pub no_touch: bool,
+    /// `CLIENT IMPORT-SOURCE ON`: copies another server's keys here.
+    pub imports: bool,
     /// `CLIENT CAPA redirect`.
     pub is_redirectable: bool,
     pub read_only: bool,
@@ -110,6 +112,7 @@ impl Session {
             reply_mode: ReplyMode::On,
             no_evict: false,
             no_touch: false,
+            imports: false,
             is_redirectable: false,
             read_only: false,
             asking: false,

@@ -124,6 +124,7 @@ parameters! {
     lfu_log_factor: u32 = 10, "lfu-log-factor", COUNT;
     lfu_decay_time_minutes: u32 = 1, "lfu-decay-time", COUNT;
     lazyfree_lazy_eviction: bool = false, "lazyfree-lazy-eviction", YesNo;
+    import_mode: bool = false, "import-mode", YesNo;
     lazyfree_lazy_expire: bool = false, "lazyfree-lazy-expire", YesNo;
     lazyfree_lazy_server_del: bool = false, "lazyfree-lazy-server-del", YesNo;
     lazyfree_lazy_user_del: bool = false, "lazyfree-lazy-user-del", YesNo;

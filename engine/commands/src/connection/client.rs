@@ -78,6 +78,10 @@ const SUBCOMMANDS: &[Command] = &[
         .since("5.0.0")
         .summary("Tells what CLIENT can do."),
     subcommand("id", 2, id, PLAIN).since("5.0.0").summary("The number of this connection."),
+    subcommand("import-source", 3, import_source, &[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .since("8.1.0")
+        .summary("Whether this connection copies another server's keys here, expired ones too.")
+        .arguments(&[Argument::one_of("enabled", ON_OFF)]),
     subcommand("info", 2, info, PLAIN)
         .since("6.2.0")
         .tips(&["nondeterministic_output"])
@@ -287,6 +291,16 @@ fn capa(context: &mut Context<'_>) -> CommandResult {
 
 fn no_evict(context: &mut Context<'_>) -> CommandResult {
     context.session.no_evict = on_off(context, 2)?;
+    context.reply.ok();
+    Ok(())
+}
+
+fn import_source(context: &mut Context<'_>) -> CommandResult {
+    if !context.engine.config.import_mode {
+        return Err(CommandError::line("ERR Server is not in import mode"));
+    }
+    context.session.imports = on_off(context, 2)?;
+    context.engine.begin_for(context.session);
     context.reply.ok();
     Ok(())
 }

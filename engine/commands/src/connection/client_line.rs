@@ -62,6 +62,7 @@ pub(super) fn flags_of(engine: &Engine, session: &Session) -> String {
         (session.peer.starts_with('/'), 'U'),
         (session.no_evict, 'e'),
         (session.no_touch, 'T'),
+        (session.imports, 'I'),
     ];
     let text: String = flags.iter().filter(|(set, _)| *set).map(|(_, letter)| letter).collect();
     if text.is_empty() { "N".into() } else { text }

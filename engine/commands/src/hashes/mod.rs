@@ -57,7 +57,7 @@ impl Engine {
     pub(crate) fn read_hash(&mut self, db: usize, key: &[u8]) -> Result<Option<Seen<'_>>, CommandError> {
         self.drop_expired_fields(db, key);
         // The primary's own commands, and what is being loaded, mean fields as they are.
-        let as_it_is = self.caller.is_primary_link || self.loading;
+        let as_it_is = self.caller.sees_expired || self.loading;
         let now = if as_it_is { UnixMs(0) } else { self.now.unix_ms() };
         Ok(self.read::<Hash>(db, key)?.map(|hash| Seen { hash, now }))
     }

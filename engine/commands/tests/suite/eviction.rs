@@ -133,3 +133,33 @@ fn scripts_are_let_finish() {
     world.ask(client, "CONFIG SET maxmemory-policy noeviction");
     assert!(world.ask(client, grow).starts_with("-OOM"));
 }
+
+/// What is imported goes neither by its time nor for want of room: its source may have more to say of it.
+#[test]
+fn what_is_imported_stays() {
+    let (mut world, client) = full("allkeys-random", 20);
+    assert_eq!(world.ask(client, "CLIENT IMPORT-SOURCE ON"), "-ERR Server is not in import mode\r\n");
+    world.ask(client, "CONFIG SET import-mode yes");
+    let source = world.connect();
+    assert_eq!(world.ask(source, "CLIENT IMPORT-SOURCE ON"), "+OK\r\n");
+    let reply = world.ask(client, &format!("SET more {}", "x".repeat(5_000)));
+    assert_eq!(reply, "+OK\r\n", "it fits just so");
+    assert!(world.ask(client, "SET more y").starts_with("-OOM"));
+    world.ask(client, "CONFIG SET maxmemory 0");
+    world.ask(source, "SET soon v PX 10");
+    world.ask(source, "SET late v PXAT 1");
+    world.ask(source, "HSET hash f v");
+    world.ask(source, "HPEXPIRE hash 10 FIELDS 1 f");
+    world.pass(20);
+    world.propagated();
+    assert_eq!(world.ask(client, "EXISTS soon late"), ":0\r\n");
+    assert_eq!(world.ask(source, "EXISTS soon late"), ":2\r\n");
+    assert_eq!(world.ask(source, "HGET hash f"), "$1\r\nv\r\n");
+    assert_eq!(world.ask(client, "HGET hash f"), "$-1\r\n");
+    world.ask(source, "PERSIST soon");
+    assert_eq!(world.ask(client, "GET soon"), "$1\r\nv\r\n");
+    assert!(!world.propagated().contains("DEL"));
+    world.ask(client, "CONFIG SET import-mode no");
+    assert_eq!(world.ask(source, "EXISTS late"), ":0\r\n");
+    assert!(world.propagated().contains("DEL"));
+}
