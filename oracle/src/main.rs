@@ -147,11 +147,13 @@ fn compare(duel: &mut Duel, family: &Family, options: &CommandLine) -> io::Resul
         }
         (played, steps) = (played + 1, steps + sequence.steps.len());
         if let Some(difference) = duel.play(&sequence)? {
-            if !seen.insert(difference.signature()) {
+            let before = difference.signature();
+            if !seen.insert(before.clone()) {
                 continue;
             }
+            // Made shorter, it may turn out to be one that is known; or it is still the same.
             let (sequence, difference) = shrink::shrink(duel, sequence, difference)?;
-            if !seen.insert(difference.signature()) {
+            if difference.signature() != before && !seen.insert(difference.signature()) {
                 continue;
             }
             let story = show::story(&duel.reference.name, &sequence, &difference);

@@ -197,7 +197,7 @@ impl<'a> Reply<'a> {
     }
 
     /// A text with a hint of three letters how to show it (`txt`, `mkd`); in RESP2 a bulk string.
-    pub fn verbatim(&mut self, format: &str, text: impl AsRef<[u8]>) {
+    pub fn verbatim(&mut self, format: &str, text: &(impl AsRef<[u8]> + ?Sized)) {
         let text = text.as_ref();
         assert!(format.len() == 3, "a verbatim string's format has three letters");
         match self.protocol {

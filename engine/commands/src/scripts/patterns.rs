@@ -397,7 +397,10 @@ mod tests {
             let start = start.min(subject.len());
             let ours = find(&subject, &pattern, start, true, &mut || Ok(()));
             // Without any of these letters, Lua does not look at the rest of the pattern.
-            prop_assume!(pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte)));
+            let seen = pattern.split(|byte| *byte == 0).next().unwrap_or_default();
+            if !seen.iter().any(|byte| b"^$*+?.([%-".contains(byte)) {
+                return Ok(());
+            }
             match (by_lua(&lua, &subject, &pattern, start), ours) {
                 (Ok(None), Ok(None)) => {}
                 (Ok(Some(theirs)), Ok(Some(ours))) => {

@@ -271,6 +271,8 @@ end
 local function may_take_long(s, pattern, start)
     if type(s) ~= "string" or type(pattern) ~= "string" then return false end
     if start ~= nil and not raw_tonumber(start) then return false end
+    -- Nothing behind a NUL is part of it.
+    pattern = match(pattern, "^[^%z]*")
     local _, repeats = gsub(pattern, "[*+?-]", "")
     local _, scans = gsub(pattern, "%%[b1-9]", "")
     return (#s + 1) ^ (repeats + scans + 1) * #pattern > STEPS_MAX

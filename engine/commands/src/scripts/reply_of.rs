@@ -76,7 +76,7 @@ fn write_table(
     } else if let Value::String(digits) = field("big_number")? {
         reply.big_number(&one_line(&digits.as_bytes()));
     } else if let Some((format, text)) = verbatim(&field("verbatim_string")?)? {
-        reply.verbatim(&format, text.as_bytes());
+        reply.verbatim(&format, &text.as_bytes());
     } else {
         let length = reply.deferred_array();
         let mut count = 0;

@@ -16,7 +16,8 @@ const OWN: [(&str, &str); 6] = [
     ("cluster-election-delay", "-1"),
 ];
 /// Parameters that Valkey alone has, and those that it calls otherwise.
-const VALKEYS: [(&str, &str); 6] = [
+const VALKEYS: [(&str, &str); 7] = [
+    ("import-mode", "no"),
     ("commandlog-execution-slower-than", "10000"),
     ("commandlog-slow-execution-max-len", "128"),
     ("commandlog-request-larger-than", "1048576"),

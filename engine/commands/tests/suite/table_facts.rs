@@ -11,13 +11,14 @@ use squall_resp::Value;
 const FACTS: &str = include_str!("facts/commands-redis-8.2.tsv");
 
 /// Where a row differs on purpose, and why.
-const OWN: [(&str, &str); 18] = [
+const OWN: [(&str, &str); 19] = [
     ("commandlog", "a command of Valkey 8"),
     ("commandlog|get", "a command of Valkey 8"),
     ("commandlog|help", "a command of Valkey 8"),
     ("commandlog|len", "a command of Valkey 8"),
     ("commandlog|reset", "a command of Valkey 8"),
     ("client|capa", "a subcommand of Valkey 8"),
+    ("client|import-source", "a subcommand of Valkey 8"),
     ("clusterscan", "a command of Valkey 9.1"),
     ("cluster|cancelslotmigrations", "a subcommand of Valkey 9"),
     ("cluster|flushslot", "a subcommand of Valkey 9"),
