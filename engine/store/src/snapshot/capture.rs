@@ -9,9 +9,13 @@ use crate::dict::Segment;
 use crate::entry::{Entry, Value};
 use crate::rdb::{put_entry_head, put_value};
 use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
 
 /// Strings and collections larger than this are encoded later.
 const PROMPT_BYTES_MAX: usize = 1024;
+/// What is encoded lies in chunks of this size and one more entry: one that grew as a whole would be copied while
+/// clients wait, and leave its former places behind.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Capture {
     /// The number that the database had when the snapshot began.
@@ -23,11 +27,18 @@ pub(crate) struct Capture {
     epoch: u32,
     options: SnapshotOptions,
     /// Entries in RDB form.
-    pub(super) encoded: BytesMut,
+    pub(super) encoded: Encoded,
     /// Entries whose values are still to be encoded.
     pub(super) held: Vec<Held>,
     /// The cursor: everything at lower positions is captured.
     position: u64,
+}
+
+/// Bytes in their order, in chunks.
+#[derive(Default)]
+pub(super) struct Encoded {
+    full: VecDeque<BytesMut>,
+    tail: BytesMut,
 }
 
 /// An entry with a large value.
@@ -45,7 +56,7 @@ pub(super) enum HeldValue {
 
 impl Capture {
     pub fn of(number: usize, keys: usize, volatile: usize, epoch: u32, options: SnapshotOptions) -> Capture {
-        let (encoded, held) = (BytesMut::new(), Vec::new());
+        let (encoded, held) = (Encoded::default(), Vec::new());
         Capture { number, keys, volatile, epoch, options, encoded, held, position: 0 }
     }
 
@@ -73,13 +84,46 @@ impl Capture {
                 HeldValue::Collection(value.clone())
             }
             _ => {
-                put_entry_head(&mut self.encoded, entry, self.options.recency);
-                put_value(&mut self.encoded, entry, self.options.compress);
+                let tail = self.encoded.tail();
+                put_entry_head(tail, entry, self.options.recency);
+                put_value(tail, entry, self.options.compress);
                 return;
             }
         };
         let mut head = BytesMut::new();
         put_entry_head(&mut head, entry, self.options.recency);
         self.held.push(Held { head, value });
+    }
+}
+
+impl Encoded {
+    pub fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.tail.is_empty()
+    }
+
+    /// About how many bytes there are.
+    pub fn len(&self) -> usize {
+        self.full.len() * CHUNK_BYTES + self.tail.len()
+    }
+
+    /// The first chunk.
+    pub fn first(&mut self) -> &mut BytesMut {
+        self.full.front_mut().unwrap_or(&mut self.tail)
+    }
+
+    /// The first chunk has been taken.
+    pub fn forget_first(&mut self) {
+        self.full.pop_front();
+    }
+
+    /// Where to write what comes next.
+    fn tail(&mut self) -> &mut BytesMut {
+        if self.tail.len() >= CHUNK_BYTES {
+            self.full.push_back(std::mem::take(&mut self.tail));
+        }
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(CHUNK_BYTES + 2 * PROMPT_BYTES_MAX);
+        }
+        &mut self.tail
     }
 }

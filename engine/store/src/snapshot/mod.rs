@@ -183,15 +183,17 @@ impl Snapshot {
         written
     }
 
-    /// Moves what was captured into the stream, or one of the long strings; returns how many bytes.
+    /// Moves a chunk of what was captured into the stream, or one of the long strings; returns how many bytes.
     fn relieve(&mut self, capture: &mut Capture) -> usize {
         if capture.encoded.is_empty() && capture.held.is_empty() {
             return 0;
         }
         self.select(capture);
         if !capture.encoded.is_empty() {
-            let len = capture.encoded.len();
-            self.stream.push_gathered(&mut capture.encoded);
+            let chunk = capture.encoded.first();
+            let len = chunk.len();
+            self.stream.push_gathered(chunk);
+            capture.encoded.forget_first();
             return len;
         }
         let Held { head, value } = capture.held.pop().expect("nothing is encoded, so something is held");

@@ -364,3 +364,47 @@ fn long_values_are_not_copied_into_the_stream() {
     assert!(shared > 2_900_000, "{shared}");
     assert_eq!(load(&taken).0.db(0).lookup(b"long").unwrap().string().unwrap().len(), 3_000_000);
 }
+
+/// However much writes make a snapshot capture at once, it leaves a little at a time.
+#[test]
+fn what_writes_captured_leaves_in_small_pieces() {
+    const KEYS: u32 = 20_000;
+    const STEP_BYTES_MAX: usize = 160 * 1024;
+    let mut keyspace = keyspace(false, 1);
+    let write = |keyspace: &mut Keyspace, value: u8| {
+        for key in 0..KEYS {
+            let value = crate::Value::from_bytes(bytes::Bytes::from(vec![value; 40]));
+            keyspace.db_mut(0).insert(&key.to_le_bytes(), value, None);
+        }
+    };
+    write(&mut keyspace, 1);
+    keyspace
+        .begin_snapshot(
+            SnapshotOptions { compress: false, checksum: true, recency: crate::recency::Recency::Untold },
+            &Aux::default(),
+        )
+        .unwrap();
+    write(&mut keyspace, 2);
+    let mut taken = Vec::new();
+    loop {
+        let state = keyspace.snapshot_step(1);
+        let before = taken.len();
+        loop {
+            let piece = keyspace.take_snapshot_bytes();
+            if piece.is_empty() {
+                break;
+            }
+            taken.extend_from_slice(&piece);
+        }
+        assert!(taken.len() - before <= STEP_BYTES_MAX, "{} bytes in one step", taken.len() - before);
+        if state == SnapshotState::Done {
+            break;
+        }
+    }
+    let (loaded, _) = load(&taken);
+    assert_eq!(loaded.len(), KEYS as usize);
+    assert!((0..KEYS).all(|key| {
+        let entry = loaded.db(0).lookup(&key.to_le_bytes()).expect("it was there");
+        entry.string().expect("a string").len() == 40
+    }));
+}
