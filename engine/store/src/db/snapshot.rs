@@ -44,7 +44,7 @@ impl Db {
     /// hold is no part of a running snapshot.
     pub(super) fn before_write(&mut self, partition: usize, segment: usize) {
         if let Some(capture) = &mut self.capture {
-            capture.segment(self.partitions[partition].segment_mut(segment));
+            capture.segment_before_write(self.partitions[partition].segment_mut(segment));
         }
     }
 

@@ -68,16 +68,25 @@ impl Capture {
         self.position = position;
     }
 
-    /// Captures a segment unless that has been done. To be called before anything in it changes.
+    /// Captures a segment unless that has been done.
     pub fn segment(&mut self, segment: &mut Segment) {
+        self.capture(segment, self.options.compress);
+    }
+
+    /// The same, before something in it changes. A client waits for that, so nothing is compressed.
+    pub fn segment_before_write(&mut self, segment: &mut Segment) {
+        self.capture(segment, false);
+    }
+
+    fn capture(&mut self, segment: &mut Segment, compress: bool) {
         if segment.epoch() != self.epoch {
             segment.set_epoch(self.epoch);
             segment.glance_at_entries();
-            segment.entries().iter().for_each(|entry| self.entry(entry));
+            segment.entries().iter().for_each(|entry| self.entry(entry, compress));
         }
     }
 
-    fn entry(&mut self, entry: &Entry) {
+    fn entry(&mut self, entry: &Entry, compress: bool) {
         let value = match (entry.string(), entry.rich()) {
             (Some(string), _) if string.len() > PROMPT_BYTES_MAX => HeldValue::String(string.to_bytes()),
             (None, Some(value)) if value.heap_bytes() > PROMPT_BYTES_MAX => {
@@ -86,7 +95,7 @@ impl Capture {
             _ => {
                 let tail = self.encoded.tail();
                 put_entry_head(tail, entry, self.options.recency);
-                put_value(tail, entry, self.options.compress);
+                put_value(tail, entry, compress);
                 return;
             }
         };
