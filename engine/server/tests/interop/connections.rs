@@ -73,7 +73,8 @@ fn one_that_asks_much_does_not_starve_the_others() {
         answered += 1;
     }
     assert_eq!(greedy.join().expect("it ends"), REQUESTS);
-    assert!(answered >= 50, "only {answered} requests of the others were served during the flood");
+    // One that starves gets one answer or two; how many more of the turns this client uses is up to the machine.
+    assert!(answered >= 10, "only {answered} requests of the others were served during the flood");
 }
 
 /// The disk takes a piece at once and the node has the next one ready: that loop must let others in.
