@@ -23,11 +23,11 @@ pub(crate) fn reader<H: Resident>(host: &H, primaries: &[String], clustered: boo
     }
 }
 
-/// Reads every key that the history has changed.
+/// Reads every key that the history has changed, or says what could not be read and why.
 pub(crate) async fn read_survivors<H: Resident>(
     client: &mut Caller<H>,
     history: &[Operation],
-) -> Option<Survivors> {
+) -> Result<Survivors, String> {
     let keys_of = |action: Action| -> BTreeSet<&str> {
         let touched = history.iter().filter(|operation| operation.action == action);
         touched.map(|operation| operation.key.as_str()).collect()
@@ -62,7 +62,7 @@ pub(crate) async fn read_survivors<H: Resident>(
         }
         survivors.waiting.insert(key.to_owned(), waiting);
     }
-    Some(survivors)
+    Ok(survivors)
 }
 
 /// Who has a list of their own for what they claimed from a queue.
@@ -82,19 +82,20 @@ struct Stream {
 type EntryId = (u64, u64);
 
 impl Stream {
-    async fn read<H: Resident>(client: &mut Caller<H>, key: &str) -> Option<Stream> {
+    async fn read<H: Resident>(client: &mut Caller<H>, key: &str) -> Result<Stream, String> {
+        let misshapen = || format!("{key} has an entry of another shape");
         let key = key.as_bytes();
         let mut entries = BTreeMap::new();
         for entry in array(answer(client, key, &[b"XRANGE", key, b"-", b"+"]).await?) {
-            let [id, fields] = <[Value; 2]>::try_from(array(entry)).ok()?;
+            let [id, fields] = <[Value; 2]>::try_from(array(entry)).map_err(|_| misshapen())?;
             let number =
                 array(fields).into_iter().nth(1).and_then(|value| entry_numbers(value).first().copied());
-            entries.insert(entry_id(id)?, number.unwrap_or(0));
+            entries.insert(entry_id(id).ok_or_else(misshapen)?, number.unwrap_or(0));
         }
         let mut stream = Stream { entries, given_until: None, pending: BTreeSet::new() };
         // Of a key that does not exist, groups cannot be asked for.
         if stream.entries.is_empty() {
-            return Some(stream);
+            return Ok(stream);
         }
         let group = array(answer(client, key, &[b"XINFO", b"GROUPS", key]).await?).into_iter().next();
         let words = group.map(array).unwrap_or_default();
@@ -103,10 +104,11 @@ impl Stream {
         if stream.given_until.is_some() {
             let request: &[&[u8]] = &[b"XPENDING", key, GROUP.as_bytes(), b"-", b"+", b"1000000"];
             for entry in array(answer(client, key, request).await?) {
-                stream.pending.insert(entry_id(array(entry).into_iter().next()?)?);
+                let id = array(entry).into_iter().next().and_then(entry_id);
+                stream.pending.insert(id.ok_or_else(misshapen)?);
             }
         }
-        Some(stream)
+        Ok(stream)
     }
 
     /// What the group has not given out, or has and waits to be told that it was dealt with.
@@ -130,29 +132,37 @@ fn array(value: Value) -> Vec<Value> {
     }
 }
 
-/// What the node that is concerned answers; a refusal is none.
-async fn answer<H: Resident>(client: &mut Caller<H>, key: &[u8], request: &[&[u8]]) -> Option<Value> {
-    match client.pipeline(key, &[request], false).await.ok()?.pop()? {
-        Value::Error(_) => None,
-        reply => Some(reply),
+/// What the node that is concerned answers; a refusal is an error.
+async fn answer<H: Resident>(client: &mut Caller<H>, key: &[u8], request: &[&[u8]]) -> Result<Value, String> {
+    let refused = |reason: String| {
+        format!("{} of {} is answered with: {reason}", request[0].escape_ascii(), key.escape_ascii())
+    };
+    let answers = client.pipeline(key, &[request], false).await;
+    match answers.map_err(|error| refused(error.to_string()))?.pop() {
+        Some(Value::Error(error)) => Err(refused(error)),
+        Some(reply) => Ok(reply),
+        None => Err(refused("nothing".to_owned())),
     }
 }
 
-async fn ledger<H: Resident>(client: &mut Caller<H>, key: &str) -> Option<Vec<u64>> {
+async fn ledger<H: Resident>(client: &mut Caller<H>, key: &str) -> Result<Vec<u64>, String> {
     match answer(client, key.as_bytes(), &[b"GET", key.as_bytes()]).await? {
-        Value::Bulk(text) => Some(ledger_entries(&text)),
-        _ => Some(Vec::new()),
+        Value::Bulk(text) => Ok(ledger_entries(&text)),
+        _ => Ok(Vec::new()),
     }
 }
 
-async fn elements<H: Resident>(client: &mut Caller<H>, request: &[&[u8]]) -> Option<Vec<u64>> {
-    Some(array(answer(client, request[1], request).await?).into_iter().flat_map(entry_numbers).collect())
+async fn elements<H: Resident>(client: &mut Caller<H>, request: &[&[u8]]) -> Result<Vec<u64>, String> {
+    Ok(array(answer(client, request[1], request).await?).into_iter().flat_map(entry_numbers).collect())
 }
 
-async fn count_at<H: Resident>(client: &mut Caller<H>, key: &str) -> Option<i64> {
+async fn count_at<H: Resident>(client: &mut Caller<H>, key: &str) -> Result<i64, String> {
     match answer(client, key.as_bytes(), &[b"GET", key.as_bytes()]).await? {
-        Value::Bulk(text) => std::str::from_utf8(&text).ok()?.parse().ok(),
-        _ => Some(0),
+        Value::Bulk(text) => {
+            let count = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            count.ok_or_else(|| format!("{key} holds {}, which is no count", text.escape_ascii()))
+        }
+        _ => Ok(0),
     }
 }
 

@@ -282,22 +282,19 @@ impl<W: Theatre> Stage<W> {
         let found = on_machine(&self.world, self.observer, move |host| {
             let (scenario, history) = (Rc::clone(&scenario), Rc::clone(&history));
             async move {
-                while host.world().now() < deadline {
-                    if let Some(rest) = rest_of(&host, &scenario, &history).await {
-                        return Some(rest);
+                loop {
+                    match rest_of(&host, &scenario, &history).await {
+                        Ok(rest) => return Ok(rest),
+                        Err(reason) if host.world().now() >= deadline => return Err(reason),
+                        Err(_) => host.world().sleep(LOOK_EVERY).await,
                     }
-                    host.world().sleep(LOOK_EVERY).await;
                 }
-                None
             }
         })
         .await;
-        let Some(rest) = found else {
-            return Err(format!(
-                "after {} s the replicas had not caught up, or what is left could not be read",
-                CATCH_UP_WITHIN.as_secs()
-            ));
-        };
+        let rest = found.map_err(|reason| {
+            format!("nothing had come to rest after {} s: {reason}", CATCH_UP_WITHIN.as_secs())
+        })?;
         evidence.at_rest = rest.at_rest;
         evidence.survivors = Some(rest.survivors);
         evidence.views_at_rest = rest.views;
@@ -332,19 +329,20 @@ struct Rest {
     stray_keys: u64,
 }
 
-/// Nothing where the nodes are not at rest yet: they disagree, or a replica is not where its primary is.
-async fn rest_of(host: &impl Resident, scenario: &Scenario, history: &[Operation]) -> Option<Rest> {
+/// An error where the nodes are not at rest yet: they disagree, or a replica is not where its primary is.
+async fn rest_of(host: &impl Resident, scenario: &Scenario, history: &[Operation]) -> Result<Rest, String> {
     let clustered = scenario.cluster.is_some();
     let concerned = concerned(scenario);
     let mut clients = patient_clients(host, scenario);
     clients.retain(|(name, _)| concerned.contains(name));
     let mut at_rest = Vec::new();
     for (name, client) in &mut clients {
-        at_rest.push(audit::sample(name, client).await?);
+        let sample = audit::sample(name, client).await;
+        at_rest.push(sample.ok_or_else(|| format!("{name} does not tell its digest"))?);
     }
     let states = look_at_all(&mut clients, clustered).await;
-    if disagreement(scenario, &states).is_some() {
-        return None;
+    if let Some(reason) = disagreement(scenario, &states) {
+        return Err(reason);
     }
     // In one shard, or under one primary, all stand at one point.
     let point = |name: &str| {
@@ -358,8 +356,13 @@ async fn rest_of(host: &impl Resident, scenario: &Scenario, history: &[Operation
     let in_step = |(name, state): &(String, NodeState)| {
         state.is_primary || primary_of(state).is_some_and(|primary| point(&primary) == point(name))
     };
-    if !states.iter().all(in_step) {
-        return None;
+    if let Some((name, state)) = states.iter().find(|state| !in_step(state)) {
+        let place = |name: &str| {
+            point(name).map_or("nowhere".to_owned(), |(replid, offset)| format!("at {offset} of {replid}"))
+        };
+        let primary = primary_of(state).unwrap_or_else(|| state.follows.clone());
+        let places = (place(name), place(&primary));
+        return Err(format!("{name} is {}, and {primary}, which it follows, {}", places.0, places.1));
     }
     let primaries = states.iter().filter(|(_, state)| state.is_primary).map(|(name, _)| name.clone());
     let mut reader = audit::reader(host, &primaries.collect::<Vec<_>>(), clustered);
@@ -368,7 +371,8 @@ async fn rest_of(host: &impl Resident, scenario: &Scenario, history: &[Operation
     for (name, client) in &mut clients {
         let state = states.iter().find(|(node, state)| node == name && state.is_primary);
         if let Some(view) = state.and_then(|(_, state)| state.view.clone()) {
-            stray_keys += audit::stray_keys(client, &view).await?;
+            let strays = audit::stray_keys(client, &view).await;
+            stray_keys += strays.ok_or_else(|| format!("{name} does not list its keys"))?;
         }
     }
     let at = host.world().now();
@@ -376,7 +380,7 @@ async fn rest_of(host: &impl Resident, scenario: &Scenario, history: &[Operation
         .into_iter()
         .filter_map(|(node, state)| Some(Sighting { at, node, view: View::clone(state.view.as_deref()?) }))
         .collect();
-    Some(Rest { at_rest, survivors, views, stray_keys })
+    Ok(Rest { at_rest, survivors, views, stray_keys })
 }
 
 fn sample_of(host: &impl Resident, asked: Mono, node: String, mut state: NodeState) -> Sample {

@@ -17,6 +17,8 @@ impl Fault {
             Fault::Move { .. } => {
                 world.crash(id);
                 Ok(Some(Box::new(move |world| {
+                    // The end of another fault may have started it meanwhile.
+                    world.crash(id);
                     world.readdress(id);
                     world.restart(id);
                 })))
@@ -33,6 +35,7 @@ impl Fault {
                 let empty_disk = *empty_disk;
                 Ok(Some(Box::new(move |world| {
                     if empty_disk {
+                        world.lose_power(id);
                         world.replace_disk(id);
                     }
                     world.restart(id);

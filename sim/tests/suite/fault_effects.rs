@@ -204,6 +204,23 @@ fn a_machine_that_moves_is_found_by_its_name_and_not_at_its_old_address() {
 }
 
 #[test]
+fn a_machine_that_was_started_meanwhile_does_not_move_while_it_runs() {
+    let outcome = run(1, WorldOptions::default(), async |world: World| {
+        let server = world.add_machine("server");
+        world.start(server, Rc::new(|host| Box::pin(answer(host)) as Process));
+        let node = || "server".to_owned();
+        let faults = Faults::of(&world);
+        faults.begin(&Fault::Move { node: node() }, Some(Nanos::from_millis(100))).expect("it can be done");
+        faults.begin(&Fault::Crash { node: node() }, Some(Nanos::from_millis(50))).expect("it can be done");
+        world.sleep(Nanos::from_millis(75)).await;
+        let (address, between) = (world.address(server), world.starts(server));
+        world.sleep(Nanos::from_millis(75)).await;
+        (world.address(server) != address, between, world.starts(server))
+    });
+    assert_eq!(outcome.expect("nothing panics").outcome, (true, 2, 3), "its process ends with its address");
+}
+
+#[test]
 fn shapes_that_cannot_be_are_refused() {
     let outcome = run(1, WorldOptions::default(), async |world: World| {
         for name in ["a", "b"] {
