@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use squall_cluster::{FailoverKind, Slot};
 use squall_message_world::World;
 
+use crate::chance::chosen_cases;
+
 #[test]
 fn six_nodes_meet_and_agree() {
     let world = World::formed(1, 3, 1);
@@ -165,19 +167,8 @@ fn a_slot_moves_to_a_node_that_loses_power_when_it_has_answered() {
     after_all_that(0, 3, false, vec![Fault::MoveSlot(2, 2_923), Fault::PowerOff(2)], 0);
 }
 
-/// A failure is made smaller for no longer than this: each attempt runs to the end of a world's patience.
-const SHRINKING_MS_MAX: u32 = 20_000;
-
-/// A few in the suite; as many as `PROPTEST_CASES` says by hand.
-#[allow(clippy::disallowed_methods, reason = "a test may be asked for more")]
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: cases(), max_shrink_time: SHRINKING_MS_MAX, ..ProptestConfig::default()
-    })]
+    #![proptest_config(chosen_cases(12))]
 
     #[test]
     fn whatever_happens_the_views_become_one(

@@ -6,6 +6,8 @@ use squall_cluster::wire::{Body, GossipEntry, GossipKind, Header, MessageFlags, 
 use squall_cluster::{Cluster, Epoch, Event, NodeId, SlotSet};
 use squall_message_world::{World, share};
 
+use crate::chance::chosen_cases;
+
 /// A message that is well formed, from anybody about anything.
 #[derive(Clone, Debug)]
 struct Forged {
@@ -83,7 +85,7 @@ fn deliver(world: &mut World, forged: &Forged) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(chosen_cases(8))]
 
     /// Nobody who is not a member changes what a member knows of slots and members.
     #[test]

@@ -1,5 +1,6 @@
 //! Clusters of nodes without a network: convergence, failures, elections, hostile messages.
 
+mod chance;
 mod convergence;
 mod hostile;
 mod large;

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use squall_cluster::{FailoverKind, JobState, Slot, SlotSet};
 use squall_message_world::{World, holders};
 
+use crate::chance::chosen_cases;
+
 const SOURCE: usize = 0;
 const TARGET: usize = 1;
 
@@ -208,14 +210,8 @@ fn moves_through(seed: u64, blows: Vec<Blow>, disk_ms: u64, imports: bool) {
     }
 }
 
-/// A few in the suite; as many as `PROPTEST_CASES` says by hand.
-#[allow(clippy::disallowed_methods, reason = "a test may be asked for more")]
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_time: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(chosen_cases(8))]
 
     #[test]
     fn whatever_happens_nothing_is_lost_and_nobody_serves_twice(
