@@ -82,40 +82,21 @@ impl JobName {
     }
 }
 
-impl fmt::Display for JobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_name(&self.0, f)
-    }
+/// Names are shown as the text that stands in nodes.conf.
+macro_rules! shown_as_text {
+    ($($name:ty: $($form:ident)*;)*) => {
+        $($(impl fmt::$form for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_name(&self.0, f)
+            }
+        })*)*
+    };
 }
 
-impl fmt::Debug for JobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_name(&self.0, f)
-    }
-}
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_name(&self.0, f)
-    }
-}
-
-impl fmt::Debug for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_name(&self.0, f)
-    }
-}
-
-impl fmt::Display for ShardId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_name(&self.0, f)
-    }
-}
-
-impl fmt::Debug for ShardId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_name(&self.0, f)
-    }
+shown_as_text! {
+    NodeId: Display Debug;
+    ShardId: Display Debug;
+    JobName: Display Debug;
 }
 
 impl fmt::Display for Epoch {

@@ -173,7 +173,7 @@ impl Engine {
                 Ok(Passage::Through) => {}
                 Ok(Passage::Postponed) => return Dispatched::Postponed,
                 Ok(Passage::Queued) => {
-                    self.charge_slot(row, args, None);
+                    self.charge_slot(args, Cost::default());
                     Reply::new(output, session.protocol).queued();
                     return Dispatched::Done;
                 }
@@ -184,26 +184,38 @@ impl Engine {
                 }
             }
         }
-        let (spent, written) = (self.stats.command(row.id).nanos, output.len());
-        self.call(row, session, output, args, server);
-        let bytes_out = output.len().saturating_sub(written) as u64;
-        self.charge_slot(row, args, Some((spent, bytes_out)));
+        match self.config.cluster_slot_stats_enabled {
+            true => self.call_and_charge(row, session, output, args, server),
+            false => self.call(row, session, output, args, server),
+        }
         if session.blocked != Some(Blocked::Script) {
             self.propagation.end_of_command();
         }
         Dispatched::Done
     }
 
-    /// What a request cost, to the slot of its keys: it has been read, and perhaps run since the row had `spent` so
-    /// much.
-    fn charge_slot(&mut self, row: &Row, args: Args<'_>, ran: Option<(u64, u64)>) {
+    /// `call`, where slots are told what their requests cost.
+    #[cold]
+    fn call_and_charge(
+        &mut self,
+        row: &'static Row,
+        session: &mut Session,
+        output: &mut Output,
+        args: Args<'_>,
+        server: &mut dyn Server,
+    ) {
+        let (spent, written) = (self.stats.command(row.id).nanos, output.len());
+        self.call(row, session, output, args, server);
+        // CONFIG RESETSTAT takes the count away while it runs.
+        let cpu = Nanos(self.stats.command(row.id).nanos.saturating_sub(spent));
+        let bytes_out = output.len().saturating_sub(written) as u64;
+        self.charge_slot(args, Cost { cpu, bytes_out, ..Cost::default() });
+    }
+
+    /// What a request that has been read cost, to the slot of its keys.
+    fn charge_slot(&mut self, args: Args<'_>, cost: Cost) {
         let Some(slot) = self.routed_slot.filter(|_| self.config.cluster_slot_stats_enabled) else { return };
-        let mut cost = Cost { bytes_in: request_bytes(args), ..Cost::default() };
-        if let Some((spent, bytes_out)) = ran {
-            cost.cpu = Nanos(self.stats.command(row.id).nanos - spent);
-            cost.bytes_out = bytes_out;
-        }
-        self.slot_stats.charge(slot, cost);
+        self.slot_stats.charge(slot, Cost { bytes_in: request_bytes(args), ..cost });
     }
 
     /// `CLIENT REPLY OFF` and `SKIP`, and the primary's stream: the reply goes nowhere. `CLIENT REPLY ON`

@@ -8,11 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use squall_sim::entropy::{below, chance, stream};
 use squall_sim::{FaultPlan, FaultStep, Kind, PlanShape, Size, Span, Workload};
 
-use super::swarm::{family_of, kind_number, links, pick, placeless};
+use super::swarm::{draw_each, family_of, kind_number, links, never, pick, placeless};
 use crate::cast::slots_of_shard;
 use crate::file::{
-    Bound, Chaos, ClientGroup, ClusterSpec, Expectation, FailoverWay, Formed, Observe, OperatorStep, Order,
-    Repair, Scenario, Setting,
+    Chaos, ClientGroup, ClusterSpec, FailoverWay, Formed, Observe, OperatorStep, Order, Repair, Scenario,
+    Setting,
 };
 use crate::formation::names_of;
 
@@ -41,7 +41,8 @@ pub fn draw(seed: u64) -> Scenario {
     // A hand-over by force does not wait for what the primary has not sent yet.
     let forced = |step: &OperatorStep| matches!(step.order, Order::Failover { how: FailoverWay::Force, .. });
     let is_calm = faults.is_empty() && !operator.iter().any(forced);
-    let expectations = if is_calm { nothing_is_lost() } else { Vec::new() };
+    // Where nothing goes wrong but what an operator wants, no acknowledged write is lost.
+    let expectations = if is_calm { vec![never("lost-writes")] } else { Vec::new() };
     let mut scenario = Scenario {
         title: format!("What seed {seed} draws"),
         about: String::new(),
@@ -88,12 +89,7 @@ fn configuration(rng: &mut ChaCha8Rng) -> BTreeMap<String, Setting> {
         ("min-replicas-to-write", vec![Setting::Number(1)]),
         ("hz", vec![Setting::Number(100)]),
     ];
-    for (name, values) in choices {
-        let value = pick(rng, &values).clone();
-        if chance(rng, 0.4) {
-            drawn.insert(name.to_owned(), value);
-        }
-    }
+    draw_each(rng, &choices, 0.4, &mut drawn);
     drawn
 }
 
@@ -165,7 +161,7 @@ fn orders(
     if let Some(slots) = moved {
         let home = (1..=spec.primaries).find(|shard| slots_of_shard(spec.primaries, *shard).0 == slots[0]);
         let from = home.expect("they are the first of a shard");
-        let to = 1 + (from - 1 + 1 + below(rng, u64::from(spec.primaries) - 1) as u16) % spec.primaries;
+        let to = 1 + (from + below(rng, u64::from(spec.primaries) - 1) as u16) % spec.primaries;
         let part = |shard: u16| format!("primary of shard {shard}");
         let order = Order::Reshard { from: part(from), to: part(to), slots };
         let at = below(rng, millis / 2);
@@ -175,25 +171,15 @@ fn orders(
     steps
 }
 
-/// Where nothing goes wrong but what an operator wants, no acknowledged write is lost.
-fn nothing_is_lost() -> Vec<Expectation> {
-    let none =
-        Expectation { measure: "lost-writes".to_owned(), at_least: None, at_most: Some(Bound::Count(0)) };
-    vec![none]
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::swarm::tests::a_file_can_hold_each_of;
     use super::super::swarm::with_course;
     use super::*;
 
     #[test]
     fn every_seed_draws_a_cluster_that_can_be_played_and_written_down() {
-        for seed in (0..200).map(|n| with_course(n, n % 3)) {
-            let text = draw(seed).to_text();
-            let again = Scenario::read("swarm.toml", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-            assert_eq!(again.to_text(), text);
-        }
+        a_file_can_hold_each_of(200, draw);
     }
 
     #[test]

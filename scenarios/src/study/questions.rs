@@ -66,14 +66,7 @@ pub const STUDIES: &[Study] = &[
                  swept, or after one second where something else is. The time runs from the fault to the first write \
                  that the promoted node acknowledges, and from one served operation of the worst client to its next.",
         sweeps: failover_sweeps,
-        outcomes: &[
-            Measured { name: "failover", axis: "failover (s)", of: |report| seconds(report, "failover") },
-            Measured {
-                name: "outage",
-                axis: "longest outage of a client (s)",
-                of: |report| seconds(report, "longest-outage"),
-            },
-        ],
+        outcomes: &[FAILOVER, OUTAGE],
     },
     census::GOSSIP_COST,
     Study {
@@ -86,16 +79,21 @@ pub const STUDIES: &[Study] = &[
                  a second more at random, a second for each better replica) is what they keep in mixed clusters.",
         sweeps: elections::sweeps,
         outcomes: &[
-            Measured { name: "failover", axis: "failover (s)", of: |report| seconds(report, "failover") },
-            Measured {
-                name: "outage",
-                axis: "longest outage of a client (s)",
-                of: |report| seconds(report, "longest-outage"),
-            },
+            FAILOVER,
+            OUTAGE,
             Measured { name: "elections", axis: "elections", of: |report| number(report, "promotions") },
         ],
     },
 ];
+
+const FAILOVER: Measured =
+    Measured { name: "failover", axis: "failover (s)", of: |report| seconds(report, "failover") };
+
+const OUTAGE: Measured = Measured {
+    name: "outage",
+    axis: "longest outage of a client (s)",
+    of: |report| seconds(report, "longest-outage"),
+};
 
 /// What varies in the base scenario of the lag and staleness studies.
 #[derive(Clone, Copy)]

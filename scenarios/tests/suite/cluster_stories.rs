@@ -1,27 +1,7 @@
 //! Failures that clusters of other servers had, played on this one in the byte world: each scenario is named after its
-//! story, tells it with a link to where it was reported, and says which invariant must hold.
+//! story, tells it, with a link if it was reported somewhere, and says which invariant must hold.
 
-use squall_scenarios::catalog::find;
-use squall_scenarios::{RunOptions, play};
-
-fn plays(name: &str) {
-    let found = find(name).unwrap_or_else(|error| panic!("{error}"));
-    assert!(found.scenario.about.contains("Invariant: "), "{name} says what must hold");
-    let options = RunOptions { seed: 7, ..RunOptions::default() };
-    let report = play(name, &found.scenario, options).unwrap_or_else(|failure| panic!("{failure}"));
-    assert!(report.passed(), "{report}");
-}
-
-macro_rules! stories {
-    ($($test:ident: $name:literal,)*) => {
-        $(
-            #[test]
-            fn $test() {
-                plays($name);
-            }
-        )*
-    };
-}
+use crate::told::plays;
 
 stories! {
     replicaof_cycle_by_replica_ping: "replicaof-cycle-by-replica-ping",

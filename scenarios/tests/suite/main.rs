@@ -1,5 +1,8 @@
 //! The scenarios, the squall binary as its user sees it, and the tidiness of the whole workspace.
 
+#[macro_use]
+mod told;
+
 mod cluster_stories;
 mod command_line;
 mod crash_points;

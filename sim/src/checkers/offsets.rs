@@ -37,11 +37,11 @@ pub fn impossible_offsets(positions: &[Position]) -> Vec<ImpossibleOffset> {
         let mut refuse = |earlier: &Position| {
             found.push(ImpossibleOffset { earlier: earlier.clone(), later: position.clone() });
         };
-        let process = (position.node.as_str(), position.start, position.replid.as_str());
-        // Looks that overlap may have been taken in either order.
-        let went_back =
-            |before: &&Position| before.offset > position.offset && before.answered <= position.at;
         if position.is_primary {
+            let process = (position.node.as_str(), position.start, position.replid.as_str());
+            // Looks that overlap may have been taken in either order.
+            let went_back =
+                |before: &&Position| before.offset > position.offset && before.answered <= position.at;
             if let Some(before) = last.insert(process, position).filter(went_back) {
                 refuse(before);
             }
