@@ -16,7 +16,7 @@ pub struct EntryMut<'a> {
 
 impl<'a> EntryMut<'a> {
     pub(super) fn of(db: &'a mut Db, at: At) -> EntryMut<'a> {
-        at.before_write(db);
+        at.before_change(db);
         let entry = &db.segment_at(at).entries()[at.index];
         let (bytes_before, field_expiry_before) = (entry.memory_bytes(), entry.next_field_expiry());
         EntryMut { db, at, bytes_before, field_expiry_before }

@@ -198,7 +198,7 @@ impl Db {
 
     /// Replaces the value and expiry time of an entry.
     fn store_at(&mut self, at: At, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Value> {
-        at.before_write(self);
+        at.before_change(self);
         let access = self.access_of_stored;
         let entry = self.segment_at_mut(at).entry_mut(at.index);
         entry.touch(access);
@@ -230,7 +230,7 @@ impl Db {
             self.expiry_sweep.note(at);
         }
         self.partitions[place.partition].ensure_segment();
-        self.before_write(place.partition, self.partitions[place.partition].segment_number(place.hash));
+        self.before_push(place.partition, self.partitions[place.partition].segment_number(place.hash));
         let dict = &mut self.partitions[place.partition];
         let number = dict.make_room(place.hash, |key| self.placement.place(key).hash_and_tag());
         if let Some(at) = entry.expire_at() {
@@ -248,7 +248,7 @@ impl Db {
     }
 
     fn remove_at(&mut self, at: At) -> Removed {
-        at.before_write(self);
+        at.before_change(self);
         let segment = self.partitions[at.partition].segment_mut(at.segment);
         let entry = segment.swap_remove(at.index, |key| self.placement.place(key).tag());
         self.totals.subtract(&entry);
@@ -256,7 +256,8 @@ impl Db {
         self.partition_lens[at.partition] -= 1;
         let mut number = at.segment;
         while let Some(neighbour) = self.partitions[at.partition].merge_candidate(number) {
-            self.before_write(at.partition, neighbour);
+            self.before_merge(at.partition, number);
+            self.before_merge(at.partition, neighbour);
             number = self.partitions[at.partition].merge(number, neighbour);
         }
         self.partitions[at.partition].release_if_empty();

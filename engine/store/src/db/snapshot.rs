@@ -1,4 +1,4 @@
-//! A database's side of a snapshot: every change is preceded by capturing the segment that it touches.
+//! A database's side of a snapshot: every change is preceded by capturing what it touches.
 
 use super::{At, Db};
 use crate::discarded::Discarded;
@@ -40,11 +40,17 @@ impl Db {
         1
     }
 
-    /// To be called before anything in this segment changes; for one just made too, since what it will
-    /// hold is no part of a running snapshot.
-    pub(super) fn before_write(&mut self, partition: usize, segment: usize) {
+    /// To be called before an entry is added to this segment.
+    pub(super) fn before_push(&mut self, partition: usize, segment: usize) {
         if let Some(capture) = &mut self.capture {
-            capture.segment_before_write(self.partitions[partition].segment_mut(segment));
+            capture.before_push(self.partitions[partition].segment_mut(segment));
+        }
+    }
+
+    /// To be called before this segment is merged with another.
+    pub(super) fn before_merge(&mut self, partition: usize, segment: usize) {
+        if let Some(capture) = &mut self.capture {
+            capture.segment_before_reshaping(self.partitions[partition].segment_mut(segment));
         }
     }
 
@@ -55,7 +61,10 @@ impl Db {
 }
 
 impl At {
-    pub(super) fn before_write(self, db: &mut Db) {
-        db.before_write(self.partition, self.segment);
+    /// To be called before the entry changes or goes.
+    pub(super) fn before_change(self, db: &mut Db) {
+        if let Some(capture) = &mut db.capture {
+            capture.before_change(db.partitions[self.partition].segment_mut(self.segment), self.index);
+        }
     }
 }

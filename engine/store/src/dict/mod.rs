@@ -4,6 +4,7 @@
 //! does the directory double, which copies small integers. So no insertion ever moves more than one
 //! segment's entries. Neighbours that have become nearly empty are merged again.
 
+mod captured;
 mod segment;
 
 pub(crate) use segment::{NEVER, SEGMENT_ENTRIES_MAX, Segment};

@@ -8,6 +8,7 @@
 //! The tags lie in the segment itself, so a probe waits for memory three times: for the segment, for
 //! the entry's pointer and for the entry.
 
+use super::captured::Captured;
 use crate::entry::Entry;
 use squall_clock::UnixMs;
 use std::hint::black_box;
@@ -37,8 +38,7 @@ pub(crate) struct Segment {
     earliest_expiry: UnixMs,
     /// How many of the entries have an expiry time.
     volatile: u32,
-    /// The last snapshot that holds this segment's content of its time.
-    epoch: u32,
+    captured: Captured,
     /// How many top bits of the hash all entries share.
     depth: u8,
 }
@@ -51,7 +51,7 @@ impl Segment {
             start: 0,
             earliest_expiry: NEVER,
             volatile: 0,
-            epoch: 0,
+            captured: Captured::default(),
             depth: 0,
         }
     }
@@ -94,12 +94,25 @@ impl Segment {
         self.depth
     }
 
-    pub fn epoch(&self) -> u32 {
-        self.epoch
+    /// The entries that the snapshot of this epoch does not have yet. From now on it has them.
+    pub fn capture_rest(&mut self, epoch: u32) -> impl Iterator<Item = &Entry> {
+        let before = self.captured;
+        if !before.is_whole(epoch) {
+            self.glance_at_entries();
+            self.captured.set_whole(epoch);
+        }
+        let numbered = self.entries.iter().enumerate();
+        numbered.filter(move |(index, _)| !before.has(epoch, *index)).map(|(_, entry)| entry)
     }
 
-    pub fn set_epoch(&mut self, epoch: u32) {
-        self.epoch = epoch;
+    /// The entry at `index`, unless the snapshot of this epoch has it. From now on it does.
+    pub fn capture(&mut self, epoch: u32, index: usize) -> Option<&Entry> {
+        self.captured.mark(epoch, index).then(|| &self.entries[index])
+    }
+
+    /// The entry that is pushed next is no part of the snapshot of this epoch.
+    pub fn spare_next(&mut self, epoch: u32) {
+        self.captured.mark(epoch, self.entries.len());
     }
 
     pub fn earliest_expiry(&self) -> UnixMs {
@@ -167,6 +180,7 @@ impl Segment {
     pub fn swap_remove(&mut self, index: usize, tag: impl Fn(&[u8]) -> u16) -> Entry {
         let last = self.entries.len() - 1;
         let entry = self.entries.swap_remove(index);
+        self.captured.follow(last, index);
         if index < SEGMENT_ENTRIES_MAX && index < last {
             self.tags[index] = match self.tags.get(last) {
                 Some(&moved) => moved,
@@ -203,13 +217,14 @@ impl Segment {
     }
 
     /// Gives the upper half of the hash range to a segment of its own. `place` computes a key's hash and tag.
+    /// A running snapshot has all entries before.
     pub fn split(&mut self, place: impl Fn(&[u8]) -> (u64, u16)) -> Segment {
         let bit = 1 << (63 - self.depth);
         self.depth += 1;
         let mut upper = Segment {
             start: self.start | bit,
             depth: self.depth,
-            epoch: self.epoch,
+            captured: self.captured,
             ..Segment::covering_all()
         };
         self.glance_at_entries();
@@ -228,11 +243,10 @@ impl Segment {
         upper
     }
 
-    /// Takes over the entries and the hash range of the neighbour that was split off last.
+    /// Takes over the entries and the hash range of the neighbour that was split off last. A running snapshot has
+    /// all entries of both before.
     pub fn absorb(&mut self, neighbour: Segment) {
         assert_eq!(self.depth, neighbour.depth, "only the halves of one segment can be merged");
-        // While a snapshot runs, both have been captured for it before; otherwise epochs mean nothing.
-        self.epoch = self.epoch.max(neighbour.epoch);
         self.start = self.start.min(neighbour.start);
         self.depth -= 1;
         self.reserve(self.entries.len() + neighbour.entries.len());

@@ -1,11 +1,11 @@
 //! What one database owes a running snapshot: the content that it had when the snapshot began.
 //!
-//! Whoever comes first to a segment, the snapshot's cursor or a write, captures it: encodes its entries and marks
-//! it with the snapshot's epoch. Values that take long to encode are only held on to, and encoded when
-//! the snapshot gets to them; so a write never waits for more than a segment of small values.
+//! Whoever comes first to an entry, the snapshot's cursor or a write, captures it: encodes it and marks that in its
+//! segment. Values that take long to encode are only held on to, and encoded when the snapshot gets to them; so
+//! a write waits for one small value, or for a segment of them when it makes that split.
 
 use super::SnapshotOptions;
-use crate::dict::Segment;
+use crate::dict::{SEGMENT_ENTRIES_MAX, Segment};
 use crate::entry::{Entry, Value};
 use crate::rdb::{put_entry_head, put_value};
 use bytes::{Bytes, BytesMut};
@@ -23,7 +23,7 @@ pub(crate) struct Capture {
     /// How many keys it held then, and how many of them with an expiry time.
     pub(super) keys: usize,
     pub(super) volatile: usize,
-    /// Marks the segments that are captured.
+    /// Marks the entries that are captured.
     epoch: u32,
     options: SnapshotOptions,
     /// Entries in RDB form.
@@ -68,21 +68,32 @@ impl Capture {
         self.position = position;
     }
 
-    /// Captures a segment unless that has been done.
+    /// Captures what is left of a segment.
     pub fn segment(&mut self, segment: &mut Segment) {
-        self.capture(segment, self.options.compress);
+        let compress = self.options.compress;
+        segment.capture_rest(self.epoch).for_each(|entry| self.entry(entry, compress));
     }
 
-    /// The same, before something in it changes. A client waits for that, so nothing is compressed.
-    pub fn segment_before_write(&mut self, segment: &mut Segment) {
-        self.capture(segment, false);
+    /// The same, before its entries come to lie elsewhere. A client waits for that, so nothing is compressed.
+    pub fn segment_before_reshaping(&mut self, segment: &mut Segment) {
+        segment.capture_rest(self.epoch).for_each(|entry| self.entry(entry, false));
     }
 
-    fn capture(&mut self, segment: &mut Segment, compress: bool) {
-        if segment.epoch() != self.epoch {
-            segment.set_epoch(self.epoch);
-            segment.glance_at_entries();
-            segment.entries().iter().for_each(|entry| self.entry(entry, compress));
+    /// Captures an entry before it changes. A client waits for that too.
+    pub fn before_change(&mut self, segment: &mut Segment, index: usize) {
+        if segment.len() > SEGMENT_ENTRIES_MAX {
+            self.segment_before_reshaping(segment);
+        } else if let Some(entry) = segment.capture(self.epoch, index) {
+            self.entry(entry, false);
+        }
+    }
+
+    /// To be called before an entry is added: it was not there when the snapshot began.
+    pub fn before_push(&mut self, segment: &mut Segment) {
+        if segment.len() >= SEGMENT_ENTRIES_MAX {
+            self.segment_before_reshaping(segment);
+        } else {
+            segment.spare_next(self.epoch);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Snapshots without a fork: the content of the keyspace at one moment, produced in small steps while
 //! commands go on changing it.
 //!
-//! Beginning marks nothing but a new epoch. From then on every segment is captured once (`capture.rs`),
-//! by this cursor or by the first write to it; what databases had captured flows into one stream
+//! Beginning marks nothing but a new epoch. From then on every entry is captured once (`capture.rs`),
+//! by this cursor or before the first write to it; what databases had captured flows into one stream
 //! (`stream.rs`) that is a complete RDB file. Databases that are flushed meanwhile are moved here and
 //! freed when they are captured; swapped ones keep the number that they had.
 
