@@ -13,6 +13,9 @@ use crate::shell::Shell;
 pub(crate) struct Timer {
     /// When the sleep ends. A deadline that moves away does not re-arm it: waking early once is cheaper.
     armed: Cell<Option<Mono>>,
+    /// Whether it has to be told of an earlier deadline. Awake it finds that itself, when the others have had their
+    /// turn: one that rang for itself would come before them.
+    asleep: Cell<bool>,
     bell: Doorbell,
 }
 
@@ -21,22 +24,36 @@ impl Timer {
     pub fn wake_by(&self, deadline: Mono) {
         if self.armed.get().is_none_or(|armed| deadline < armed) {
             self.armed.set(Some(deadline));
-            self.bell.ring();
+            if self.asleep.get() {
+                self.bell.ring();
+            }
         }
+    }
+
+    /// Sleeps until the deadline that is known now; false when it was woken before, for an earlier one.
+    async fn sleep<H: Host>(&self, host: &H) -> bool {
+        self.asleep.set(true);
+        let is_due = match self.armed.get() {
+            Some(armed) => {
+                matches!(first_of(self.bell.heard(), host.sleep_until(armed)).await, First::Right(()))
+            }
+            None => {
+                self.bell.heard().await;
+                false
+            }
+        };
+        self.asleep.set(false);
+        is_due
     }
 }
 
 pub(crate) async fn run<H: Host>(shell: Rc<Shell<H>>) {
     let timer = &shell.timer;
     loop {
-        let Some(armed) = timer.armed.get() else {
-            timer.bell.heard().await;
+        if !timer.sleep(&shell.host).await {
             continue;
-        };
-        match first_of(timer.bell.heard(), shell.host.sleep_until(armed)).await {
-            First::Left(()) => continue,
-            First::Right(()) => timer.armed.set(None),
         }
+        timer.armed.set(None);
         shell
             .turn_when_served(|node, now| {
                 if node.poll_timeout().is_some_and(|deadline| deadline <= now.mono) {
