@@ -43,6 +43,7 @@ pub(crate) struct Save {
     target: String,
     transcript: Option<Transcript>,
     sync_often: bool,
+    /// Written, and not covered by a sync yet.
     unsynced_bytes: usize,
     /// The sync that goes on beside the appends.
     syncing: Option<u64>,
@@ -68,8 +69,9 @@ enum Stage {
 const SLICE_BYTES: usize = 16 * 1024;
 /// Handed to the disk and not yet written; the cursor waits above it.
 const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Written between two of the syncs that are made now and then.
-const SYNC_BYTES: usize = 4 * 1024 * 1024;
+/// Written between two of the syncs that are made now and then, unless the disk takes longer: a fifth of a millisecond
+/// of work for the kernel, which may do it on the core that clients are served on.
+const SYNC_BYTES: usize = 1024 * 1024;
 
 impl Save {
     pub fn begin(
@@ -152,7 +154,10 @@ impl Save {
         effects: &mut Effects,
         done: DiskDone,
     ) -> Option<Result<(), String>> {
-        self.in_flight.retain(|(ticket, _)| *ticket != done.ticket);
+        if let Some(at) = self.in_flight.iter().position(|(ticket, _)| *ticket == done.ticket) {
+            let (_, written) = self.in_flight.swap_remove(at);
+            self.unsynced_bytes += written;
+        }
         self.syncing.take_if(|ticket| *ticket == done.ticket);
         if let Err(error) = done.result
             && !matches!(self.stage, Stage::Failed(_))
@@ -163,6 +168,9 @@ impl Save {
             self.stage = Stage::Failed(error.message);
             self.request(effects, DiskOp::Close { file: self.file }, 0);
             self.request(effects, DiskOp::Remove { path: self.temporary.clone() }, 0);
+        }
+        if self.stage == Stage::Writing {
+            self.sync_now_and_then(effects);
         }
         if !self.in_flight.is_empty() {
             return None;
@@ -213,9 +221,12 @@ impl Save {
         }
         self.request(effects, DiskOp::Append { file: self.file, data }, bytes);
         self.written_bytes += bytes as u64;
-        self.unsynced_bytes += bytes;
+    }
+
+    /// Syncs what has been written, if that is much, beside the appends: if they waited for it, what writes make the
+    /// snapshot capture meanwhile would pile up in memory.
+    fn sync_now_and_then(&mut self, effects: &mut Effects) {
         if self.sync_often && self.unsynced_bytes >= SYNC_BYTES && self.syncing.is_none() {
-            // Appends do not wait for it: what writes make the snapshot capture meanwhile would pile up in memory.
             let ticket = effects.disk(Lane::SnapshotSync, DiskOp::Sync { file: self.file });
             self.in_flight.push((ticket, 0));
             self.syncing = Some(ticket);

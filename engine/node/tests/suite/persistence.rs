@@ -4,6 +4,7 @@
 use crate::common::{MemoryDisk, START, World, bulk, ok};
 use bytes::BytesMut;
 use squall_clock::Nanos;
+use squall_node::Lane;
 use squall_resp::{Value, encode_command};
 
 #[test]
@@ -105,6 +106,27 @@ fn a_slow_disk_saves_the_moment_of_the_command() {
     let client = again.connect();
     assert_eq!(again.call(client, &["DBSIZE"]), Value::Integer(5_000));
     assert_eq!(again.call(client, &["GET", "key:77"]), bulk(&"x".repeat(200)));
+}
+
+/// Syncs go beside the appends, and so could overtake them where a disk takes its time.
+#[test]
+fn nothing_is_synced_before_it_is_written() {
+    let settings = ["--save", "", "--rdbcompression", "no"];
+    let mut world = World::holding(&[Lane::Snapshot], &settings, MemoryDisk::default(), START);
+    let client = world.connect();
+    for n in 0..8_000 {
+        world.call(client, &["SET", &format!("key:{n}"), &"x".repeat(1_000)]);
+    }
+    world.disk.log.clear();
+    world.call(client, &["BGSAVE"]);
+    world.advance(Nanos::from_secs(1));
+    assert_eq!(world.info(client, "rdb_bgsave_in_progress"), "1");
+    assert!(world.disk.log.is_empty(), "not even the file is open: {:?}", world.disk.log);
+    world.held.clear();
+    world.settle();
+    assert_eq!(world.info(client, "rdb_last_bgsave_status"), "ok", "{:?}", world.logs);
+    let syncs = world.disk.log.iter().filter(|op| *op == "Sync").count();
+    assert!(syncs > 1, "not only at the end: {:?}", world.disk.log);
 }
 
 #[test]
