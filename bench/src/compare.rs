@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 use crate::interrupt::Interrupt;
 use crate::launch::Contender;
 use crate::parts::Comparison;
@@ -18,6 +20,7 @@ pub fn compare(options: &CompareOptions) -> Result<(), Failure> {
     if options.rounds == 0 || options.requests == 0 {
         return Err("--rounds and --requests must be at least 1".into());
     }
+    keep_to(options.load_core)?;
     let comparison = Comparison { contenders, options, interrupt: Interrupt::watch()? };
     let mut measured = BTreeMap::new();
     for part in &options.parts {
@@ -35,6 +38,17 @@ pub fn compare(options: &CompareOptions) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&measured)?);
     }
     Ok(())
+}
+
+/// Keeps this program, which writes at a steady rate itself, to one core: beside a server it would wait for that one's
+/// turns to end, and count them as latency.
+fn keep_to(core: usize) -> Result<(), Failure> {
+    if core >= CpuSet::MAX_CPU {
+        return Err(format!("--load-core {core}: there is no such core").into());
+    }
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).map_err(|error| format!("--load-core {core}: {error}").into())
 }
 
 fn names(comparison: &Comparison<'_>) -> Vec<String> {

@@ -91,7 +91,7 @@ pub struct CompareOptions {
     /// The core that the servers run on
     #[arg(long, value_name = "CORE", default_value_t = 0)]
     server_core: usize,
-    /// The core that redis-benchmark runs on
+    /// The core that the load comes from: redis-benchmark, and this program
     #[arg(long, value_name = "CORE", default_value_t = 1)]
     load_core: usize,
     /// Print JSON in place of the tables
