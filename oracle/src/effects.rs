@@ -2,18 +2,35 @@
 //! a command does as its reply.
 
 use crate::connection::Words;
+use crate::sequence::Sequence;
 
 /// A key that no generated command names; dumps are exchanged through it.
 pub const PROBE: &str = "restored from the other";
 
-/// The first command that only one of the streams has, or has differently: of the reference, of Squall. Where
-/// time goes by, keys may have expired in between.
+/// What a sequence leaves open between two right servers.
+#[derive(Clone, Copy)]
+pub struct Leeway {
+    /// Keys expire on the way: when a server notices that is its own affair.
+    pub time_goes_by: bool,
+    /// README's table of differences: a field of bits that cannot be set makes the string longer.
+    pub bits_fail: bool,
+}
+
+impl Leeway {
+    pub fn of(sequence: &Sequence) -> Leeway {
+        let says = |words: &Words, said: &[u8]| words.iter().any(|word| word.eq_ignore_ascii_case(said));
+        let is_said = |said: &[u8]| sequence.steps.iter().any(|step| says(&step.words, said));
+        Leeway { time_goes_by: is_said(b"DEBUG"), bits_fail: is_said(b"BITFIELD") && is_said(b"FAIL") }
+    }
+}
+
+/// The first command that only one of the streams has, or has differently: of the reference, of Squall.
 pub fn first_difference(
     theirs: Vec<Words>,
     ours: Vec<Words>,
-    time_goes_by: bool,
+    leeway: Leeway,
 ) -> Option<(Option<Words>, Option<Words>)> {
-    let (theirs, ours) = (normal(theirs, time_goes_by), normal(ours, time_goes_by));
+    let (theirs, ours) = (normal(theirs, leeway), normal(ours, leeway));
     let apart = theirs.iter().zip(&ours).position(|(theirs, ours)| !same_effect(theirs, ours));
     let at = match apart {
         Some(at) => at,
@@ -25,7 +42,8 @@ pub fn first_difference(
 
 /// The stream without what only frames it, each command behind the number of its database. A key that has expired
 /// and is overwritten may be deleted first, or not; overwriting it is enough.
-fn normal(stream: Vec<Words>, time_goes_by: bool) -> Vec<Words> {
+fn normal(stream: Vec<Words>, leeway: Leeway) -> Vec<Words> {
+    let Leeway { time_goes_by, bits_fail } = leeway;
     let (mut effects, mut db) = (Vec::<Words>::new(), b"0".to_vec());
     for mut command in stream {
         command[0].make_ascii_uppercase();
@@ -34,8 +52,10 @@ fn normal(stream: Vec<Words>, time_goes_by: bool) -> Vec<Words> {
             b"MULTI" | b"EXEC" | b"PING" | b"REPLCONF" => {}
             // README's table of differences: one SET for each key.
             b"MSETEX" => effects.extend(sets_of(&command).map(|set| [vec![db.clone()], set].concat())),
-            // When a server notices that a key has expired is its own affair.
+            b"BITFIELD" if bits_fail => {}
             b"DEL" | b"UNLINK" if time_goes_by => {}
+            // README's table of differences: what stores nothing in the place of what has expired.
+            name if time_goes_by && (name.ends_with(b"STORE") || name.starts_with(b"GEORADIUS")) => {}
             // Redis 8 makes consumers without telling its replicas.
             b"XGROUP" if command.len() > 1 && command[1].eq_ignore_ascii_case(b"CREATECONSUMER") => {}
             // Where nothing was pending, a count of entries read says it all; 7.0 does not tell its replicas.

@@ -4,12 +4,14 @@
 //!
 //! [`sequence`] draws what is played: [`grammar`] makes requests from the command table's own rows, with
 //! [`values`] in place of their arguments; [`furnishing`] gives them something to work on, [`scripting`] wraps them
-//! into Lua. [`play`] plays it on both servers, [`verdict`] says which replies are alike, [`shrink`] makes a
+//! into Lua. [`play`] plays it on both servers, [`verdict`] says which replies are alike, and [`age`]
+//! what an older reference does otherwise; [`shrink`] makes a
 //! difference short, [`show`] prints it. Words that the reference does not know are not sent to it: what is newer
 //! than Debian's redis-server is compared by hand with servers that have it, and by written expectations.
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "this crate compares real servers over real sockets")]
 
+pub mod age;
 pub mod chance;
 pub mod connection;
 pub mod effects;

@@ -7,6 +7,7 @@ use squall_commands::table::{Flag, Found, Table};
 use squall_resp::OwnedArgs;
 
 use crate::connection::Words;
+use crate::effects::Leeway;
 use crate::sequence::{ASKING, LISTENER, Sequence, Step};
 use crate::server::{Identity, Place, Server};
 use crate::side::{Outcome, Side};
@@ -110,20 +111,21 @@ impl Duel {
             }
         }
         *asked = "the end".to_owned();
-        let time_goes_by = sequence.steps.iter().any(|step| step.words[0] == b"DEBUG");
-        if let Some(found) = self.compare_heard("what was heard", time_goes_by)? {
+        let leeway = Leeway::of(sequence);
+        if let Some(found) = self.compare_heard("what was heard", leeway.time_goes_by)? {
             return Ok(Some(found));
         }
         let changes = [self.theirs.changes()? - changes[0], self.ours.changes()? - changes[1]];
         // What is done for those who wait is counted since Redis 7.2.
         let counts_all = !self.reference.is_redis_before((7, 2)) || self.wishes.iter().all(Vec::is_empty);
+        let counts_all = counts_all && !leeway.time_goes_by && !leeway.bits_fail;
         if counts_all && changes[0] != changes[1] {
             let [theirs, ours] = changes.map(|count| count.to_string());
             return Ok(Some(Difference::of("changes that save points count", theirs, ours)));
         }
         let streams = [self.theirs.effects()?, self.ours.effects()?];
         let [theirs, ours] = streams;
-        if let Some((theirs, ours)) = effects::first_difference(theirs, ours, time_goes_by) {
+        if let Some((theirs, ours)) = effects::first_difference(theirs, ours, leeway) {
             let shown =
                 |words: Option<Words>| words.map_or("nothing".to_owned(), |words| show::request(&words));
             return Ok(Some(Difference::of("effects sent to replicas", shown(theirs), shown(ours))));

@@ -72,7 +72,7 @@ const OVER_NUMBERS: &[&str] = &[
     "return {double = tonumber(ARGV[1])}",
     "redis.setresp(3) return {double = ARGV[1] / ARGV[2]}",
     "return string.format('%d %5.2f %x %g', ARGV[1], ARGV[2], ARGV[2], ARGV[1])",
-    "return string.rep('ab', math.min(tonumber(ARGV[1]) or 0, 50))",
+    "return string.rep('ab', math.max(-3, math.min(tonumber(ARGV[1]) or 0, 50)))",
     "return {math.floor(ARGV[1]), math.ceil(ARGV[2]), math.fmod(ARGV[1], ARGV[2])}",
     "math.randomseed(ARGV[1]) return {math.random(1, 1000000), math.random(10)}",
     "return redis.call('INCRBY', KEYS[1] or 's1', ARGV[1])",
@@ -174,7 +174,6 @@ const HOSTILE: &[&str] = &[
     "local function f() return f() + 1 end return f()",
     "local function f(n) if n == 0 then return 0 end return 1 + f(n - 1) end return f(10000)",
     "local s = string.rep('x', 5) return #s",
-    "local t = {} t[1] = t return t",
     "return coroutine.wrap(function() return redis.call('PING') end)()",
     "local c = coroutine.create(function() coroutine.yield(1) error('in it') end) return {coroutine.resume(c), coroutine.resume(c)}",
     "return coroutine.yield(1)",
@@ -193,7 +192,6 @@ const HOSTILE: &[&str] = &[
     "error('text')",
     "error()",
     "error(nil)",
-    "error({})",
     "error(5)",
     "return xpcall(function() error('x') end, function(e) return 'handled: ' .. e end)",
     "return redis.call()",
@@ -364,6 +362,11 @@ fn push_json_text(text: &mut Vec<u8>, chance: &mut Chance) {
     text.push(b'"');
     text.extend_from_slice(inner.as_bytes());
     text.push(b'"');
+}
+
+/// Whether a script shows tables, whose keys come in any order.
+pub fn is_made_of_tables(words: &[Vec<u8>]) -> bool {
+    matches!(words, [_, script, ..] if OVER_JSON.iter().any(|known| known.as_bytes() == script.as_slice()))
 }
 
 /// What a request is for at last: the command that a script of [`calling`] passes on, or itself.

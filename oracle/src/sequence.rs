@@ -7,7 +7,7 @@ use crate::chance::Chance;
 use crate::connection::{Words, words_of};
 use crate::family::{Family, may_block};
 use crate::server::Identity;
-use crate::{furnishing, grammar, scripting, values};
+use crate::{age, furnishing, grammar, scripting, values};
 
 /// Clients that ask. One more listens to what is published.
 pub const ASKING: usize = 2;
@@ -130,8 +130,8 @@ impl Author<'_> {
     }
 
     fn say(&mut self, client: usize, words: Words) {
-        if !is_left_to_chance(&words) {
-            let companions = companions(self.reference, &words);
+        if !is_left_to_chance(&words) && !age::goes_on_otherwise(self.reference, &words) {
+            let companions = age::companions(self.reference, &words);
             self.steps.push(Step { client, words });
             self.steps.extend(companions.into_iter().map(|words| Step { client, words }));
         }
@@ -170,8 +170,8 @@ impl Author<'_> {
     /// A key that expires, and time that goes by.
     fn let_expire(&mut self) {
         let key = values::key(self.own_group(), &mut self.chance);
-        self.say(0, vec![b"PEXPIRE".to_vec(), key, b"1".to_vec()]);
-        self.say(0, words_of("DEBUG SLEEP 0.003"));
+        self.say(0, vec![b"PEXPIRE".to_vec(), key, b"5".to_vec()]);
+        self.say(0, words_of("DEBUG SLEEP 0.007"));
     }
 
     /// A look at a key that changes nothing.
@@ -212,24 +212,6 @@ impl Author<'_> {
     }
 }
 
-/// Since Redis 7.2 a consumer exists from when it asks, before that only from when it is given something. So that
-/// both agree, all consumers of a group exist from its beginning.
-fn companions(reference: &Identity, words: &[Vec<u8>]) -> Vec<Words> {
-    let is = |at: usize, word: &str| {
-        words.get(at).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    let makes_room = is(0, "XGROUP") && (is(1, "CREATE") || is(1, "DELCONSUMER")) && words.len() >= 5;
-    if !makes_room || !reference.is_redis_before((7, 2)) {
-        return Vec::new();
-    }
-    let create = |consumer: &str| {
-        let mut create = words_of("XGROUP CREATECONSUMER");
-        create.extend([words[2].clone(), words[3].clone(), consumer.as_bytes().to_vec()]);
-        create
-    };
-    vec![create("c"), create("d")]
-}
-
 /// Whether two right servers may go on differently from here.
 fn is_left_to_chance(words: &[Vec<u8>]) -> bool {
     let has = |word: &str| words.iter().any(|found| found.eq_ignore_ascii_case(word.as_bytes()));
@@ -240,22 +222,13 @@ fn is_left_to_chance(words: &[Vec<u8>]) -> bool {
         return words.len() == at + 2 || number(at + 2).is_some_and(|count| (1..1_000).contains(&count));
     }
     // README's table of differences: a time to live that overflows.
-    let overflows = has("RESTORE") && number(2).is_some_and(|ttl| ttl > 1 << 60);
+    let restores = words.iter().position(|found| found.eq_ignore_ascii_case(b"RESTORE"));
+    let overflows = restores.is_some_and(|at| number(at + 2).is_some_and(|ttl| ttl > 1 << 60));
     // An id by the clock; weights that are compared as texts and are equal; whichever is found first.
     let draws_id = has("XADD") && (has("*"));
     let ties = (has("SORT") || has("SORT_RO")) && has("BY") && has("ALPHA");
     // README's table of differences: what was stored is propagated.
     let any = has("COUNT") && (has("STORE") || has("STOREDIST") || has("GEOSEARCHSTORE"));
     let by_clock = has("XCLAIM") && has("TIME");
-    // Redis 7.0 tells who waits for one stream twice only once what came.
-    let twice = (has("XREAD") || has("XREADGROUP")) && has("BLOCK") && has_twins(words);
-    // Redis 7.0 waits until the end of time.
-    let for_ever = has("BLOCK") && has("9223372036854775807");
-    for_ever || overflows || twice || draws_id || ties || any || by_clock
-}
-
-fn has_twins(words: &[Vec<u8>]) -> bool {
-    let streams = words.iter().position(|word| word.eq_ignore_ascii_case(b"STREAMS")).map_or(0, |at| at + 1);
-    let keys = &words[streams..];
-    keys.iter().enumerate().any(|(at, key)| keys[..at].contains(key) && key.starts_with(b"x"))
+    overflows || draws_id || ties || any || by_clock
 }

@@ -5,6 +5,7 @@
 
 use squall_resp::Value;
 
+use crate::age;
 use crate::connection::value;
 use crate::scripting;
 use crate::server::Identity;
@@ -15,7 +16,7 @@ const ORDERLESS: &[&str] = &[
     "SORT", "SORT_RO", "FUNCTION", "PUBSUB",
 ];
 const DRAWN: &[&str] = &["SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "RANDOMKEY"];
-const SCANS: &[&str] = &["SCAN", "SSCAN", "HSCAN", "ZSCAN"];
+pub(crate) const SCANS: &[&str] = &["SCAN", "SSCAN", "HSCAN", "ZSCAN"];
 
 /// Fields of XINFO that speak of time, of how entries are kept, or that 7.0 does not know.
 const PASSED_OVER: &[&str] =
@@ -61,19 +62,22 @@ pub fn alike_in_transaction(
 }
 
 fn excused(reference: &Identity, words: &[Vec<u8>], one: &Value, other: &Value) -> bool {
+    if cut_at_zero(one, other) || scripting::is_made_of_tables(words) && letters(one) == letters(other) {
+        return true;
+    }
     let words = scripting::inner(words);
     let Some(name) = words.first() else { return false };
     let name = String::from_utf8_lossy(name).to_ascii_uppercase();
     let word = |index: usize| {
         words.get(index).map(|word| String::from_utf8_lossy(word).to_ascii_uppercase()).unwrap_or_default()
     };
-    excused_by_age(reference, &name, &word(1), one, other)
+    age::excuses(reference, words, one, other)
         || excused_by_descent(reference, &name, one, other)
         || match name.as_str() {
             "UNSUBSCRIBE" | "PUNSUBSCRIBE" | "SUNSUBSCRIBE" => same_farewell(one, other),
             "TTL" | "EXPIRETIME" | "HTTL" | "HEXPIRETIME" => within(one, other, 1),
             "PTTL" | "PEXPIRETIME" | "HPTTL" | "HPEXPIRETIME" => within(one, other, 1_000),
-            "OBJECT" if word(1) == "IDLETIME" => within(one, other, 3),
+            "OBJECT" if word(1) == "IDLETIME" => within(one, other, 60),
             "OBJECT" if word(1) == "FREQ" => within(one, other, 255),
             "XINFO" | "XPENDING" => timeless(one) == timeless(other),
             // Dumps are exchanged where that can be; the version in them is each server's own.
@@ -98,61 +102,6 @@ fn excused(reference: &Identity, words: &[Vec<u8>], one: &Value, other: &Value) 
         }
 }
 
-/// What later versions of Redis do otherwise than the reference.
-fn excused_by_age(reference: &Identity, name: &str, second: &str, one: &Value, other: &Value) -> bool {
-    if let ("OBJECT", "ENCODING", Value::Bulk(one), Value::Bulk(other)) = (name, second, one, other) {
-        let among =
-            |names: &[&str]| names.iter().any(|name| one == name) && names.iter().any(|name| other == name);
-        return match reference.is_redis_before((7, 2)) {
-            // Small lists, sets and sorted sets are packed since, and large ones from the start.
-            true => among(&["listpack", "quicklist", "hashtable", "skiplist"]),
-            // How much of a string fits beside its key is each server's own.
-            false => reference.version >= (8, 0) && among(&["raw", "embstr"]),
-        };
-    }
-    if reference.is_redis_before((7, 2)) {
-        let old_and_later = match (name, one, other) {
-            // Cursors and scores have to be numbers in decimal digits since.
-            (_, _, Value::Error(later)) if later == "ERR invalid cursor" => SCANS.contains(&name),
-            (_, _, Value::Error(later)) if later == "ERR min or max is not a float" => true,
-            // `+` is an id since.
-            ("XREAD", Value::Error(old), Value::Null | Value::Array(_) | Value::Map(_)) => {
-                old.starts_with("ERR Invalid stream ID")
-            }
-            (_, Value::Error(_), Value::Error(later)) if later == "ERR timeout is out of range" => true,
-            // The words are looked at first since, before it is found that there is no key.
-            ("BITCOUNT" | "BITPOS", Value::Integer(-1..=0), Value::Error(_)) => true,
-            // They may have a fourth word since.
-            ("ZRANK" | "ZREVRANK", Value::Error(_), Value::Error(_)) => true,
-            ("XREAD" | "XREADGROUP", Value::Error(old), Value::Error(later)) => {
-                old.starts_with("ERR Unbalanced") && later.starts_with("ERR Unbalanced")
-            }
-            // They refuse other words too many in other words.
-            ("FUNCTION" | "SCRIPT", Value::Error(_), Value::Error(_)) => true,
-            // What is too late is told from what is negative since.
-            (_, Value::Error(old), Value::Error(later)) if old.starts_with("ERR timeout is") => {
-                later.starts_with("ERR timeout is")
-            }
-            // Whoever stores a result overwrites, and does not read, since.
-            ("COMMAND", Value::Array(_), Value::Array(_)) if second == "GETKEYSANDFLAGS" => {
-                let overwriting = |text: String| text.replace("\"RW\"", "\"OW\"");
-                let flags = |value: &Value| {
-                    leaves(value).iter().map(|leaf| overwriting(format!("{leaf:?}"))).collect()
-                };
-                let [one, other]: [Vec<String>; 2] = [flags(one), flags(other)];
-                one == other
-            }
-            // Which arguments are too few for whom.
-            ("COMMAND", Value::Error(old), Value::Error(_)) => old.starts_with("ERR wrong number"),
-            _ => false,
-        };
-        if old_and_later {
-            return true;
-        }
-    }
-    false
-}
-
 /// What Valkey says otherwise than Redis: it has words of its own for what is refused, and names no script by its
 /// digest.
 fn excused_by_descent(reference: &Identity, name: &str, one: &Value, other: &Value) -> bool {
@@ -164,6 +113,23 @@ fn excused_by_descent(reference: &Identity, name: &str, one: &Value, other: &Val
     reference.is_valkey
         && (refused(one) && refused(other)
             || matches!((name, one, other), ("BITCOUNT", Value::Integer(0), Value::Error(_))))
+}
+
+/// README's table of differences: a word with a NUL is shown whole, also in an error.
+fn cut_at_zero(one: &Value, other: &Value) -> bool {
+    let (Some(one), Some(other)) = (refusal(one), refusal(other)) else { return false };
+    let shown = one.strip_suffix("' not found").or(one.strip_suffix('\''));
+    shown.is_some_and(|shown| other.strip_prefix(shown).is_some_and(|rest| rest.starts_with(['\0', ' '])))
+}
+
+/// The error line, without the place in the script that it came from.
+pub(crate) fn refusal(value: &Value) -> Option<String> {
+    let line = match value {
+        Value::Error(line) => line.clone(),
+        Value::Bulk(text) => String::from_utf8_lossy(text.strip_prefix(b"failed: ")?).into_owned(),
+        _ => return None,
+    };
+    Some(line.split_once(" script: ").map_or(line.clone(), |(line, _)| line.to_owned()))
 }
 
 /// Whether a reply shows only some of what was found, which ones being nobody's promise.
@@ -219,7 +185,7 @@ fn same_draw(one: &Value, other: &Value) -> bool {
 }
 
 /// What XINFO and XPENDING tell, without ages and without how the entries are kept.
-fn timeless(value: &Value) -> Vec<String> {
+pub(crate) fn timeless(value: &Value) -> Vec<String> {
     let leaves = leaves(value);
     let mut told = leaves.iter();
     let mut kept = Vec::new();
@@ -239,7 +205,7 @@ fn timeless(value: &Value) -> Vec<String> {
 }
 
 /// What stands in a reply, without its aggregates.
-fn leaves(value: &Value) -> Vec<&Value> {
+pub(crate) fn leaves(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(items) | Value::Set(items) | Value::Push(items) => {
             items.iter().flat_map(leaves).collect()
@@ -251,6 +217,14 @@ fn leaves(value: &Value) -> Vec<&Value> {
     }
 }
 
+/// README's table of differences: the order of a table's keys is each Lua's own.
+fn letters(value: &Value) -> Vec<u8> {
+    let mut letters: Vec<u8> =
+        leaves(value).iter().flat_map(|leaf| format!("{leaf:?}").into_bytes()).collect();
+    letters.sort_unstable();
+    letters
+}
+
 fn sorted(value: &Value) -> Vec<String> {
     let mut texts: Vec<String> = leaves(value).iter().map(|leaf| format!("{leaf:?}")).collect();
     texts.sort();
@@ -258,7 +232,7 @@ fn sorted(value: &Value) -> Vec<String> {
 }
 
 /// What stands in a reply, numbers by their value.
-fn numbers(value: &Value) -> Vec<String> {
+pub(crate) fn numbers(value: &Value) -> Vec<String> {
     let text = |leaf: &&Value| match leaf {
         Value::Bulk(bytes) => match std::str::from_utf8(bytes).map(str::parse::<f64>) {
             Ok(Ok(number)) => shown(number),

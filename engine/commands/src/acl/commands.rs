@@ -186,6 +186,9 @@ fn in_words(user: &[u8], denied: &Denied, _: Args<'_>, command: &str) -> Vec<u8>
     }
 }
 
+/// So much of a category that nobody knows is repeated to who named it.
+const CATEGORY_SHOWN_BYTES_MAX: usize = 128;
+
 fn cat(context: &mut Context<'_>) -> CommandResult {
     match context.args.len() {
         2 => {
@@ -196,8 +199,9 @@ fn cat(context: &mut Context<'_>) -> CommandResult {
         }
         3 => {
             let name = context.arg(2);
+            let shown = &name[..name.len().min(CATEGORY_SHOWN_BYTES_MAX)];
             let category = Category::by_name(name)
-                .ok_or_else(|| CommandError::Bytes([b"ERR Unknown category '", name, b"'"].concat()))?;
+                .ok_or_else(|| CommandError::Bytes([b"ERR Unknown category '", shown, b"'"].concat()))?;
             let rows = context.engine.table.rows().iter();
             let within: Vec<_> = rows.filter(|row| row.command.all_categories().has(category)).collect();
             context.reply.array(within.len());

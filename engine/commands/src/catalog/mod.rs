@@ -145,5 +145,7 @@ fn keys_of(context: &Context<'_>, request: Args<'_>) -> Result<Vec<FoundKey>, Co
     if !row.command.accepts(request.len()) {
         return Err(CommandError::line("ERR Invalid number of arguments specified for command"));
     }
-    row.command.find_keys(request).ok_or(CommandError::line("ERR Invalid arguments specified for command"))
+    let may_have_none = row.command.flags.has(Flag::NoMandatoryKeys);
+    let keys = row.command.find_keys(request).filter(|keys| may_have_none || !keys.is_empty());
+    keys.ok_or(CommandError::line("ERR Invalid arguments specified for command"))
 }

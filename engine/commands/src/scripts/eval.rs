@@ -85,7 +85,9 @@ fn prepare(
     let clock_s = engine.now.mono.since(engine.started.mono).as_micros() as f64 / 1e6;
     let scripts = &mut engine.scripts;
     let function = scripts.known[&digest].function.clone();
+    let one_line = !scripts.known[&digest].text.contains(&b'\n');
     let vm = scripts.eval_vm();
+    vm.exchange.one_line.set(one_line);
     let set = |name: &str, words: Args<'_>| vm.globals.raw_set(name, vm.list(words.iter())?);
     set("KEYS", keys)
         .and_then(|()| set("ARGV", argv))

@@ -73,6 +73,21 @@ pub(super) fn search(
     Ok(MultiValue::from_iter(values))
 }
 
+/// `search_plain(subject, text, start)` for the prelude: where the text is found as it is. However long it is, that takes
+/// no more steps than there are bytes.
+pub(super) fn search_plain(
+    lua: &Lua,
+    (subject, text, start): (LuaString, LuaString, usize),
+) -> mlua::Result<MultiValue> {
+    let (subject, text) = (subject.as_bytes(), text.as_bytes());
+    Ok(match memchr::memmem::find(&subject[start - 1..], &text) {
+        Some(at) => {
+            MultiValue::from_iter([(start + at).into_lua(lua)?, (start + at + text.len() - 1).into_lua(lua)?])
+        }
+        None => MultiValue::from_iter([Value::Nil]),
+    })
+}
+
 struct Matcher<'a> {
     subject: &'a [u8],
     pattern: &'a [u8],

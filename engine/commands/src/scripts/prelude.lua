@@ -7,12 +7,23 @@ local raw_pairs, raw_ipairs, next, raw_tostring = pairs, ipairs, next, tostring
 local raw_pcall, raw_xpcall = pcall, xpcall
 local raw_rawset, raw_rawget = rawset, rawget
 local raw_setmetatable, raw_getmetatable = setmetatable, getmetatable
-local raw_loadstring, raw_resume = loadstring, coroutine.resume
+local raw_resume = coroutine.resume
 local byte, concat, format, sort = string.byte, table.concat, string.format, table.sort
-local raw_tonumber, raw_unpack, raw_insert = tonumber, unpack, table.insert
-local ceil, floor, huge = math.ceil, math.floor, math.huge
+local raw_tonumber = tonumber
+-- What they refuse they refuse under the names of these fields.
+local raw = { unpack = unpack, insert = table.insert, setmetatable = setmetatable, loadstring = loadstring }
+local ceil, floor = math.ceil, math.floor
 
 local READ_ONLY = "Attempt to modify a readonly table"
+
+-- Raises an error at the place that called the function of this file that refuses something: `depth` is 1 in that
+-- function, 2 in one that it has called. Called as the last thing that a script does, the function has taken the
+-- script's frame, and no place is found; then the text begins as an error of this file does, and the host may know one.
+local function refuse(text, depth)
+    local _, placed = raw_pcall(error, text, depth + 3)
+    if placed == text then placed = "squall:0: " .. text end
+    error(placed, 0)
+end
 
 -- Read-only tables are empty ones in front of their content.
 local content_of = raw_setmetatable({}, { __mode = "k" })
@@ -35,7 +46,7 @@ end
 local function expect(kind, position, name, count, value)
     if type(value) ~= kind then
         local text = "bad argument #%d to '%s' (%s expected, got %s)"
-        error(format(text, position, name, kind, got(count, value)), 3)
+        refuse(format(text, position, name, kind, got(count, value)), 2)
     end
 end
 
@@ -57,7 +68,7 @@ local function keys_in_order(t)
     local unnamed
     for key in next, t do
         if nameless[type(key)] and key ~= host.null then
-            if unnamed ~= nil then error(host.no_order, 3) end
+            if unnamed ~= nil then refuse(host.no_order, 2) end
             unnamed = key
         end
     end
@@ -137,7 +148,7 @@ local function setmetatable(...)
     local t, metatable = ...
     expect("table", 1, "setmetatable", select("#", ...), t)
     if content_of[t] then error(READ_ONLY, 0) end
-    return raw_setmetatable(t, metatable)
+    return raw.setmetatable(t, metatable)
 end
 
 -- Errors. What Rust raises arrives as userdata, and goes on as a string or a table.
@@ -152,7 +163,7 @@ local function settle(ok, ...)
 end
 
 local function pcall(...)
-    if select("#", ...) == 0 then error("bad argument #1 to 'pcall' (value expected)", 2) end
+    if select("#", ...) == 0 then refuse("bad argument #1 to 'pcall' (value expected)", 1) end
     return settle(raw_pcall(...))
 end
 
@@ -163,7 +174,7 @@ end
 
 local function xpcall(...)
     local f, handler = ...
-    if select("#", ...) < 2 then error("bad argument #2 to 'xpcall' (value expected)", 2) end
+    if select("#", ...) < 2 then refuse("bad argument #2 to 'xpcall' (value expected)", 1) end
     return settle_handled(raw_xpcall(f, function(reason) return handler(host.plain(reason)) end))
 end
 
@@ -182,7 +193,7 @@ local function loadstring(...)
     if type(code) == "number" then code = raw_tostring(code) end
     expect("string", 1, "loadstring", select("#", ...), code)
     if byte(code, 1) == 27 then return nil, "attempt to load a binary chunk" end
-    return raw_loadstring(code, name)
+    return raw.loadstring(code, name)
 end
 
 local function load(...)
@@ -197,7 +208,7 @@ local function load(...)
     end
     local code = concat(pieces)
     if byte(code, 1) == 27 then return nil, "attempt to load a binary chunk" end
-    return raw_loadstring(code, name or "=(load)")
+    return raw.loadstring(code, name or "=(load)")
 end
 
 -- Names of values that have none: numbered as they are first shown.
@@ -205,7 +216,7 @@ local numbers = raw_setmetatable({}, { __mode = "k" })
 local shown = 0
 local function tostring(...)
     local value = ...
-    if select("#", ...) == 0 then error("bad argument #1 to 'tostring' (value expected)", 2) end
+    if select("#", ...) == 0 then refuse("bad argument #1 to 'tostring' (value expected)", 1) end
     local kind = type(value)
     if not nameless[kind] then return raw_tostring(value) end
     if value == host.null then return "userdata: (nil)" end
@@ -227,9 +238,9 @@ local INTEGER_END = 2 ^ 31
 local UNPACKED_MAX = 7000
 local SHIFTED_MAX = 1000000
 
--- What C makes of a number: its fraction is cut off, and so is what 32 bits do not hold.
+-- What C makes of a number: its fraction is cut off, and so is what 32 bits do not hold; 0 of what 64 do not hold.
 local function as_integer(number)
-    if number ~= number or number == huge or number == -huge then return 0 end
+    if not (number >= -2 ^ 63 and number < 2 ^ 63) then return 0 end
     number = number < 0 and ceil(number) or floor(number)
     return (number + INTEGER_END) % (2 * INTEGER_END) - INTEGER_END
 end
@@ -237,23 +248,24 @@ end
 local function unpack(...)
     local t, first, last = ...
     local from = first == nil and 1 or raw_tonumber(first)
-    if type(t) ~= "table" or not from then return raw_unpack(...) end
+    if type(t) ~= "table" or not from then return raw.unpack(...) end
     local to = last == nil and #t or raw_tonumber(last)
-    if not to then return raw_unpack(...) end
+    if not to then return raw.unpack(...) end
     from, to = as_integer(from), as_integer(to)
-    if to - from >= UNPACKED_MAX then error("too many results to unpack", 2) end
-    return raw_unpack(t, from, to)
+    if to - from >= UNPACKED_MAX then refuse("too many results to unpack", 1) end
+    return raw.unpack(t, from, to)
 end
 
 local function insert(...)
     local t, position = ...
+    if content_of[t] then error(READ_ONLY, 0) end
     if select("#", ...) == 3 and type(t) == "table" then
         local at = raw_tonumber(position)
         if at and #t - as_integer(at) > SHIFTED_MAX and as_integer(at) < 1 then
-            error("bad argument #2 to 'insert' (position out of bounds)", 2)
+            refuse("bad argument #2 to 'insert' (position out of bounds)", 1)
         end
     end
-    return raw_insert(...)
+    return raw.insert(...)
 end
 
 -- Patterns. Lua's own matcher goes one level deeper with each item of a pattern: one without measure would not end in
@@ -264,7 +276,7 @@ local find, match, gmatch, gsub, sub = string.find, string.match, string.gmatch,
 
 local function check_length(pattern, name)
     if type(pattern) == "string" and #pattern > host.pattern_bytes_max then
-        error("malformed pattern (too long) in '" .. name .. "'", 3)
+        refuse("malformed pattern (too long) in '" .. name .. "'", 2)
     end
 end
 
@@ -294,7 +306,11 @@ end
 
 function string.find(...)
     local s, pattern, start, plain = ...
-    check_length(pattern, "find")
+    if not plain then check_length(pattern, "find") end
+    if plain and type(s) == "string" and type(pattern) == "string" and #s * #pattern > STEPS_MAX then
+        if start ~= nil and not raw_tonumber(start) then return find(...) end
+        return host.search_plain(s, pattern, first_place(s, start))
+    end
     if plain or not may_take_long(s, pattern, start) then return find(...) end
     return host.search(s, pattern, first_place(s, start), true)
 end

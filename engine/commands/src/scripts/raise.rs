@@ -13,6 +13,8 @@ use mlua::{Error, Lua, MultiValue, Value};
 pub(crate) enum Raised {
     /// A string; the place is put before it.
     Text(String),
+    /// A string as it is, as Lua itself raises it where a function of C does what cannot be done.
+    Bare(&'static str),
     /// A table whose `err` is this error line.
     Line(Vec<u8>),
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Raised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Raised::Text(text) => f.write_str(text),
+            Raised::Bare(text) => f.write_str(text),
             Raised::Line(line) => f.write_str(&String::from_utf8_lossy(line)),
         }
     }
@@ -54,6 +57,14 @@ pub(crate) struct Place {
     line: usize,
 }
 
+impl Place {
+    /// In a script of one line there is one place, also when the stack has lost it: a function that the server has
+    /// put before Lua's own, called as the last thing that a script does, takes the script's frame.
+    fn only_one() -> Place {
+        Place { source: "@user_script".into(), short: "user_script".into(), line: 1 }
+    }
+}
+
 /// Why a script failed, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Failure {
@@ -67,9 +78,10 @@ pub(crate) const OWN_SOURCE: &str = "=squall";
 const FRAMES_MAX: usize = 16;
 
 impl Failure {
-    /// To be called where the error was raised, while its stack stands.
-    pub fn of(lua: &Lua, reason: Value) -> Failure {
-        let place = place(lua);
+    /// To be called where the error was raised, while its stack stands. `one_line`: whether all of the
+    /// script is one.
+    pub fn of(lua: &Lua, reason: Value, one_line: bool) -> Failure {
+        let place = place(lua).or_else(|| one_line.then(Place::only_one));
         let line = match with_place(lua, reason, place.as_ref()) {
             Value::Table(table) => match table.raw_get::<Value>("err") {
                 Ok(Value::String(line)) => line.as_bytes().to_vec(),
@@ -97,8 +109,11 @@ impl Failure {
 }
 
 /// What a script sees of an error that Rust or Lua raised.
-pub(crate) fn plain(lua: &Lua, reason: Value) -> mlua::Result<Value> {
-    let place = matches!(&reason, Value::Error(_)).then(|| place(lua)).flatten();
+pub(crate) fn plain(lua: &Lua, reason: Value, one_line: bool) -> mlua::Result<Value> {
+    let place = match reason {
+        Value::Error(_) => place(lua).or_else(|| one_line.then(Place::only_one)),
+        _ => None,
+    };
     Ok(with_place(lua, reason, place.as_ref()))
 }
 
@@ -152,6 +167,13 @@ pub(crate) fn number_of_text(text: &[u8]) -> Option<f64> {
     text.parse().ok()
 }
 
+/// What C makes of a number that it wants as an `int`: its fraction is cut off, then what 32 bits do not hold; what
+/// 64 bits do not hold is 0.
+pub(crate) fn as_integer(number: f64) -> i32 {
+    let held = -(2f64.powi(63))..2f64.powi(63);
+    if held.contains(&number) { number as i64 as i32 } else { 0 }
+}
+
 /// The innermost place that is in a script, and not in the server's own Lua.
 fn place(lua: &Lua) -> Option<Place> {
     (0..FRAMES_MAX).find_map(|level| {
@@ -174,6 +196,7 @@ fn with_place(lua: &Lua, reason: Value, place: Option<&Place>) -> Value {
         Value::Error(error) => match error.downcast_ref::<Raised>() {
             Some(Raised::Line(line)) => error_table(lua, line).unwrap_or(Value::Nil),
             Some(Raised::Text(text)) => string(lua, &at(text.as_bytes())),
+            Some(Raised::Bare(text)) => string(lua, text.as_bytes()),
             None => string(lua, &message(&error)),
         },
         // What Lua's own functions say when the server's Lua has called them on behalf of the script.
@@ -206,6 +229,8 @@ fn text_of(reason: &Value) -> Vec<u8> {
         Value::Integer(number) => number.to_string().into_bytes(),
         Value::Number(number) => super::numbers::general(*number, 14).into_bytes(),
         Value::Error(error) => message(error),
+        Value::Nil => b"nil".to_vec(),
+        Value::Boolean(truth) => truth.to_string().into_bytes(),
         other => format!("(error object is a {} value)", other.type_name()).into_bytes(),
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Exchange {
     pub gate: RefCell<Option<Function>>,
     /// Why the script ended, where it failed.
     pub failure: RefCell<Option<Failure>>,
+    /// Whether the script of EVAL is one line.
+    pub one_line: Cell<bool>,
     /// Set when the script has been told to end: nothing it does may prevent that.
     pub killed: Cell<Option<&'static str>>,
     /// `redis.setresp`.
@@ -141,6 +143,7 @@ impl Vm {
             answer: RefCell::new(None),
             gate: RefCell::new(None),
             failure: RefCell::new(None),
+            one_line: Cell::new(false),
             killed: Cell::new(None),
             protocol: Cell::new(Protocol::Resp2),
             recorded: Cell::new(true),
@@ -235,19 +238,20 @@ fn host_table(lua: &Lua, exchange: &Rc<Exchange>, purpose: Purpose) -> mlua::Res
         "plain",
         lua.create_function(move |lua, reason: Value| match killed.killed.get() {
             Some(line) => Err(Raised::line(line.as_bytes()).into()),
-            None => raise::plain(lua, reason),
+            None => raise::plain(lua, reason, killed.one_line.get()),
         })?,
     )?;
     let failed = exchange.clone();
     host.set(
         "handler",
         lua.create_function(move |lua, reason: Value| {
-            *failed.failure.borrow_mut() = Some(Failure::of(lua, reason));
+            *failed.failure.borrow_mut() = Some(Failure::of(lua, reason, failed.one_line.get()));
             Ok(())
         })?,
     )?;
     let searching = exchange.clone();
     host.set("search", lua.create_function(move |lua, words| patterns::search(lua, &searching, words))?)?;
+    host.set("search_plain", lua.create_function(patterns::search_plain)?)?;
     let random = exchange.clone();
     host.set("random", lua.create_function(move |_, args: MultiValue| random_number(&random, &args))?)?;
     let seeded = exchange.clone();
@@ -255,7 +259,7 @@ fn host_table(lua: &Lua, exchange: &Rc<Exchange>, purpose: Purpose) -> mlua::Res
         "randomseed",
         lua.create_function(move |lua, args: MultiValue| {
             let seed = raise::number_argument(lua, &args, 0, "randomseed")?;
-            seeded.random.set(Random::of_seed(seed as i64 as i32));
+            seeded.random.set(Random::of_seed(raise::as_integer(seed)));
             Ok(())
         })?,
     )?;

@@ -139,6 +139,9 @@ fn getkeys_finds_what_redis_finds() {
         "georadiusbymember k m 3 m storedist e",
         "georadiusbymember k m 3 m",
         "geosearchstore d k fromlonlat 1 2 byradius 3 m",
+        "xread streams a b 0 0",
+        "xread count 1 block 2 streams",
+        "eval script 0",
     ] {
         for command in ["command getkeys ", "command getkeysandflags "] {
             let words = format!("{command}{request}");

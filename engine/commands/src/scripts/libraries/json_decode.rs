@@ -219,7 +219,7 @@ impl Parser<'_> {
     }
 
     fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), &'static str> {
-        let letter = *self.text.get(self.position + 1).ok_or("unexpected end of string")?;
+        let letter = *self.text.get(self.position + 1).ok_or("invalid escape code")?;
         if letter == b'u' {
             return self.unicode(text);
         }

@@ -178,7 +178,7 @@ fn unpack(lua: &Lua, args: &MultiValue, name: &str, limit: Option<i64>) -> mlua:
     let mut values = Vec::new();
     while !unpacker.is_at_end() && values.len() < wanted {
         if values.len() >= msgpack_unpack::VALUES_MAX {
-            return Err(Raised::text("too many results to unpack").into());
+            return Err(Raised::text(msgpack_unpack::TOO_MANY_VALUES).into());
         }
         values.push(unpacker.value()?);
     }

@@ -6,6 +6,8 @@ use super::super::raise::Raised;
 
 /// Values that a function can return at most: what Lua's stack has room for.
 pub(super) const VALUES_MAX: usize = 7_000;
+pub(super) const TOO_MANY_VALUES: &str =
+    "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
 const DEPTH_MAX: usize = 1_000;
 
 pub(super) struct Unpacker<'a> {
@@ -47,15 +49,15 @@ impl<'a> Unpacker<'a> {
             0xd2 => Value::Integer(i64::from(i32::from_be_bytes(self.array()?))),
             0xd3 => Value::Integer(i64::from_be_bytes(self.array()?)),
             0xa0..=0xbf => self.string(usize::from(kind & 0x1f))?,
-            0xc4 | 0xd9 => {
+            0xd9 => {
                 let len = usize::from(self.array::<1>()?[0]);
                 self.string(len)?
             }
-            0xc5 | 0xda => {
+            0xda => {
                 let len = usize::from(u16::from_be_bytes(self.array()?));
                 self.string(len)?
             }
-            0xc6 | 0xdb => {
+            0xdb => {
                 let len = u32::from_be_bytes(self.array()?) as usize;
                 self.string(len)?
             }
@@ -102,9 +104,9 @@ impl<'a> Unpacker<'a> {
         for _ in 0..len {
             let (key, value) = (self.value()?, self.value()?);
             match key {
-                Value::Nil => return Err(Raised::text("Bad data format in input.").into()),
+                Value::Nil => return Err(Raised::Bare("table index is nil").into()),
                 Value::Number(number) if number.is_nan() => {
-                    return Err(Raised::text("Bad data format in input.").into());
+                    return Err(Raised::Bare("table index is NaN").into());
                 }
                 key => table.raw_set(key, value)?,
             }
