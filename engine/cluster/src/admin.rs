@@ -213,7 +213,8 @@ impl Cluster {
         }
         let others: Vec<NodeId> = self.nodes.others().map(|node| node.id).collect();
         others.into_iter().for_each(|id| self.close_links_of(id));
-        self.end_manual_failover();
+        self.manual = None;
+        self.end_hand_over();
         self.leave_migrations();
         let mut me = self.nodes.me().clone();
         me.slots = SlotSet::default();

@@ -11,7 +11,7 @@ use squall_clock::{Mono, Nanos, Now};
 use crate::availability::Availability;
 use crate::conf::{self, ConfError};
 use crate::durability::{Claims, Deferred, Durability};
-use crate::election::{Election, ManualFailover};
+use crate::election::{Election, HandOver, ManualFailover};
 use crate::event::{Event, ReplicationFacts, Severity};
 use crate::gossip::Watch;
 use crate::links::Links;
@@ -41,7 +41,9 @@ pub struct Cluster {
     pub(crate) election: Option<Election>,
     /// No election before that: the last one found no majority.
     pub(crate) next_election: Mono,
+    /// Of this replica's primary to it; of this primary to a replica.
     pub(crate) manual: Option<ManualFailover>,
+    pub(crate) hand_over: Option<HandOver>,
     /// Slots that this node gives away, and to whom; that it takes in, and from whom.
     pub(crate) migrating: BTreeMap<Slot, NodeId>,
     pub(crate) importing: BTreeMap<Slot, NodeId>,
@@ -120,6 +122,7 @@ impl Cluster {
             election: None,
             next_election: Mono(0),
             manual: None,
+            hand_over: None,
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
             migrations: SlotMigrations::default(),
@@ -162,6 +165,7 @@ impl Cluster {
             self.tick();
         }
         self.tend_manual_failover();
+        self.tend_hand_over();
         self.tend_election();
         self.tend_migrations();
         self.finish(is_tick);
@@ -296,7 +300,8 @@ impl Cluster {
         assert_ne!(primary, self.my_id(), "nobody follows itself");
         self.election = None;
         self.next_election = Mono(0);
-        self.end_manual_failover();
+        self.manual = None;
+        self.end_hand_over();
         self.durability.forget_waiting();
         self.leave_migrations();
         self.give_up_slots();

@@ -54,9 +54,7 @@ pub enum Event {
     /// These slots belong to others now: their keys are to be dropped.
     SlotsLost(SlotSet),
     /// A hand-over begins: hold clients' writes back, then call `writes_paused`.
-    PauseWrites {
-        until: Mono,
-    },
+    PauseWrites,
     /// The hand-over is over, one way or the other.
     ResumeWrites,
     /// Somebody published at another node.

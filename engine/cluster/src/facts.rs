@@ -68,9 +68,9 @@ impl Cluster {
         self.importing.get(&slot).and_then(|id| self.nodes.get(*id))
     }
 
-    /// A hand-over is on its way here.
-    pub fn is_handing_over(&self) -> bool {
-        self.manual.is_some()
+    /// This primary hands over, and its clients' writes wait.
+    pub fn holds_writes(&self) -> bool {
+        self.hand_over.is_some()
     }
 
     pub fn links(&self) -> impl Iterator<Item = (BusLink, &Link)> {

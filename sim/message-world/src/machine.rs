@@ -142,7 +142,7 @@ impl World {
                     self.machines[machine].follows = Some(primary);
                     self.note(format!("{machine} follows {}", self.name(primary)));
                 }
-                Event::PauseWrites { .. } => {
+                Event::PauseWrites => {
                     let (now, offset) = (self.time(), self.machines[machine].facts.offset);
                     let cluster = self.machines[machine].cluster.as_mut().expect("it lives");
                     cluster.writes_paused(offset, now);

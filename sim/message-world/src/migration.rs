@@ -46,7 +46,7 @@ impl World {
     /// A client writes to a slot, at the node that it takes for its server: true where it was acknowledged.
     pub fn write(&mut self, machine: usize, slot: Slot) -> bool {
         let Some(cluster) = &self.machines[machine].cluster else { return false };
-        if !serves(cluster, slot) {
+        if !serves(cluster, slot) || cluster.holds_writes() {
             return false;
         }
         let side = &mut self.machines[machine].migration;

@@ -218,7 +218,12 @@ impl Cluster {
 
     pub(crate) fn count_vote(&mut self, header: &Header) {
         let is_voter = self.nodes.get(header.sender).is_some_and(Node::is_voter);
-        let Some(election) = &mut self.election else { return };
+        // What comes after the end of a hand-over is too late: the primary goes on.
+        self.tend_manual_failover();
+        let is_over = self.manual.is_none();
+        let Some(election) = self.election.as_mut().filter(|election| !(election.manual && is_over)) else {
+            return;
+        };
         if !is_voter || election.epoch.is_none_or(|epoch| header.current_epoch < epoch) {
             return;
         }
@@ -245,7 +250,7 @@ impl Cluster {
         slots.iter().for_each(|slot| self.nodes.set_owner(slot, Some(myself)));
         self.resume_migrations();
         self.election = None;
-        self.end_manual_failover();
+        self.manual = None;
         self.durability.defer(Deferred::Promote);
     }
 

@@ -1,18 +1,16 @@
-//! An operator's hand-over. The replica asks its primary to hold its clients back; the primary says at which
-//! offset it stands still; when the replica is there, it asks for votes, and nothing is lost. FORCE does
-//! without the primary, TAKEOVER without the votes too.
+//! The replica's part in an operator's hand-over. It asks its primary to hold its clients back; the primary
+//! says at which offset it stands still; when the replica is there, it asks for votes, and nothing is lost.
+//! FORCE does without the primary, TAKEOVER without the votes too.
 
 use squall_clock::{Mono, Nanos};
 
-use crate::NodeId;
 use crate::cluster::Cluster;
 use crate::durability::Deferred;
-use crate::event::{Event, Severity};
-use crate::wire::{Body, GossipKind, Header};
+use crate::event::Severity;
+use crate::wire::{Body, Header};
 
-/// How long a hand-over may take, and how long the primary holds its clients back for it at most.
-const TIMEOUT: Nanos = Nanos::from_secs(5);
-const PAUSE: Nanos = Nanos::from_secs(10);
+/// How long a hand-over may take.
+pub(super) const TIMEOUT: Nanos = Nanos::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailoverKind {
@@ -24,10 +22,9 @@ pub enum FailoverKind {
 
 #[derive(Clone, Debug)]
 pub(crate) struct ManualFailover {
+    /// Nothing is begun or won after that.
     pub until: Mono,
-    /// At the primary: to whom it hands over.
-    pub replica: NodeId,
-    /// At the replica: where the primary stands still.
+    /// Where the primary stands still.
     offset: Option<u64>,
     pub may_begin: bool,
 }
@@ -36,7 +33,6 @@ impl Cluster {
     /// CLUSTER FAILOVER. The same order twice is one order.
     pub fn failover(&mut self, kind: FailoverKind, now: squall_clock::Now) -> Result<(), &'static str> {
         self.now = now;
-        let myself = self.my_id();
         let Some(primary) = self.nodes.me().primary else {
             return Err("ERR You should send CLUSTER FAILOVER to a replica");
         };
@@ -55,12 +51,8 @@ impl Cluster {
             manual.may_begin |= begin_at_once;
         } else {
             self.log(Severity::Notice, "Manual failover user request accepted.");
-            self.manual = Some(ManualFailover {
-                until: now.mono + TIMEOUT,
-                replica: myself,
-                offset: None,
-                may_begin: begin_at_once,
-            });
+            self.manual =
+                Some(ManualFailover { until: now.mono + TIMEOUT, offset: None, may_begin: begin_at_once });
             self.election = None;
             if let Some(header) = self.header().filter(|_| !begin_at_once) {
                 self.send_to(primary, &header, &Body::ManualFailoverStart);
@@ -69,30 +61,6 @@ impl Cluster {
         self.tend_election();
         self.finish(false);
         Ok(())
-    }
-
-    /// MFSTART: a replica of mine wants to take over.
-    pub(crate) fn begin_hand_over(&mut self, sender: NodeId) {
-        let myself = self.my_id();
-        let is_mine = self.nodes.get(sender).is_some_and(|node| node.primary == Some(myself));
-        if !is_mine || !self.nodes.me().is_primary() || self.manual.is_some() {
-            return;
-        }
-        let now = self.now.mono;
-        self.log(Severity::Notice, format!("Manual failover requested by replica {sender}."));
-        self.manual =
-            Some(ManualFailover { until: now + TIMEOUT, replica: sender, offset: None, may_begin: false });
-        self.push(Event::PauseWrites { until: now + PAUSE });
-    }
-
-    /// Clients' writes are held back from here on, at this offset: the replica is told.
-    pub fn writes_paused(&mut self, offset: u64, now: squall_clock::Now) {
-        self.now = now;
-        self.replication.offset = offset;
-        if let Some(replica) = self.manual.as_ref().map(|manual| manual.replica) {
-            self.ping(replica, GossipKind::Ping);
-        }
-        self.finish(false);
     }
 
     /// At the replica: a header of the primary that stands still says where.
@@ -117,26 +85,13 @@ impl Cluster {
 
     pub(crate) fn tend_manual_failover(&mut self) {
         let now = self.now.mono;
-        let is_replica = !self.nodes.me().is_primary();
         let Some(manual) = &mut self.manual else { return };
-        if is_replica
-            && !manual.may_begin
-            && manual.offset.is_some_and(|offset| self.replication.offset >= offset)
-        {
+        if now >= manual.until {
+            self.log(Severity::Warning, "Manual failover timed out.");
+            self.manual = None;
+        } else if !manual.may_begin && manual.offset.is_some_and(|offset| self.replication.offset >= offset) {
             manual.may_begin = true;
             self.log(Severity::Notice, "All master replication stream processed, manual failover can start.");
-        } else if now >= manual.until {
-            self.log(Severity::Warning, "Manual failover timed out.");
-            self.end_manual_failover();
-        }
-    }
-
-    /// Done, given up, or overtaken by a change of role: clients go on at once.
-    pub(crate) fn end_manual_failover(&mut self) {
-        if let Some(manual) = self.manual.take()
-            && manual.replica != self.my_id()
-        {
-            self.push(Event::ResumeWrites);
         }
     }
 

@@ -142,6 +142,9 @@ impl Cluster {
             self.resolve_collision(header);
         }
         self.note_view(header);
+        if kind == GossipKind::Pong {
+            self.hear_of_hand_over(header);
+        }
         self.take_entries(header.sender, entries);
         self.heed_doubts(entries);
     }

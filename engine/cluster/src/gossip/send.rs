@@ -38,20 +38,21 @@ impl Cluster {
                 (announced.config_epoch, slots)
             }
         };
+        let stands_at = self.hand_over.as_ref().and_then(|hand_over| hand_over.offset);
         Some(Header {
             sender: me.id,
             primary: me.primary,
             current_epoch: announced.current_epoch,
             config_epoch,
-            repl_offset: self.replication.offset,
+            repl_offset: stands_at.unwrap_or(self.replication.offset),
             slots,
             host: self.options.announced_host.clone(),
             ports: self.options.ports,
             flags: me.flags(true),
             cluster_ok: self.availability.is_ok(),
             message: MessageFlags {
-                paused: me.is_primary() && self.manual.is_some(),
-                force_vote: self.manual.is_some() && !me.is_primary(),
+                paused: stands_at.is_some(),
+                force_vote: self.manual.is_some(),
                 extensions: true,
             },
             is_squall: true,
@@ -191,7 +192,7 @@ impl Cluster {
     pub(crate) fn ping_the_silent(&mut self) {
         let now = self.now.mono;
         let half = Nanos(self.options.node_timeout.0 / 2);
-        let handed_to = self.manual.as_ref().map(|manual| manual.replica);
+        let handed_to = self.hand_over.as_ref().map(|hand_over| hand_over.replica);
         let mut silent = Vec::new();
         let mut stuck = Vec::new();
         let asks_everybody = self.asks_everybody();

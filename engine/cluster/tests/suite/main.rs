@@ -2,6 +2,7 @@
 
 mod chance;
 mod convergence;
+mod hand_over;
 mod hostile;
 mod large;
 mod nodes_conf;

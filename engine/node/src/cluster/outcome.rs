@@ -64,7 +64,7 @@ impl Services {
                 let slots = slots.iter().filter_map(|slot| Slot::checked(u64::from(slot.number())));
                 membership.lost.extend(slots);
             }
-            Event::PauseWrites { .. } => {
+            Event::PauseWrites => {
                 self.replication.hand_over_shard(engine, true);
                 // What was done before the pause is in the offset that the replica is told.
                 self.settle(engine, None);
