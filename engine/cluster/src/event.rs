@@ -82,6 +82,8 @@ pub struct ReplicationFacts {
     pub link_up: bool,
     /// Since when it is not; none while it is, and for a primary.
     pub down_since: Option<Mono>,
+    /// How many replicas follow this primary's stream.
+    pub replicas_online: usize,
     /// Whether the dataset has ever been a primary's: a replica that never finished its first
     /// synchronisation has nothing to serve.
     pub has_synced: bool,

@@ -181,15 +181,21 @@ impl World {
             self.replicate_data(primary, machine);
         }
         let now = Mono(self.now);
+        let replicas_online = self.followers_reached(machine).len();
         let mut facts = self.machines[machine].facts;
         match (self.machines[machine].follows, reached) {
             (None, _) => {
                 facts.offset += 10;
-                facts = ReplicationFacts { link_up: false, down_since: None, ..facts };
+                facts = ReplicationFacts { link_up: false, down_since: None, replicas_online, ..facts };
             }
             (Some(_), Some(primary)) => {
                 let offset = self.machines[primary].facts.offset;
-                facts = ReplicationFacts { offset, link_up: true, down_since: None, has_synced: true };
+                facts = ReplicationFacts {
+                    offset,
+                    link_up: true,
+                    has_synced: true,
+                    ..ReplicationFacts::default()
+                };
             }
             (Some(_), None) => {
                 facts.link_up = false;

@@ -184,18 +184,27 @@ impl World {
     }
 
     fn tell(&mut self, machine: usize, what: impl FnOnce(&mut Cluster)) {
-        if let Some(cluster) = &mut self.machines[machine].cluster {
-            what(cluster);
+        if self.machines[machine].cluster.is_some() {
+            self.replicate(machine);
+            what(self.machines[machine].cluster.as_mut().expect("looked at above"));
         }
         self.settle(machine);
     }
 
+    pub(crate) fn followers_reached(&self, machine: usize) -> Vec<usize> {
+        let id = self.machines[machine].id;
+        let is_cut =
+            |other: usize| self.cut.contains(&(machine, other)) || self.cut.contains(&(other, machine));
+        let follows = |other: &usize| {
+            let follower = &self.machines[*other];
+            follower.follows.is_some() && follower.follows == id && follower.cluster.is_some()
+        };
+        (0..self.machines.len()).filter(follows).filter(|other| !is_cut(*other)).collect()
+    }
+
     /// Records that every replica that is reached has.
     fn acknowledge(&mut self, machine: usize) {
-        let replicas: Vec<usize> = (0..self.machines.len())
-            .filter(|other| self.machines[*other].follows.is_some())
-            .filter(|other| self.machines[*other].follows == self.machines[machine].id)
-            .collect();
+        let replicas = self.followers_reached(machine);
         replicas.iter().for_each(|replica| self.replicate_data(machine, *replica));
         let now = self.time();
         for (job, _) in std::mem::take(&mut self.machines[machine].migration.unacknowledged) {

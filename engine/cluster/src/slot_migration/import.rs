@@ -170,6 +170,9 @@ impl Cluster {
         if import.is_some_and(|import| import.holds() || import.slots != *slots) {
             return Some("That migration is at another point");
         }
+        if self.has_heir_out_of_step() {
+            return Some("A replica of mine is out of step");
+        }
         self.migrations.is_busy_with(slots, Some(name)).then_some("Another migration has some of these slots")
     }
 
@@ -217,11 +220,22 @@ impl Cluster {
 
     pub(super) fn import_recorded(&mut self, name: JobName) {
         let now = self.now;
+        let heir_lacks_it = self.has_heir_out_of_step();
         let Some(import) = self.migrations.imports.get_mut(&name) else { return };
         if let (State::Securing, Some(link)) = (import.state, import.link) {
+            if heir_lacks_it {
+                return self.drop_copy(name, Then::TryAgain, "a replica of this node is out of step");
+            }
             import.enter(State::Ready, now);
             self.say(link, Words::Ready);
         }
+    }
+
+    /// A replica that may be elected, and would not have what is imported: its source drops all of that.
+    fn has_heir_out_of_step(&self) -> bool {
+        let may_stand = |node: &&crate::Node| node.is_member() && !node.is_failed() && !node.no_failover;
+        let heirs = self.nodes.replicas_of(self.my_id()).filter(may_stand).count();
+        heirs > self.replication.replicas_online
     }
 
     pub(super) fn import_granted(&mut self, link: MigrationLink) {

@@ -229,3 +229,9 @@ proptest! {
         moves_through(seed, vec![Blow::Wait(at_ms), Blow::Kill(machine), Blow::Wait(back_ms), Blow::Start(machine)], 3, imports);
     }
 }
+
+/// A replica that cannot hear its primary may be elected all the same: slots do not come to it unheard of.
+#[test]
+fn a_target_whose_replica_is_out_of_step_takes_nothing() {
+    moves_through(0, vec![Blow::Part(4, 1), Blow::Wait(21), Blow::Kill(1), Blow::Wait(1_682)], 0, false);
+}

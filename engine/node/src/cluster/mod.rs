@@ -106,6 +106,7 @@ impl Services {
                 link_up,
                 down_since,
                 has_synced: membership.has_synced,
+                replicas_online: self.replication.replicas_online(engine.now.mono),
             });
             if machine.poll_timeout() <= engine.now.mono {
                 machine.timeout(engine.now);

@@ -67,6 +67,11 @@ impl Replication {
         }
     }
 
+    /// How many replicas read this primary's stream.
+    pub fn replicas_online(&self, now: Mono) -> usize {
+        self.primary.replicas(now).filter(|(_, facts)| facts.state == "online").count()
+    }
+
     /// The primary's dataset that comes in now, if one does.
     pub fn incoming(&self) -> Option<Incoming> {
         let following = self.following.as_ref()?;
