@@ -1,9 +1,9 @@
 //! redis.conf's parameters in the terms of the protocol machines.
 
 use squall_clock::Nanos;
-use squall_commands::REDIS_VERSION;
 use squall_commands::config::Config;
 use squall_replication::{OutputLimit, PrimaryOptions, ReplicaOptions};
+use squall_store::rdb::VALKEY_RELEASE;
 
 pub(super) fn primary_options(config: &Config) -> PrimaryOptions {
     let limit = config.client_output_buffer_limit.replica;
@@ -31,7 +31,7 @@ pub(super) fn replica_options(config: &Config, host: String, port: u16) -> Repli
         password: non_empty(&config.masterauth),
         listening_port: listening_port(config),
         announced_host: non_empty(&config.replica_announce_ip),
-        version: REDIS_VERSION.to_owned(),
+        version: VALKEY_RELEASE.to_owned(),
         timeout: Nanos::from_secs(config.repl_timeout_seconds),
     }
 }

@@ -51,6 +51,9 @@ pub(crate) const RDB_VERSION_TIMED: u16 = 12;
 const REDIS_VERSION_MAX: u16 = 12;
 /// The versions of Valkey's own series that can be read.
 const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=80;
+/// A release that writes the newest of them. Valkey sends a replica what the release can read that the replica names
+/// in its handshake, and nothing where a dataset needs a newer one.
+pub const VALKEY_RELEASE: &str = "9.1.0";
 /// From this version on a checksum ends the file.
 const CHECKSUM_SINCE: u16 = 5;
 
