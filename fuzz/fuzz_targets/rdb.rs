@@ -5,6 +5,7 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use squall_store::rdb::{LoadOptions, Loader, Loading, restore};
+use squall_store::recency::Recency;
 use squall_store::{Keyspace, Limits, Partitioning};
 
 fuzz_target!(|data: &[u8]| {
@@ -12,7 +13,8 @@ fuzz_target!(|data: &[u8]| {
     let _ = restore(bytes, &Limits::seeded(1));
     let cut = usize::from(cut).min(bytes.len());
     let mut keyspace = Keyspace::new(2, 1, Partitioning::ByHash);
-    let mut loader = Loader::new(LoadOptions { drop_expired_at: None, verify_checksum: false });
+    let options = LoadOptions { drop_expired_at: None, verify_checksum: false, recency: Recency::Untold };
+    let mut loader = Loader::new(options);
     let mut input = BytesMut::new();
     for piece in [&bytes[..cut], &bytes[cut..]] {
         input.extend_from_slice(piece);

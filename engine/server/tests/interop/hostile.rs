@@ -6,7 +6,7 @@ use std::fs;
 use squall_resp::Value;
 
 use crate::client::Client;
-use crate::harness::{Server, eventually};
+use crate::harness::{Program, Server, eventually};
 use crate::load::Dice;
 
 /// What the server answers to the bytes until it closes.
@@ -70,6 +70,24 @@ fn giant_lengths_take_no_memory_until_their_bytes_come() {
     server.assert_alive();
 }
 
+/// Neither may one in the log, which promises more than the file has.
+#[test]
+fn a_giant_length_in_the_log_takes_no_memory() {
+    let options = ["--appendonly", "yes", "--aof-load-truncated", "yes"];
+    let mut first = Server::squall(&options);
+    first.client().done(&["SET", "k", "v"]);
+    first.signal("TERM");
+    first.await_exit();
+    let log = first.file("appendonlydir/appendonly.aof.1.incr.aof");
+    let mut bytes = fs::read(&log).expect("the log");
+    bytes.extend_from_slice(b"*2\r\n$3700000000\r\nonly this much");
+    fs::write(&log, bytes).expect("the log is ours");
+    let server = Server::start_in(&first.directory(), Program::Squall, &options);
+    assert_eq!(server.client().text(&["GET", "k"]), Some("v".into()));
+    let peak = status_bytes(&server, "VmPeak:");
+    assert!(peak < 2 << 30, "{peak} bytes for a promise");
+}
+
 #[test]
 fn random_bytes_harm_nobody() {
     let mut server = Server::squall(&[]);
@@ -127,8 +145,12 @@ fn a_replica_that_lies_about_its_offset() {
 }
 
 fn resident_bytes(server: &Server) -> u64 {
-    let pid = server.info("process_id");
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the server's process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident set");
+    status_bytes(server, "VmRSS:")
+}
+
+fn status_bytes(server: &Server, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.info("process_id")));
+    let status = status.expect("the server's process");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells it");
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
 }

@@ -102,6 +102,11 @@ impl Replay {
         self.scanner.offset()
     }
 
+    /// How much more is needed of the item that begins in an input of this length, as far as it says so itself.
+    pub fn bytes_wanted(&self, input_len: usize) -> usize {
+        self.scanner.bytes_wanted(input_len)
+    }
+
     /// Where the transaction begins that has no end yet.
     pub fn unfinished(&self) -> Option<u64> {
         self.unit
@@ -151,7 +156,6 @@ impl Replay {
         };
         std::mem::swap(&mut engine.stats, &mut self.stats);
         input.advance(passed);
-        input.reserve(self.scanner.bytes_wanted(input.len()));
         result
     }
 

@@ -322,7 +322,7 @@ impl LogLoad {
         }
         if matches!(self.content, Content::Commands) {
             match self.replay.execute(engine, services, &mut self.input) {
-                Ok(()) => {}
+                Ok(()) => self.make_room(),
                 Err(Replayed::Damaged(damage)) => {
                     self.judge(&mut services.effects, damage, None);
                     return None;
@@ -332,6 +332,14 @@ impl LogLoad {
         }
         self.read_on(&mut services.effects);
         None
+    }
+
+    /// Makes room for the command that has begun, which may be long, but no more than the file can fill: a damaged
+    /// length promises anything.
+    fn make_room(&mut self) {
+        let unread = self.sources[self.current].size_bytes.saturating_sub(self.offset);
+        let wanted = self.replay.bytes_wanted(self.input.len()) as u64;
+        self.input.reserve(wanted.min(unread) as usize);
     }
 
     /// Reads what of the input belongs to an RDB file, as the base is, and as a single file may begin.
