@@ -47,6 +47,8 @@ pub const ENTRIES: &[Entry] = entries![
     "dragonfly-counts-records-it-did-not-run",
     "dragonfly-takeover-gap",
     "dragonfly-full-sync-deadlock",
+    "keydb-deleted-keys-return",
+    "keydb-counters-and-lww-diverge",
     "never-synced-replica-is-the-only-candidate",
     "replica-loses-both-copies-during-full-sync",
     "eviction-feeds-itself",

@@ -33,6 +33,8 @@ stories! {
     dragonfly_counts_records_it_did_not_run: "dragonfly-counts-records-it-did-not-run",
     dragonfly_takeover_gap: "dragonfly-takeover-gap",
     dragonfly_full_sync_deadlock: "dragonfly-full-sync-deadlock",
+    keydb_deleted_keys_return: "keydb-deleted-keys-return",
+    keydb_counters_and_lww_diverge: "keydb-counters-and-lww-diverge",
     never_synced_replica_is_the_only_candidate: "never-synced-replica-is-the-only-candidate",
     eviction_feeds_itself: "eviction-feeds-itself",
     script_replayed_instead_of_effects: "script-replayed-instead-of-effects",
