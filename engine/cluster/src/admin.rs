@@ -79,6 +79,23 @@ impl Cluster {
         Ok(())
     }
 
+    /// CLUSTER REPLICATE NO ONE (Valkey): a replica gives its dataset up, and is a primary without slots, in a shard of
+    /// its own.
+    pub fn replicate_nobody(&mut self, now: Now) -> OrderResult {
+        self.now = now;
+        if !self.nodes.me().is_primary() {
+            self.manual = None;
+            self.election = None;
+            let shard = ShardId::random(&mut self.rng);
+            let me = self.nodes.me_mut();
+            (me.primary, me.migrate_to, me.shard) = (None, false, Some(shard));
+            self.push(Event::Promote);
+            self.push(Event::Flush);
+            self.log(Severity::Notice, "I replicate nobody, and am an empty primary".to_owned());
+        }
+        self.order_done()
+    }
+
     /// CLUSTER ADDSLOTS and ADDSLOTSRANGE: all or none.
     pub fn add_slots(&mut self, slots: &SlotSet, now: Now) -> OrderResult {
         self.now = now;

@@ -41,6 +41,8 @@ pub struct ShutdownOptions {
     pub save: Option<bool>,
     pub now: bool,
     pub force: bool,
+    /// Not where it leaves slots without a server (Valkey).
+    pub safe: bool,
     pub abort: bool,
 }
 

@@ -56,8 +56,6 @@ pub struct Stats {
     /// Entries that were freed later than they were removed.
     pub freed_later: u64,
     pub expire_cycle_nanos: u64,
-    pub clients_recent_input_bytes_max: u64,
-    pub clients_recent_output_bytes_max: u64,
     pub rates: Rates,
 }
 
@@ -95,8 +93,6 @@ impl Stats {
             channels_denied: 0,
             freed_later: 0,
             expire_cycle_nanos: 0,
-            clients_recent_input_bytes_max: 0,
-            clients_recent_output_bytes_max: 0,
             rates: Rates::default(),
         }
     }

@@ -42,6 +42,7 @@ pub(crate) fn data(engine: &mut Engine, services: &mut Services, id: ClientId, i
     let arrived = input.len();
     execute_requests(engine, services, &mut client, input);
     let consumed = (arrived - input.len()) as u64;
+    engine.stats.reads_processed += 1;
     engine.stats.input_bytes += consumed;
     client.session.input_bytes += consumed;
     client.session.pending_input_bytes = input.len();
@@ -97,6 +98,7 @@ pub(crate) fn output_slices<'a>(
 }
 
 pub(crate) fn output_written(engine: &mut Engine, services: &mut Services, id: ClientId, count: usize) {
+    engine.stats.writes_processed += 1;
     engine.stats.output_bytes += count as u64;
     let Some(client) = engine.clients.get_mut(id) else { return };
     client.session.output_bytes += count as u64;

@@ -121,11 +121,19 @@ impl Node {
         self.services.effects.warning(format!("Accepting client connection: {reason}"));
     }
 
-    /// The orderly way out, as SIGTERM and SIGINT ask for it: replicas get a chance to catch up, the
+    /// The orderly way out, as SIGTERM asks for it (`shutdown-on-sigterm`): replicas get a chance to catch up, the
     /// dataset is saved where save points are set, then `Effect::Exit` comes.
     pub fn terminate(&mut self, now: Now) {
         self.engine.now = now;
-        self.services.terminate(&mut self.engine);
+        let wish = self.engine.config.shutdown_on_sigterm;
+        self.services.terminate(&mut self.engine, wish);
+    }
+
+    /// The same, as SIGINT asks for it (`shutdown-on-sigint`).
+    pub fn interrupt(&mut self, now: Now) {
+        self.engine.now = now;
+        let wish = self.engine.config.shutdown_on_sigint;
+        self.services.terminate(&mut self.engine, wish);
     }
 
     /// Refreshes the facts that only the shell knows.

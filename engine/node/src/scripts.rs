@@ -3,6 +3,7 @@
 //! told so. The stream from a primary waits, a snapshot is not begun in the middle, and a shutdown by signal
 //! comes after the script.
 
+use squall_commands::config::ShutdownWish;
 use squall_commands::{Client, Engine};
 
 use crate::effect::{Effect, LinkId};
@@ -18,7 +19,7 @@ pub(crate) struct SlowScript {
     /// A link with input that was not looked at.
     link: Option<LinkId>,
     /// A signal to terminate has come.
-    terminate: bool,
+    terminate: Option<ShutdownWish>,
 }
 
 impl Services {
@@ -53,8 +54,8 @@ impl Services {
         self.change_role(engine);
         self.wake_everyone(engine);
         self.effects.extend(link.map(Effect::WakeLink));
-        if terminate {
-            self.terminate(engine);
+        if let Some(wish) = terminate {
+            self.terminate(engine, wish);
         }
     }
 
@@ -79,8 +80,9 @@ impl Services {
     }
 
     /// The end of the node has to wait, too.
-    pub fn holds_end_back(&mut self, engine: &Engine) -> bool {
-        self.slow_script.terminate |= engine.scripts.is_parked();
-        engine.scripts.is_parked()
+    pub fn holds_end_back(&mut self, engine: &Engine, wish: ShutdownWish) -> bool {
+        let holds = engine.scripts.is_parked();
+        self.slow_script.terminate = self.slow_script.terminate.or(holds.then_some(wish));
+        holds
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos};
 use squall_commands::administration::config::ConfigChange;
-use squall_commands::config::Config;
+use squall_commands::config::{Config, ShutdownWish};
 use squall_commands::generic::Migration;
 use squall_commands::server::{LogLevel, WantedDisks};
 use squall_commands::{
@@ -294,12 +294,15 @@ impl Services {
         self.change_role(engine);
     }
 
-    pub fn terminate(&mut self, engine: &mut Engine) {
-        if self.shutdown.is_some() || self.holds_end_back(engine) {
+    pub fn terminate(&mut self, engine: &mut Engine, wish: ShutdownWish) {
+        if self.shutdown.is_some() || self.holds_end_back(engine, wish) {
             return;
         }
         self.effects.warning("Received a signal to terminate, scheduling shutdown...");
-        shutdown::begin(engine, self, ShutdownOptions::default(), None);
+        let save = (wish.save || wish.no_save).then_some(wish.save);
+        let options =
+            ShutdownOptions { save, now: wish.now, force: wish.force, ..ShutdownOptions::default() };
+        shutdown::begin(engine, self, options, None);
     }
 }
 
@@ -503,6 +506,10 @@ impl Server for Services {
         if options.abort {
             let aborted = shutdown::abort(engine, self);
             return if aborted { Ok(()) } else { Err(CommandError::line("ERR No shutdown in progress.")) };
+        }
+        if options.safe && !options.force && self.serves_slots() {
+            self.effects.warning("Can't exit: this node serves slots, and SAFE was asked for");
+            return Err(CommandError::line("ERR Errors trying to SHUTDOWN. Check logs."));
         }
         self.settle(engine, Some(session));
         session.blocked = Some(Blocked::Disk);

@@ -71,6 +71,11 @@ impl<H: Host> Running<H> {
         self.shell.turn_when_served(|node, now| node.terminate(now)).await;
     }
 
+    /// The same, as SIGINT does.
+    pub async fn interrupt(&self) {
+        self.shell.turn_when_served(|node, now| node.interrupt(now)).await;
+    }
+
     /// Refreshes the facts that INFO shows about the process.
     pub fn set_environment(&self, environment: Environment) {
         self.shell.turn(|node, _| node.set_environment(environment));

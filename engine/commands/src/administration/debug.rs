@@ -79,6 +79,10 @@ fn debug(context: &mut Context<'_>) -> CommandResult {
             context.server.abort();
             Ok(())
         }
+        (b"restart" | b"crash-and-recover" | b"loadaof", _) => Err(CommandError::line(
+            "ERR this server reads its files when it starts, and does not start itself: end it, and let what started \
+             it do that again",
+        )),
         (b"htstats", 3..=4) => table_stats(context),
         (b"populate", 3..=5) => populate(context),
         (b"replicate", 3..) => replicate(context),

@@ -160,8 +160,8 @@ fn clients_section(source: &Source<'_>, text: &mut String) {
          total_watched_keys:{watched_keys}\r\ntotal_blocking_keys:{keys_waited_for}\r\ntotal_blocking_keys_on_nokey:{keys_needed}\r\n",
         engine.clients.len().saturating_sub(replicas),
         engine.config.maxclients,
-        engine.stats.clients_recent_input_bytes_max,
-        engine.stats.clients_recent_output_bytes_max,
+        sessions().map(|session| session.pending_input_bytes).max().unwrap_or(0),
+        engine.clients.iter().map(|client| client.output.len()).max().unwrap_or(0),
         engine.subscriptions.clients(),
     );
     source.server.info(engine, "clients", text);

@@ -1,9 +1,10 @@
-//! LATENCY: how long commands take, as histograms, and what took longer than the monitor's threshold. Only
-//! a shell that measures time feeds this; a simulated world shows nothing.
+//! LATENCY: how long commands take, as histograms, and what took longer than the monitor's threshold. What is
+//! computed has a length only under a shell that measures time, and none in a simulated world; what the disk is asked
+//! for takes time in both.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use squall_clock::Now;
+use squall_clock::{Nanos, Now};
 
 use super::{ADMIN, PLAIN, server};
 use crate::table::{Argument, Command, CommandId, Flag, Group, Row};
@@ -185,11 +186,17 @@ impl Engine {
         if event == EXPIRE_CYCLE {
             self.stats.expire_cycle_nanos += took.0;
         }
+        self.note_delay(event, took);
+        outcome
+    }
+
+    /// Something that the server does not do by itself has taken so long: it is remembered as a delay where that is
+    /// longer than the monitor's threshold.
+    pub fn note_delay(&mut self, event: &'static str, took: Nanos) {
         let threshold_ms = self.config.latency_monitor_threshold_ms;
         if threshold_ms != 0 && took.as_millis() >= threshold_ms {
             self.latencies.event(event, took.as_millis(), self.now);
         }
-        outcome
     }
 }
 

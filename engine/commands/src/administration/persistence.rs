@@ -42,6 +42,7 @@ pub(super) const SHUTDOWN: Command = server(
         .optional(),
     Argument::word("now", "NOW").since("7.0.0").optional(),
     Argument::word("force", "FORCE").since("7.0.0").optional(),
+    Argument::word("safe", "SAFE").since("9.0.0").optional(),
     Argument::word("abort", "ABORT").since("7.0.0").optional(),
 ]);
 
@@ -78,6 +79,7 @@ fn shutdown(context: &mut Context<'_>) -> CommandResult {
             b"nosave" if options.save != Some(true) => options.save = Some(false),
             b"now" => options.now = true,
             b"force" => options.force = true,
+            b"safe" => options.safe = true,
             b"abort" => options.abort = true,
             _ => return Err(CommandError::Syntax),
         }

@@ -160,7 +160,16 @@ const CLUSTER: &[Command] = &[
     part("myshardid", 2, TELLS, "The name of this node's shard.").tips(CHANGING).since("7.2.0"),
     part("nodes", 2, TELLS, "All nodes, as this one sees them.").tips(CHANGING),
     part("replicas", 3, ASKS, "The replicas of a primary.").tips(CHANGING).since("5.0.0").arguments(NODE),
-    part("replicate", 3, ORDERS, "Makes this node a replica of another.").arguments(NODE),
+    part("replicate", -3, ORDERS, "Makes this node a replica of another, or of none.").arguments(&[
+        Argument::one_of(
+            "primary",
+            &[
+                Argument::string("node-id"),
+                Argument::block("no-one", &[Argument::word("no", "NO"), Argument::word("one", "ONE")])
+                    .since("9.0.0"),
+            ],
+        ),
+    ]),
     part("reset", -2, &[Flag::Admin, Flag::Stale, Flag::NoScript], "Makes this node forget its cluster.")
         .arguments(&[Argument::one_of(
             "reset-type",
@@ -181,6 +190,7 @@ const CLUSTER: &[Command] = &[
                 Argument::word("stable", "STABLE"),
             ],
         ),
+        Argument::integer("timeout").token("TIMEOUT").since("8.0.0").optional(),
     ]),
     part("shards", 2, ALWAYS, "Primaries and their replicas, with their slots.")
         .tips(CHANGING)

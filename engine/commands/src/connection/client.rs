@@ -100,7 +100,7 @@ const SUBCOMMANDS: &[Command] = &[
         .tips(&["nondeterministic_output"])
         .summary("What the server knows of its connections, a line for each.")
         .arguments(&[Argument::one_of("filter", CONDITIONS).optional().multiple()]),
-    subcommand("capa", -3, capa, PLAIN)
+    subcommand("capa", -3, capa, &[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::AllowBusy])
         .since("8.0.0")
         .summary("Takes note of what the client can do; nothing here depends on it.")
         .arguments(&[Argument::string("capability").multiple()]),

@@ -11,7 +11,7 @@ use squall_resp::Value;
 const FACTS: &str = include_str!("facts/commands-redis-8.2.tsv");
 
 /// Where a row differs on purpose, and why.
-const OWN: [(&str, &str); 19] = [
+const OWN: [(&str, &str); 20] = [
     ("commandlog", "a command of Valkey 8"),
     ("commandlog|get", "a command of Valkey 8"),
     ("commandlog|help", "a command of Valkey 8"),
@@ -25,6 +25,7 @@ const OWN: [(&str, &str); 19] = [
     ("cluster|getslotmigrations", "a subcommand of Valkey 9"),
     ("cluster|migrateslots", "a subcommand of Valkey 9"),
     ("cluster|migration", "a subcommand of Redis 8.4"),
+    ("cluster|replicate", "NO ONE is of Valkey 9"),
     ("cluster|syncslots", "a subcommand of Valkey 9"),
     ("delex", "a command of later versions of Redis"),
     ("delifeq", "a command of Valkey 9"),

@@ -84,6 +84,12 @@ impl Membership {
 }
 
 impl Services {
+    /// Whether slots would be without a server if this node ended.
+    pub fn serves_slots(&self) -> bool {
+        let machine = self.membership.as_ref().and_then(|membership| membership.machine.as_ref());
+        machine.is_some_and(|machine| machine.my_node().is_primary() && !machine.my_node().slots.is_empty())
+    }
+
     /// `cluster-enabled`: nodes.conf is read beside the dataset; until then no slot is served.
     pub fn start_cluster(&mut self, engine: &mut Engine) {
         if !engine.config.cluster_enabled {

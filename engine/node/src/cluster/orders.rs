@@ -155,6 +155,8 @@ fn order(
             Some(id) => machine.forget(id, now),
             None => return Err(unknown_node(args.at(2))),
         },
+        b"replicate" if names_nobody(args) => machine.replicate_nobody(now),
+        b"replicate" if args.len() > 3 => return Err(CommandError::Syntax),
         b"replicate" => {
             let id = known_node(machine, args.at(2))?;
             machine.replicate(id, is_empty, now)
@@ -194,6 +196,7 @@ fn order(
 fn set_slot(membership: &mut Membership, engine: &Engine, args: Args<'_>) -> Result<Done, CommandError> {
     let now = engine.now;
     let slot = slot(args.at(2))?;
+    let args = without_timeout(args)?;
     let machine = membership.machine();
     if !machine.my_node().is_primary() {
         return Err(CommandError::line("ERR Please use SETSLOT only with masters."));
@@ -228,6 +231,24 @@ fn set_slot(membership: &mut Membership, engine: &Engine, args: Args<'_>) -> Res
     }
     .map_err(CommandError::line)?;
     Ok(Done::WhenSaved)
+}
+
+/// CLUSTER REPLICATE NO ONE.
+fn names_nobody(args: Args<'_>) -> bool {
+    args.len() == 4 && args.at(2).eq_ignore_ascii_case(b"no") && args.at(3).eq_ignore_ascii_case(b"one")
+}
+
+/// SETSLOT without the `TIMEOUT milliseconds` of Valkey. That waits until replicas know; here they hear of it over the
+/// bus, like everybody else.
+fn without_timeout(args: Args<'_>) -> Result<Args<'_>, CommandError> {
+    let Some(rest) = args.len().checked_sub(2).filter(|rest| args.at(*rest).eq_ignore_ascii_case(b"timeout"))
+    else {
+        return Ok(args);
+    };
+    let timeout = parse_i64(args.at(rest + 1)).filter(|timeout| *timeout >= 0);
+    timeout
+        .map(|_| args.first(rest))
+        .ok_or(CommandError::line("ERR timeout is not an integer or out of range"))
 }
 
 fn failover_kind(args: Args<'_>) -> Result<FailoverKind, CommandError> {

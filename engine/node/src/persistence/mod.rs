@@ -302,6 +302,11 @@ pub(crate) fn disk_done(engine: &mut Engine, services: &mut Services, done: Disk
     }
     if persistence.log.owns(done.ticket) {
         let (saving, now) = (persistence.is_saving(), engine.now.mono);
+        if engine.config.latency_monitor_threshold_ms != 0 {
+            for (event, began) in persistence.log.delays(&engine.config, saving, done.ticket) {
+                engine.note_delay(event, now.since(began));
+            }
+        }
         if let Err(reason) = persistence.log.disk_done(&engine.config, saving, effects, done, now) {
             effects.warning(reason);
             effects.push(Effect::Exit { status: 1 });

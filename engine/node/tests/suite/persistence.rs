@@ -129,6 +129,74 @@ fn nothing_is_synced_before_it_is_written() {
     assert!(syncs > 1, "not only at the end: {:?}", world.disk.log);
 }
 
+/// What is cancelled leaves the file before it, and nothing of its own; the next one is whole.
+#[test]
+fn a_save_in_the_background_can_be_cancelled() {
+    let mut world = World::new(&["--save", ""]);
+    let client = world.connect();
+    world.call(client, &["SET", "k", "old"]);
+    world.call(client, &["SAVE"]);
+    let before = world.disk.files["dump.rdb"].clone();
+    world.call(client, &["SET", "k", "new"]);
+    world.hold_disk = true;
+    world.call(client, &["BGSAVE"]);
+    let under_way = world.call(client, &["INFO", "persistence"]);
+    assert!(format!("{under_way:?}").contains("rdb_bgsave_in_progress:1"), "{under_way:?}");
+    assert_eq!(
+        world.call(client, &["BGSAVE", "CANCEL"]),
+        Value::Simple("Background saving cancelled".into())
+    );
+    world.hold_disk = false;
+    world.settle();
+    let after = world.call(client, &["INFO", "persistence"]);
+    assert!(format!("{after:?}").contains("rdb_bgsave_in_progress:0"), "{after:?}");
+    assert!(matches!(world.call(client, &["BGSAVE", "CANCEL"]), Value::Error(_)), "there is none");
+    assert_eq!(world.disk.files["dump.rdb"], before);
+    assert_eq!(world.disk.files.keys().find(|name| name.starts_with("temp-")), None);
+
+    world.call(client, &["BGSAVE"]);
+    world.settle();
+    let mut again = World::on(&["--save", ""], world.disk, world.now);
+    let client = again.connect();
+    assert_eq!(again.call(client, &["GET", "k"]), bulk("new"));
+}
+
+/// `shutdown-on-sigterm` and `shutdown-on-sigint` say what their signals do.
+#[test]
+fn each_signal_ends_the_server_as_it_is_configured() {
+    let settings =
+        ["--save", "3600", "1", "--shutdown-on-sigterm", "nosave", "now", "--shutdown-on-sigint", "save"];
+    for (interrupts, saved) in [(false, false), (true, true)] {
+        let mut world = World::new(&settings);
+        let client = world.connect();
+        world.call(client, &["SET", "k", "v"]);
+        match interrupts {
+            true => world.node.interrupt(world.now),
+            false => world.node.terminate(world.now),
+        }
+        world.settle();
+        assert_eq!(world.exit, Some(0));
+        assert_eq!(world.disk.files.contains_key("dump.rdb"), saved);
+    }
+}
+
+/// A disk that takes its time is seen in LATENCY, by what waited for it.
+#[test]
+fn a_slow_disk_is_seen_in_latency() {
+    let mut world = World::new(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+    let client = world.connect();
+    world.call(client, &["CONFIG", "SET", "latency-monitor-threshold", "50"]);
+    world.hold_disk = true;
+    world.send(client, b"SET k v\r\n");
+    world.advance(Nanos::from_millis(100));
+    world.hold_disk = false;
+    world.settle();
+    assert_eq!(world.reply(client), Some(ok()));
+    let latest = format!("{:?}", world.call(client, &["LATENCY", "LATEST"]));
+    assert!(latest.contains("aof-write\"") && latest.contains("aof-write-alone"), "{latest}");
+    assert!(!latest.contains("pending"), "{latest}");
+}
+
 #[test]
 fn a_broken_file_stops_the_start_and_stays() {
     let mut world = World::new(&["--save", ""]);

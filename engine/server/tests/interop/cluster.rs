@@ -100,6 +100,32 @@ impl Nodes {
     }
 }
 
+/// What Valkey's operators say beside what Redis's do: SAFE, TIMEOUT, NO ONE.
+#[test]
+fn valkeys_orders_are_understood() {
+    let [(one, bus), (other, _)] = [start_node(Program::Squall), start_node(Program::Squall)];
+    let (mut primary, mut replica) = (one.client(), other.client());
+    let ok = Value::Simple("OK".into());
+    assert_eq!(primary.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), ok);
+    assert_eq!(primary.ask(&["CLUSTER", "SETSLOT", "7", "STABLE", "TIMEOUT", "100"]), ok);
+    assert!(matches!(primary.ask(&["CLUSTER", "SETSLOT", "7", "STABLE", "TIMEOUT", "x"]), Value::Error(_)));
+    assert!(matches!(primary.ask(&["SHUTDOWN", "NOSAVE", "SAFE"]), Value::Error(_)), "it serves slots");
+
+    let id = primary.text(&["CLUSTER", "MYID"]).expect("it has a name");
+    let port = one.port().to_string();
+    assert_eq!(replica.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), ok);
+    eventually("it can be followed", || replica.ask(&["CLUSTER", "REPLICATE", &id]) == ok);
+    eventually("the cluster works", || primary.ask(&["SET", "k", "v"]) == ok);
+    eventually("the replica has the key", || replica.ask(&["DBSIZE"]) == Value::Integer(1));
+    assert_eq!(replica.ask(&["CLUSTER", "REPLICATE", "NO", "ONE"]), ok);
+    eventually("it is an empty primary", || {
+        replica.info("role").as_deref() == Some("master") && replica.ask(&["DBSIZE"]) == Value::Integer(0)
+    });
+    assert_eq!(primary.ask(&["GET", "k"]), Value::Bulk("v".into()));
+    eventually("the primary knows", || primary.info("connected_slaves").as_deref() == Some("0"));
+    assert!(replica.try_ask(&["SHUTDOWN", "NOSAVE", "SAFE"]).is_none(), "nobody needs it");
+}
+
 /// A node that is not in a cluster yet, and the port of its bus.
 pub fn start_node(program: Program) -> (Server, String) {
     let bus = free_port().to_string();

@@ -410,6 +410,12 @@ impl AppendLog {
             || self.tidying.as_ref().is_some_and(|tidying| tidying.owns(ticket))
     }
 
+    /// What a request that is done has held up, and since when.
+    pub fn delays(&self, config: &Config, saving: bool, ticket: u64) -> Vec<(&'static str, Mono)> {
+        let delays = |writer: &Writer| writer.delays(ticket, policy(config, saving), saving);
+        self.writer.as_ref().map(delays).unwrap_or_default()
+    }
+
     /// A request is done. An error means that the server cannot go on.
     pub fn disk_done(
         &mut self,

@@ -35,6 +35,13 @@ pub(crate) struct SyncPolicy {
     pub suspended: bool,
 }
 
+impl SyncPolicy {
+    /// Whether replies wait for syncs.
+    fn holds_replies(self) -> bool {
+        self.fsync == AppendFsync::Always && !self.suspended
+    }
+}
+
 /// Commands that are to be recorded, and how they join the ones before.
 pub(crate) struct Recorded<'a> {
     pub stream: &'a [u8],
@@ -97,6 +104,7 @@ enum Appending {
         ticket: u64,
         data: Bytes,
         end: LogPosition,
+        began: Mono,
     },
     /// The append failed, and what it wrote is being cut off.
     Cutting {
@@ -234,7 +242,7 @@ impl Writer {
 
     /// What depends on no more than this may leave.
     pub fn released(&self, policy: SyncPolicy) -> LogPosition {
-        if policy.fsync == AppendFsync::Always && !policy.suspended { self.synced } else { self.written }
+        if policy.holds_replies() { self.synced } else { self.written }
     }
 
     /// Why writes are refused, if they are.
@@ -314,7 +322,26 @@ impl Writer {
             self.sync(effects, now);
         }
         if matches!(self.appending, Appending::Idle) && !self.is_held_up(policy, effects, now) {
-            self.append(effects);
+            self.append(effects, now);
+        }
+    }
+
+    /// What a request that is done has held up, and since when, under the names that LATENCY gives to it. A sync in the
+    /// background holds nothing up.
+    pub fn delays(&self, ticket: u64, policy: SyncPolicy, saving: bool) -> Vec<(&'static str, Mono)> {
+        match (&self.appending, &self.syncing) {
+            (Appending::Underway { ticket: appending, began, .. }, syncing) if *appending == ticket => {
+                let beside = match syncing {
+                    Some(_) => "aof-write-pending-fsync",
+                    None if saving => "aof-write-active-child",
+                    None => "aof-write-alone",
+                };
+                vec![("aof-write", *began), (beside, *began)]
+            }
+            (_, Some(syncing)) if syncing.ticket == ticket && policy.holds_replies() => {
+                vec![("aof-fsync-always", syncing.began)]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -358,7 +385,7 @@ impl Writer {
 
     // --- Appending ---
 
-    fn append(&mut self, effects: &mut Effects) {
+    fn append(&mut self, effects: &mut Effects, now: Mono) {
         let position = self.position;
         let first = self.files.front_mut().expect("there is always a file");
         if first.recorded.is_empty() {
@@ -370,13 +397,13 @@ impl Writer {
         }
         first.group_start = 0;
         let (data, end) = (first.recorded.split().freeze(), first.end);
-        self.hand_over(effects, data, end);
+        self.hand_over(effects, data, end, now);
     }
 
-    fn hand_over(&mut self, effects: &mut Effects, data: Bytes, end: LogPosition) {
+    fn hand_over(&mut self, effects: &mut Effects, data: Bytes, end: LogPosition, now: Mono) {
         let file = self.files[0].file;
         let ticket = effects.disk(Lane::Log, DiskOp::Append { file, data: data.clone() });
-        self.appending = Appending::Underway { ticket, data, end };
+        self.appending = Appending::Underway { ticket, data, end, began: now };
     }
 
     fn appended(&mut self, effects: &mut Effects, bytes: usize, end: LogPosition) {
@@ -410,7 +437,7 @@ impl Writer {
     fn retry(&mut self, effects: &mut Effects, now: Mono) {
         match std::mem::replace(&mut self.appending, Appending::Idle) {
             Appending::Waiting { until, data, end, clean } if until <= now => match clean {
-                true => self.hand_over(effects, data, end),
+                true => self.hand_over(effects, data, end, now),
                 false => self.cut(effects, data, end),
             },
             other => self.appending = other,

@@ -103,7 +103,7 @@ fn watch_signals(host: &RealHost, running: &Running<RealHost>) -> std::io::Resul
     let (spawner, server) = (host.clone(), running.clone());
     host.spawn(async move {
         interrupt.recv().await;
-        spawner.spawn(async move { server.terminate().await });
+        spawner.spawn(async move { server.interrupt().await });
         interrupt.recv().await;
         std::process::exit(1);
     });
