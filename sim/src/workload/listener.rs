@@ -1,7 +1,7 @@
 //! Who hears a channel: beside each client that publishes, a subscription to all channels of its group, at one node after
 //! another. A listener that hears nothing for a while asks whether anybody is there, as real clients do.
 
-use squall_clock::Nanos;
+use squall_clock::{Mono, Nanos};
 use squall_resp::Value;
 
 use super::values::number;
@@ -18,6 +18,8 @@ pub(super) struct Listener<H: Resident> {
     client: Client<H>,
     channels: Vec<String>,
     patience: Nanos,
+    /// When the subscription began.
+    since: Mono,
 }
 
 /// Nobody listens to more channels than these.
@@ -41,6 +43,7 @@ impl<H: Resident> Listener<H> {
             client: Client::to(host, nodes, work.timeout.0),
             channels: channels.collect(),
             patience: work.timeout.0,
+            since: Mono(0),
         }
     }
 
@@ -63,6 +66,7 @@ impl<H: Resident> Listener<H> {
             Ok(_) | Err(_) => return false,
         }
         let node = self.client.node();
+        self.since = self.host.now().mono;
         self.host.world().note(&self.name, format_args!("listens at {node}"));
         true
     }
@@ -76,10 +80,10 @@ impl<H: Resident> Listener<H> {
                 Ok(Some(value)) => {
                     asked = false;
                     if let Some((channel, message)) = message_in(&value) {
-                        let (listener, node, at) =
-                            (self.name.clone(), self.client.node(), self.host.now().mono);
                         self.host.world().note(&self.name, format_args!("hears {} on {channel}", message.0));
-                        self.history.hear(Heard { message, channel, listener, node, connection, at });
+                        let (listener, node) = (self.name.clone(), self.client.node());
+                        let (since, at) = (self.since, self.host.now().mono);
+                        self.history.hear(Heard { message, channel, listener, node, connection, since, at });
                     }
                 }
                 Ok(None) if !asked => {
