@@ -153,6 +153,15 @@ impl Source {
         }
     }
 
+    /// Whether it is about a cluster.
+    pub fn is_clustered(&self) -> bool {
+        match self {
+            Source::File(found) => found.scenario.cluster.is_some(),
+            Source::Swarm => false,
+            Source::ClusterSwarm => true,
+        }
+    }
+
     /// The scenario that is played with this seed.
     pub fn at(&self, seed: u64) -> Found {
         match self {

@@ -11,6 +11,7 @@ use crate::event::{Event, Severity};
 use crate::node::{Node, Stage};
 use crate::nodes::Nodes;
 use crate::slots::{Slot, SlotSet};
+use crate::turns::Turn;
 use crate::wire::Ports;
 use crate::{Epoch, NodeId, ShardId};
 
@@ -141,6 +142,7 @@ impl Cluster {
         }
         self.target(to)?;
         self.migrating.insert(slot, to);
+        self.took(Turn::SlotOpened);
         self.intent_noted()
     }
 
@@ -152,14 +154,17 @@ impl Cluster {
         }
         self.target(from)?;
         self.importing.insert(slot, from);
+        self.took(Turn::SlotOpened);
         self.intent_noted()
     }
 
     /// CLUSTER SETSLOT STABLE.
     pub fn set_stable(&mut self, slot: Slot, now: Now) -> OrderResult {
         self.now = now;
-        self.importing.remove(&slot);
-        self.migrating.remove(&slot);
+        let was_taken_in = self.importing.remove(&slot).is_some();
+        if self.migrating.remove(&slot).is_some() || was_taken_in {
+            self.took(Turn::SlotClosed);
+        }
         self.intent_noted()
     }
 

@@ -6,6 +6,7 @@ use squall_clock::{Mono, Nanos};
 
 use crate::cluster::Cluster;
 use crate::event::{Event, Severity};
+use crate::turns::Turn;
 
 /// After a start a primary serves nobody for at least that long.
 const START_DELAY: Nanos = Nanos::from_secs(2);
@@ -62,6 +63,9 @@ impl Cluster {
         }
         if ok != self.availability.ok {
             self.availability.ok = ok;
+            if !ok {
+                self.took(Turn::Unavailable);
+            }
             let state = if ok { "ok" } else { "fail" };
             self.log(Severity::Notice, format!("Cluster state changed: {state}"));
             self.push(Event::Availability { ok });

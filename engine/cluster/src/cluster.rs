@@ -20,6 +20,7 @@ use crate::nodes::Nodes;
 use crate::options::Options;
 use crate::slot_migration::SlotMigrations;
 use crate::slots::{Slot, SlotSet};
+use crate::turns::{Turn, Turns};
 use crate::wire::Kind;
 use crate::{Epoch, NodeId, ShardId};
 
@@ -58,6 +59,7 @@ pub struct Cluster {
     /// operator lets them.
     pub(crate) is_quick: bool,
     pub(crate) watch: Watch,
+    pub(crate) turns: Turns,
     events: VecDeque<Event>,
 }
 
@@ -133,6 +135,7 @@ impl Cluster {
             ticks: 0,
             is_quick: options.quick_failover,
             watch: Watch::default(),
+            turns: Turns::default(),
             events: VecDeque::new(),
             options,
         };
@@ -190,6 +193,7 @@ impl Cluster {
     /// It could not be written. The node goes on serving, and promises nothing meanwhile.
     pub fn persist_failed(&mut self, generation: u64, reason: &str, now: Now) {
         self.now = now;
+        self.took(Turn::ConfigurationUnsaved);
         self.log(Severity::Warning, format!("Cannot save the cluster configuration: {reason}"));
         self.durability.failed(generation, now.mono);
         self.finish(false);

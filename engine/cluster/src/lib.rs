@@ -9,7 +9,7 @@
 //! - `election`: how a replica takes its primary's place; `migration`: replicas that move;
 //! - `durability`: what must be on the disk before it is said; `conf`: nodes.conf;
 //! - `slot_migration`: slots that move as a whole, driven by the servers themselves;
-//! - `admin`: what operators order; `facts`: what can be asked.
+//! - `admin`: what operators order; `facts`: what can be asked; `turns`: what became of it, for tests.
 //!
 //! The calling contract: after any call, poll events until there are none, then wait for input, or until
 //! `poll_timeout`. The specification is that of Redis Cluster, as documented and as redis-server 7.0 is
@@ -42,6 +42,7 @@ mod nodes;
 mod options;
 mod slot_migration;
 pub mod slots;
+mod turns;
 pub mod wire;
 
 pub use admin::OrderResult;
@@ -58,3 +59,4 @@ pub use slot_migration::{
     JobFacts, JobState, MigrationLink, MigrationOrder, Operation, Record, RecordKind, Words, parse_slots,
 };
 pub use slots::{Slot, SlotSet};
+pub use turns::{Turn, Turns};

@@ -9,6 +9,7 @@ use crate::NodeId;
 use crate::cluster::Cluster;
 use crate::event::Severity;
 use crate::node::Node;
+use crate::turns::Turn;
 
 /// How long a primary is without replicas before somebody comes.
 const ORPHAN_DELAY: Nanos = Nanos::from_secs(5);
@@ -59,6 +60,7 @@ impl Cluster {
         let orphan =
             self.nodes.owners().filter(|node| node.is_voter()).filter(long).map(|node| node.id).min();
         if let Some(orphan) = orphan {
+            self.took(Turn::ReplicaMigrated);
             self.log(Severity::Notice, format!("Migrating to orphaned master {orphan}"));
             self.follow(orphan);
         }

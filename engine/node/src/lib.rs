@@ -153,7 +153,9 @@ impl Node {
 
     /// The interesting turns that its life has taken.
     pub fn marks(&self) -> Marks {
-        self.services.effects.marks
+        let mut marks = self.services.effects.marks;
+        marks.join(Marks::of_cluster(self.services.cluster_turns()));
+        marks
     }
 
     /// Whether the dataset is still being read, from disk or from a primary.

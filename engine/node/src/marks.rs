@@ -1,7 +1,10 @@
 //! Marks: the rare and interesting turns that a node's life has taken, as a set of bits. A simulated hunt reads them
 //! to know what a seed has reached, and which turns no seed ever reaches. Nothing decides by them.
 //!
-//! To add one: a row below, and `effects.mark(Mark::...)` where it happens.
+//! To add one: a row below, and `effects.mark(Mark::...)` where it happens. What happens in the cluster's machine is a
+//! turn there, with a row in `OF_CLUSTER`.
+
+use squall_cluster::{Turn, Turns};
 
 /// A set of marks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -58,11 +61,84 @@ marks! {
     WaitAnswered "wait-answered" "a client had to wait for replicas, and they came",
     WaitExpired "wait-expired" "a client waited in vain for replicas",
     WaitUnblocked "wait-unblocked" "a client that waited was sent away by a change of role",
+    Suspected "node-suspected" "a node of the cluster was silent for another (PFAIL)",
+    Failed "node-failed" "the majority found a node of the cluster silent (FAIL)",
+    ToldOfFailure "told-of-failure" "a node was told that another one has failed",
+    FailureCleared "failure-cleared" "a failed node was heard again before it was replaced",
+    ElectionBegun "election-begun" "a replica asked for votes",
+    ElectionWon "election-won" "the majority voted for a replica",
+    ElectionLost "election-lost" "a replica found no majority in time",
+    VoteRefused "vote-refused" "a primary was asked for its vote and kept it",
+    EpochCollision "epoch-collision" "two primaries had one epoch, and one of them took another",
+    ClaimCorrected "claim-corrected" "a primary claimed slots that others had taken since, and was told so",
+    HandOverAsked "hand-over-asked" "a replica was ordered to take over with its primary's help",
+    HandOverAgreed "hand-over-agreed" "a primary stood still until its replica knew all that it knew",
+    HandOverExpired "hand-over-expired" "a hand-over took too long and was given up",
+    HandOverForced "hand-over-forced" "a replica was ordered to take over without its primary's help",
+    TookOver "took-over" "a replica was ordered to take over without any votes",
+    Unavailable "cluster-down" "the cluster ceased to work for a node",
+    ReplicaMigrated "replica-migrated" "a replica went to a primary that had none",
+    AddressLearnt "address-learnt" "a node of the cluster was found at another address",
+    ConfigurationUnsaved "configuration-unsaved" "nodes.conf could not be written",
+    SlotOpened "slot-opened" "a slot was opened, to be moved key by key",
+    SlotMoved "slot-moved" "a slot was given to another node by an operator's word",
+    SlotClosed "slot-closed" "an open slot was closed again where it was",
+    MigrationBegun "migration-begun" "a server began to move slots as a whole",
+    MigrationRetried "migration-retried" "an attempt to move slots as a whole failed",
+    MigrationDone "migration-done" "slots were moved as a whole",
+    MigrationFailed "migration-failed" "slots could not be moved as a whole",
+    MigrationCancelled "migration-cancelled" "slots were no longer to be moved as a whole",
 }
+
+/// The marks that only the nodes of a cluster reach, and by which turns.
+const OF_CLUSTER: &[(Turn, Mark)] = &[
+    (Turn::Suspected, Mark::Suspected),
+    (Turn::Failed, Mark::Failed),
+    (Turn::ToldOfFailure, Mark::ToldOfFailure),
+    (Turn::FailureCleared, Mark::FailureCleared),
+    (Turn::ElectionBegun, Mark::ElectionBegun),
+    (Turn::ElectionWon, Mark::ElectionWon),
+    (Turn::ElectionLost, Mark::ElectionLost),
+    (Turn::VoteRefused, Mark::VoteRefused),
+    (Turn::EpochCollision, Mark::EpochCollision),
+    (Turn::ClaimCorrected, Mark::ClaimCorrected),
+    (Turn::HandOverAsked, Mark::HandOverAsked),
+    (Turn::HandOverAgreed, Mark::HandOverAgreed),
+    (Turn::HandOverExpired, Mark::HandOverExpired),
+    (Turn::HandOverForced, Mark::HandOverForced),
+    (Turn::TookOver, Mark::TookOver),
+    (Turn::Unavailable, Mark::Unavailable),
+    (Turn::ReplicaMigrated, Mark::ReplicaMigrated),
+    (Turn::AddressLearnt, Mark::AddressLearnt),
+    (Turn::ConfigurationUnsaved, Mark::ConfigurationUnsaved),
+    (Turn::SlotOpened, Mark::SlotOpened),
+    (Turn::SlotMoved, Mark::SlotMoved),
+    (Turn::SlotClosed, Mark::SlotClosed),
+    (Turn::MigrationBegun, Mark::MigrationBegun),
+    (Turn::MigrationRetried, Mark::MigrationRetried),
+    (Turn::MigrationDone, Mark::MigrationDone),
+    (Turn::MigrationFailed, Mark::MigrationFailed),
+    (Turn::MigrationCancelled, Mark::MigrationCancelled),
+];
 
 const _: () = assert!(Mark::ALL.len() <= u64::BITS as usize, "a set of marks has 64 places");
 
+impl Mark {
+    /// Only the nodes of a cluster reach it.
+    pub fn is_of_cluster(self) -> bool {
+        OF_CLUSTER.iter().any(|(_, mark)| *mark == self)
+    }
+}
+
 impl Marks {
+    /// What a member of a cluster has reached.
+    pub fn of_cluster(turns: Turns) -> Marks {
+        let mut marks = Marks::default();
+        let reached = OF_CLUSTER.iter().filter(|(turn, _)| turns.has(*turn));
+        reached.for_each(|(_, mark)| marks.reach(*mark));
+        marks
+    }
+
     pub fn reach(&mut self, mark: Mark) {
         self.0 |= 1 << mark as u64;
     }

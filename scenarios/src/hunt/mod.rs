@@ -35,6 +35,8 @@ pub struct Catch {
 /// What all seeds so far gave.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Whether marks of clusters can be reached.
+    pub is_clustered: bool,
     pub seeds: u64,
     pub simulated: Nanos,
     pub events: u64,
@@ -75,7 +77,7 @@ pub fn hunt(
 ) -> Tally {
     let trail = Mutex::new(Trail::over(ground));
     let next = std::iter::from_fn(|| trail.lock().unwrap_or_else(PoisonError::into_inner).next());
-    let mut tally = Tally::default();
+    let mut tally = Tally { is_clustered: source.is_clustered(), ..Tally::default() };
     each(
         jobs,
         next,
@@ -225,9 +227,10 @@ impl Tally {
         self.findings.iter().map(|finding| finding.count).sum()
     }
 
-    /// Those that no seed has reached.
+    /// Those that no seed has reached, and that one could.
     pub fn never_reached(&self) -> impl Iterator<Item = Mark> + '_ {
-        Mark::ALL.iter().copied().filter(|mark| !self.marks.contains_key(mark))
+        let can_be = |mark: &Mark| self.is_clustered || !mark.is_of_cluster();
+        Mark::ALL.iter().copied().filter(can_be).filter(|mark| !self.marks.contains_key(mark))
     }
 
     pub fn to_json(&self, scenario: &str) -> Value {
@@ -300,7 +303,9 @@ mod tests {
         assert_eq!(tally.findings.iter().map(|finding| finding.count).collect::<Vec<_>>(), [2, 1]);
         assert_eq!((tally.failed(), tally.marks[&Mark::Promoted]), (3, (2, 2)));
         assert_eq!(tally.findings[0].first.seed, 2, "the order in which runs end decides nothing");
-        assert!(tally.never_reached().count() == Mark::ALL.len() - 1);
+        assert!(tally.never_reached().all(|mark| mark != Mark::Promoted && !mark.is_of_cluster()));
+        let of_cluster = Tally { is_clustered: true, ..tally.clone() };
+        assert_eq!(of_cluster.never_reached().count(), Mark::ALL.len() - 1);
         assert_eq!(tally.to_json("swarm")["marks"]["promoted"]["seeds"], 2);
     }
 }

@@ -13,6 +13,7 @@ use crate::cluster::Cluster;
 use crate::durability::Deferred;
 use crate::event::{Event, Severity};
 use crate::node::Node;
+use crate::turns::Turn;
 use crate::wire::{Body, Header};
 use crate::{Epoch, NodeId};
 
@@ -64,6 +65,7 @@ impl Cluster {
             }
             Some(election) if election.has_begun() && now < self.next_election => return,
             Some(election) if election.has_begun() => {
+                self.took(Turn::ElectionLost);
                 self.log(Severity::Warning, "Failover attempt expired");
                 self.election = None;
             }
@@ -201,6 +203,7 @@ impl Cluster {
             false => Nanos(timeout.0.saturating_mul(2)).max(PATIENCE_MIN),
         };
         self.next_election = now + patience;
+        self.took(Turn::ElectionBegun);
         self.log(Severity::Notice, format!("Starting a failover election for epoch {epoch}."));
         self.durability.defer(Deferred::RequestVotes { epoch });
     }
@@ -230,6 +233,7 @@ impl Cluster {
         election.votes.insert(header.sender);
         let votes = election.votes.len();
         if votes >= self.nodes.quorum() {
+            self.took(Turn::ElectionWon);
             self.log(Severity::Notice, "Failover election won: I'm the new master.");
             let election = self.election.take().expect("looked at above");
             self.take_over(election.primary, election.epoch.expect("it has begun"));

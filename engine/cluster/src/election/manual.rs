@@ -7,6 +7,7 @@ use squall_clock::{Mono, Nanos};
 use crate::cluster::Cluster;
 use crate::durability::Deferred;
 use crate::event::Severity;
+use crate::turns::Turn;
 use crate::wire::{Body, Header};
 
 /// How long a hand-over may take.
@@ -44,12 +45,14 @@ impl Cluster {
         }
         let begin_at_once = kind == FailoverKind::Force;
         if kind == FailoverKind::Takeover {
+            self.took(Turn::TookOver);
             self.log(Severity::Notice, "Taking over the master (user request).");
             self.current_epoch = self.current_epoch.next();
             self.take_over(primary, self.current_epoch);
         } else if let Some(manual) = self.manual.as_mut() {
             manual.may_begin |= begin_at_once;
         } else {
+            self.took(if begin_at_once { Turn::HandOverForced } else { Turn::HandOverAsked });
             self.log(Severity::Notice, "Manual failover user request accepted.");
             self.manual =
                 Some(ManualFailover { until: now.mono + TIMEOUT, offset: None, may_begin: begin_at_once });
@@ -87,10 +90,12 @@ impl Cluster {
         let now = self.now.mono;
         let Some(manual) = &mut self.manual else { return };
         if now >= manual.until {
+            self.took(Turn::HandOverExpired);
             self.log(Severity::Warning, "Manual failover timed out.");
             self.manual = None;
         } else if !manual.may_begin && manual.offset.is_some_and(|offset| self.replication.offset >= offset) {
             manual.may_begin = true;
+            self.took(Turn::HandOverAgreed);
             self.log(Severity::Notice, "All master replication stream processed, manual failover can start.");
         }
     }

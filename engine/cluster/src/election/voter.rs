@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::durability::Deferred;
 use crate::event::{Severity, epoch_text};
 use crate::node::Node;
+use crate::turns::Turn;
 use crate::wire::{Body, Header};
 use crate::{Epoch, NodeId};
 
@@ -20,6 +21,7 @@ impl Cluster {
         let candidate = request.sender;
         match self.vote_refusal(request) {
             Some(reason) => {
+                self.took(Turn::VoteRefused);
                 self.log(Severity::Notice, format!("Failover auth denied to {candidate}: {reason}"));
             }
             None => {

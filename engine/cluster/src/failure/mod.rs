@@ -11,6 +11,7 @@ use crate::NodeId;
 use crate::cluster::Cluster;
 use crate::event::Severity;
 use crate::node::{Health, Node};
+use crate::turns::Turn;
 use crate::wire::Body;
 
 /// A report is believed for so many node timeouts.
@@ -36,6 +37,7 @@ impl Cluster {
         let well = self.nodes.others().filter(|node| node.is_member() && node.is_well());
         let silent: Vec<NodeId> = well.filter(is_silent).map(|node| node.id).collect();
         for id in &silent {
+            self.took(Turn::Suspected);
             self.log(Severity::Debug, format!("*** NODE {id} possibly failing"));
             self.nodes.get_mut(*id).expect("it is there").health = Health::Suspected;
         }
@@ -83,6 +85,7 @@ impl Cluster {
             return;
         }
         node.health = Health::Failed { since: now };
+        self.took(Turn::Failed);
         self.log(Severity::Notice, format!("Marking node {id} as failing (quorum reached)."));
         self.durability.want_soon();
         self.broadcast(&Body::Fail(id), |_| true);
@@ -100,6 +103,7 @@ impl Cluster {
             return;
         }
         node.health = Health::Failed { since: now };
+        self.took(Turn::ToldOfFailure);
         self.log(Severity::Notice, format!("FAIL message received from {teller} about {id}"));
         self.durability.want_soon();
         self.assess();
@@ -117,6 +121,7 @@ impl Cluster {
             return;
         }
         self.nodes.get_mut(id).expect("looked up above").health = Health::Ok;
+        self.took(Turn::FailureCleared);
         self.log(Severity::Notice, format!("Clear FAIL state for node {id}: it is reachable again"));
         self.durability.want_soon();
         self.assess();

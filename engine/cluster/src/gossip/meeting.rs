@@ -8,6 +8,7 @@ use crate::cluster::Cluster;
 use crate::event::{BusLink, Severity};
 use crate::links::Direction;
 use crate::node::{Node, Stage};
+use crate::turns::Turn;
 use crate::wire::{GossipEntry, GossipKind, Header, NodeFlags, Ports};
 
 /// At most so many nodes: a gossiper cannot make the table grow without bound.
@@ -159,6 +160,7 @@ impl Cluster {
         node.ports = ports;
         node.refused_since = None;
         let outbound = node.link;
+        self.took(Turn::AddressLearnt);
         self.log(Severity::Notice, format!("Address updated for node {id}"));
         self.durability.want_soon();
         if bus_moved {

@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::durability::Deferred;
 use crate::event::Severity;
 use crate::slots::SlotSet;
+use crate::turns::Turn;
 use crate::{Epoch, JobName, NodeId};
 
 pub(crate) struct Export {
@@ -116,6 +117,7 @@ impl Cluster {
         let facts = JobFacts::begun(name, Operation::Export, slots.clone(), self.my_id(), target, now);
         let state = State::Waiting { until: now.mono };
         let export = Export { slots, target, link: None, facts, state, stuck_since: now.mono };
+        self.took(Turn::MigrationBegun);
         self.log(Severity::Notice, format!("Slot migration {name}: {} to {target}", export.slots));
         self.migrations.exports.insert(name, export);
         self.tend_exports();
@@ -298,6 +300,7 @@ impl Cluster {
         export.facts.retries += 1;
         export.enter(State::Waiting { until: now.mono + RETRY_DELAY }, now);
         let stuck = now.mono.since(export.stuck_since) > patience;
+        self.took(Turn::MigrationRetried);
         self.log(Severity::Notice, format!("Slot migration {name}: {reason}"));
         if stuck {
             self.end_export(name, JobState::Failed, reason);
@@ -329,6 +332,11 @@ impl Cluster {
         export.facts.enter(state, self.now);
         if state != JobState::Success || !message.is_empty() {
             export.facts.message = message.to_owned();
+        }
+        match state {
+            JobState::Success => self.took(Turn::MigrationDone),
+            JobState::Cancelled => self.took(Turn::MigrationCancelled),
+            _ => self.took(Turn::MigrationFailed),
         }
         self.log(Severity::Notice, format!("Slot migration {name}: {} {message}", state.name()));
         self.migrations.history.keep(export.facts);

@@ -8,6 +8,7 @@ use crate::durability::Deferred;
 use crate::event::Severity;
 use crate::node::Node;
 use crate::slots::SlotSet;
+use crate::turns::Turn;
 use crate::wire::{Body, Header};
 use crate::{Epoch, NodeId};
 
@@ -115,6 +116,7 @@ impl Cluster {
             (newer && owner.id != header.sender).then_some(owner.id)
         });
         if let Some(owner) = owner {
+            self.took(Turn::ClaimCorrected);
             self.send_update(header.sender, owner);
         }
     }
@@ -138,6 +140,7 @@ impl Cluster {
         if !collides || header.sender <= me.id {
             return;
         }
+        self.took(Turn::EpochCollision);
         self.take_next_epoch();
         let epoch = self.nodes.me().config_epoch;
         self.log(

@@ -3,6 +3,7 @@
 
 use crate::cluster::Cluster;
 use crate::durability::Deferred;
+use crate::turns::Turn;
 use crate::{NodeId, Slot};
 
 impl Cluster {
@@ -24,6 +25,7 @@ impl Cluster {
     pub(crate) fn take_slot(&mut self, slot: Slot) {
         let myself = self.my_id();
         let was_importing = self.importing.remove(&slot).is_some();
+        self.took(Turn::SlotMoved);
         let before = self.nodes.owner(slot);
         self.nodes.set_owner(slot, Some(myself));
         // Also without IMPORTING: a claim under a low epoch would be ignored for ever.
@@ -41,6 +43,7 @@ impl Cluster {
         if self.nodes.owner(slot) == Some(self.my_id()) {
             self.migrating.remove(&slot);
         }
+        self.took(Turn::SlotMoved);
         self.importing.remove(&slot);
         self.nodes.set_owner(slot, Some(to));
         // To give up a slot is no claim: a node that forgets it in a crash is told again.

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::Rng;
 use squall_clock::Mono;
-use squall_cluster::{Cluster, ReplicationFacts};
+use squall_cluster::{Cluster, ReplicationFacts, Turns};
 use squall_commands::cluster::Routing;
 use squall_commands::{ClientId, Engine};
 use squall_store::Slot;
@@ -236,6 +236,12 @@ impl Services {
         let membership = self.membership.as_ref()?;
         let machine = membership.machine.as_ref()?;
         Some((answers::info(machine, membership.bus.limit_exceeded), answers::nodes(machine)))
+    }
+
+    /// What has become of this server in its cluster.
+    pub fn cluster_turns(&self) -> Turns {
+        let machine = self.membership.as_ref().and_then(|membership| membership.machine.as_ref());
+        machine.map(Cluster::turns).unwrap_or_default()
     }
 
     /// Whether the cluster has this server follow somebody.
