@@ -7,7 +7,7 @@ use rand_chacha::rand_core::Rng;
 use squall_clock::Mono;
 use squall_sim::checkers::View;
 use squall_sim::entropy::stream;
-use squall_sim::{MachineId, Resident, Theatre, World};
+use squall_sim::{Resident, Theatre, World};
 use toml::Spanned;
 
 use crate::cast::{Troupe, slots_of_shard};
@@ -17,6 +17,8 @@ use crate::operator::{insist, view_of};
 /// Rows of replicas are called by letters.
 const ROWS: &[u8] = b"abcdefghijklmnopqrstuvw";
 const NAME_BYTES: usize = 20;
+/// Where a node listens for its peers, above its port for clients.
+pub(crate) const BUS_PORT_STEP: u16 = 10_000;
 
 /// A node's place in the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,41 +63,57 @@ pub(crate) fn names_of(spec: ClusterSpec) -> Vec<String> {
 /// Puts a nodes.conf that names all members on the disk of this one, where the scenario wants that; one that has run
 /// before has a file of its own.
 pub(crate) fn place_file(world: &World, scenario: &Scenario, node: &NodeSpec, troupe: &Troupe) {
-    let Some(spec) = scenario.cluster.filter(|spec| spec.formed == Formed::FromFiles) else { return };
-    let places = places(world.seed(), spec);
-    let machines: Vec<MachineId> = places
-        .iter()
-        .map(|place| world.machine_named(&place.machine).expect("the machines have been added"))
-        .collect();
-    let mine = places.iter().zip(&machines).find(|(place, _)| place.machine == node.name);
-    if let Some((me, machine)) = mine.filter(|(_, machine)| world.starts(**machine) == 0) {
-        troupe.name(&me.id, &me.machine);
-        let mut text = String::new();
-        for (place, at) in places.iter().zip(&machines) {
-            let ip = world.address(*at);
-            text.push_str(&line(place, &ip.to_string(), spec, place.machine == me.machine));
-        }
-        text.push_str(&format!("vars currentEpoch {} lastVoteEpoch 0\n", spec.primaries));
-        world.place_file(*machine, "nodes.conf", text.as_bytes());
+    let Some(machine) = world.machine_named(&node.name).filter(|machine| world.starts(*machine) == 0) else {
+        return;
+    };
+    if let Some(text) = file_of(world, scenario, node, troupe, Writing::Shards) {
+        world.place_file(machine, "nodes.conf", text.as_bytes());
     }
 }
 
+/// What a nodes.conf says beside what every server reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// Of each node, to which shard it belongs.
+    Shards,
+    /// Nothing: older servers would take it for a name.
+    Plain,
+}
+
+/// The nodes.conf that a member finds at its first start, where the scenario's cluster is formed from files.
+pub(crate) fn file_of(
+    world: &impl Theatre,
+    scenario: &Scenario,
+    node: &NodeSpec,
+    troupe: &Troupe,
+    writing: Writing,
+) -> Option<String> {
+    let spec = scenario.cluster.filter(|spec| spec.formed == Formed::FromFiles)?;
+    let places = places(world.seed(), spec);
+    let me = places.iter().find(|place| place.machine == node.name)?;
+    troupe.name(&me.id, &me.machine);
+    let mut text = String::new();
+    for place in &places {
+        let port = world.address_of(&place.machine).port;
+        let mut address = format!("{}:{port}@{}", world.ip_of(&place.machine), port + BUS_PORT_STEP);
+        if writing == Writing::Shards {
+            address.push_str(&format!(",,shard-id={:040x}", place.shard));
+        }
+        text.push_str(&line(place, &address, spec, place == me));
+    }
+    text.push_str(&format!("vars currentEpoch {} lastVoteEpoch 0\n", spec.primaries));
+    Some(text)
+}
+
 /// Each primary has an epoch of its own.
-fn line(place: &Place, ip: &str, spec: ClusterSpec, is_me: bool) -> String {
+fn line(place: &Place, address: &str, spec: ClusterSpec, is_me: bool) -> String {
     let Place { id, shard, follows, .. } = place;
     let myself = if is_me { "myself," } else { "" };
-    let shard_id = format!("{shard:040x}");
     match follows {
-        Some(primary) => {
-            format!(
-                "{id} {ip}:6379@16379,,shard-id={shard_id} {myself}slave {primary} 0 0 {shard} connected\n"
-            )
-        }
+        Some(primary) => format!("{id} {address} {myself}slave {primary} 0 0 {shard} connected\n"),
         None => {
             let (first, last) = slots_of_shard(spec.primaries, *shard);
-            format!(
-                "{id} {ip}:6379@16379,,shard-id={shard_id} {myself}master - 0 0 {shard} connected {first}-{last}\n"
-            )
+            format!("{id} {address} {myself}master - 0 0 {shard} connected {first}-{last}\n")
         }
     }
 }
@@ -166,8 +184,10 @@ mod tests {
     fn a_file_is_what_a_view_reads() {
         let spec = ClusterSpec { primaries: 3, replicas: 1, spares: 0, formed: Formed::FromFiles };
         let places = places(7, spec);
-        let text: String =
-            places.iter().map(|place| line(place, "10.0.0.1", spec, place.machine == "b2")).collect();
+        let text: String = places
+            .iter()
+            .map(|place| line(place, "10.0.0.1:6379@16379", spec, place.machine == "b2"))
+            .collect();
         let view = View::of("cluster_state:ok\r\n", &text).unwrap();
         assert_eq!(names_of(spec), ["a1", "a2", "a3", "b1", "b2", "b3"]);
         assert_eq!((view.members.len(), view.slots_owned()), (6, 16_384));

@@ -3,11 +3,13 @@
 //! times, and the same checkers judge; so the simulator can be held against reality.
 //!
 //! Read in this order: [`world`] (the machines), [`network`] and [`proxy`] (the paths between them), [`process`] and
-//! [`server`] (what runs on them), [`refusals`] (what cannot be had), [`compare`] (both worlds side by side).
+//! [`server`] (what runs on them), [`onlooker`] (who plays which part in a cluster), [`refusals`] (what cannot be had),
+//! [`compare`] (both worlds side by side).
 
 pub mod compare;
 mod host;
 mod network;
+mod onlooker;
 #[cfg(test)]
 mod probe;
 mod process;
@@ -32,10 +34,12 @@ use crate::cluster::Reached;
 use crate::evidence::Evidence;
 use crate::file::{NodeSpec, Scenario};
 use crate::fleet::Stop;
+use crate::formation::{Writing, file_of};
 use crate::picture::Picture;
 use crate::report::Report;
 use crate::stage::Stage;
 use host::RealMachine;
+use onlooker::Onlooker;
 use process::{Processes, Watchman};
 use world::{Making, RealWorld};
 
@@ -137,11 +141,15 @@ fn server(scenario: &Scenario, spec: &NodeSpec, samples: &Samples) -> Program<Re
             // By now every machine has its address.
             let primary = spec.replica_of.as_ref().map(|primary| world.address_of(primary));
             let text = server::config_text(&scenario, &spec, &place, primary.as_ref(), &directory);
-            if let Err(error) = process::furnish(&directory, &text) {
+            let is_first = world.starts(id) == 1;
+            let membership = file_of(&world, &scenario, &spec, &samples.troupe, Writing::Plain);
+            let membership = membership.filter(|_| is_first);
+            if let Err(error) = process::furnish(&directory, &text, membership.as_deref()) {
                 world.fell(format!("{}: {error}", directory.display()));
                 return;
             }
             let here = Address { host: place.ip.to_string(), port: place.behind };
+            let _onlooker = Onlooker::at(&host, here.clone(), &samples.troupe);
             host.spawn(watch(host.clone(), here, samples));
             world.run_server(id).await;
         }) as Process

@@ -21,8 +21,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::proxy::{End, Pipe, close_by_reset};
-use super::server::BUS_PORT_STEP;
 use super::world::RealWorld;
+use crate::formation::BUS_PORT_STEP;
 
 /// A knock without an answer is repeated after this, and then after twice the time before it.
 const KNOCK_FIRST: Nanos = Nanos::from_secs(1);

@@ -84,9 +84,13 @@ impl Drop for Watchman {
     }
 }
 
-/// Makes a server's directory where it is missing, and writes its configuration.
-pub(super) fn furnish(directory: &Path, config: &str) -> io::Result<()> {
+/// Makes a server's directory where it is missing, and writes its configuration; and the file that makes it a member
+/// of a cluster, where one is given.
+pub(super) fn furnish(directory: &Path, config: &str, cluster: Option<&str>) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
+    if let Some(text) = cluster {
+        std::fs::write(directory.join(super::server::CLUSTER_FILE), text)?;
+    }
     std::fs::write(directory.join(super::server::CONFIG_FILE), config)
 }
 

@@ -12,10 +12,11 @@ use squall_net::Address;
 
 use super::process::on_path;
 use crate::file::{NodeSpec, Scenario};
+use crate::formation::BUS_PORT_STEP;
 
 pub(super) const CONFIG_FILE: &str = "server.conf";
-/// Where a node of a cluster listens for its peers, above its port for clients.
-pub(super) const BUS_PORT_STEP: u16 = 10_000;
+/// nodes.conf, where no directive says otherwise.
+pub(super) const CLUSTER_FILE: &str = "nodes.conf";
 
 /// A server program, Squall's or another's.
 #[derive(Clone, PartialEq, Eq, Debug)]

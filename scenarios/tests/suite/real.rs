@@ -97,6 +97,58 @@ at_least = "500ms"
 at_most = "15s"
 "#;
 
+/// The first primary of a cluster dies, and slots of the second one move to the third.
+const OF_A_CLUSTER: &str = r#"
+title = "A replica takes its primary's place while slots move"
+
+[cluster]
+primaries = 3
+replicas = 1
+
+[server]
+cluster-node-timeout = 1000
+repl-diskless-sync-delay = 0
+
+[links]
+latency = { min = "200us", max = "600us" }
+
+[[clients]]
+name = "w"
+count = 3
+work = { kind = "ledgers", rate = 20, timeout = "500ms" }
+
+[[fault]]
+at = "200ms"
+for = "4s"
+fault = "crash"
+node = "primary of shard 1"
+
+[[operator]]
+at = "100ms"
+do = "reshard"
+from = "primary of shard 2"
+to = "primary of shard 3"
+slots = [5461, 5463]
+
+[chaos]
+lasting = "5s"
+
+[repair]
+within = "30s"
+
+[[expect]]
+measure = "promotions"
+at_least = 1
+
+[[expect]]
+measure = "moved-slots"
+at_least = 3
+
+[[expect]]
+measure = "restarts"
+at_least = 1
+"#;
+
 /// A directory for a run's files, in which the scenario lies, too.
 struct Place(tempfile::TempDir);
 
@@ -152,6 +204,21 @@ fn redis_server_plays_it_too() {
     match Command::new("redis-server").arg("--version").output() {
         Ok(_) => plays_it("redis-server"),
         Err(_) => eprintln!("not tested: redis-server is missing"),
+    }
+}
+
+#[test]
+fn clusters_of_real_servers_elect_and_move_slots() {
+    let place = Place::with(OF_A_CLUSTER);
+    let own = release_binaries().join("squall-server");
+    let mut servers = vec![own.to_str().expect("a path of letters")];
+    if Command::new("redis-server").arg("--version").output().is_ok() {
+        servers.push("redis-server");
+    }
+    for server in servers {
+        let run = place.run(&["--server", server]);
+        assert_eq!(run.status.code(), Some(0), "{server}: {}{}", text(&run.stdout), text(&run.stderr));
+        assert_eq!(place.left_behind(), Vec::<PathBuf>::new());
     }
 }
 
