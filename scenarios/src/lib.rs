@@ -33,5 +33,5 @@ pub mod study;
 pub use check::ScenarioError;
 pub use file::Scenario;
 pub use measures::{Amount, MEASURES, Measures};
-pub use report::{Failure, Report, Wall};
+pub use report::{Failure, Report, Telling, Wall};
 pub use stage::{RunOptions, play};

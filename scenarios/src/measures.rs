@@ -1,6 +1,7 @@
 //! What is measured: one row per measure, so that `squall measures`, the summary and the expectations of a
 //! scenario all speak of the same things.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -134,7 +135,7 @@ pub const MEASURES: &[Measure] = &[
     row("violated-keys", "registers and counters whose history is not linearizable", |run| {
         run.keys(|verdict| matches!(verdict, Verdict::Violated { .. }))
     })
-    .proven_by(|run| run.verdicts.values().filter_map(stuck).collect()),
+    .proven_by(|run| run.verdicts().values().filter_map(stuck).collect()),
     row("undecided-keys", "registers and counters whose history took too long to judge", |run| {
         run.keys(|verdict| matches!(verdict, Verdict::Undecided { .. }))
     }),
@@ -246,7 +247,8 @@ struct Judged<'a> {
     evidence: &'a Evidence,
     losses: LostWrites,
     reads: StaleReads,
-    verdicts: BTreeMap<String, Verdict>,
+    /// The search for an order takes long: it is only made where somebody wants to know.
+    verdicts: OnceCell<BTreeMap<String, Verdict>>,
     sessions: SessionReads,
     shared_locks: Vec<SharedHold>,
     torn: Torn,
@@ -270,10 +272,12 @@ pub(crate) struct Outage {
 }
 
 impl Measures {
-    pub(crate) fn of(evidence: &Evidence) -> Measures {
+    /// Those that are wanted.
+    pub(crate) fn of(evidence: &Evidence, is_wanted: impl Fn(&str) -> bool) -> Measures {
         let run = Judged::of(evidence);
-        let amounts = MEASURES.iter().map(|measure| (measure.name, (measure.of)(&run))).collect();
-        let proofs = MEASURES.iter().map(|measure| (measure.name, (measure.proof)(&run))).collect();
+        let wanted = || MEASURES.iter().filter(|measure| is_wanted(measure.name));
+        let amounts = wanted().map(|measure| (measure.name, (measure.of)(&run))).collect();
+        let proofs = wanted().map(|measure| (measure.name, (measure.proof)(&run))).collect();
         let since = |at: Mono| at.since(evidence.begin);
         let lost_between = run.losses.window.map(|(first, last)| (since(first), since(last)));
         let Judged { outage, lag, diverging, impossible, polity, .. } = run;
@@ -281,14 +285,14 @@ impl Measures {
         Measures { amounts, proofs, lost_between, outage, lag, diverging, impossible, polity, begin }
     }
 
-    /// The amount of a row; rows are known by name since the scenario was checked.
+    /// The amount of a row; what nobody wanted to know was never seen.
     pub fn get(&self, name: &str) -> Amount {
-        self.amounts[name]
+        self.amounts.get(name).copied().unwrap_or(Amount::Never)
     }
 
     /// The operations that show why a row's amount is what it is.
     pub fn proof(&self, name: &str) -> &[OpId] {
-        &self.proofs[name]
+        self.proofs.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// In the order of the table.
@@ -304,7 +308,7 @@ impl Judged<'_> {
         Judged {
             losses: lost_writes(history, &survivors),
             reads: stale_reads(history),
-            verdicts: linearizable_keys(history),
+            verdicts: OnceCell::new(),
             sessions: session_reads(history),
             shared_locks: shared_holds(&evidence.holds),
             torn: torn(history, &survivors),
@@ -321,6 +325,10 @@ impl Judged<'_> {
         }
     }
 
+    fn verdicts(&self) -> &BTreeMap<String, Verdict> {
+        self.verdicts.get_or_init(|| linearizable_keys(&self.evidence.history))
+    }
+
     fn operations(&self, which: fn(&Operation) -> bool) -> Amount {
         count(self.evidence.history.iter().filter(|operation| which(operation)).count() as u64)
     }
@@ -335,7 +343,7 @@ impl Judged<'_> {
     }
 
     fn keys(&self, which: fn(&Verdict) -> bool) -> Amount {
-        count(self.verdicts.values().filter(|verdict| which(verdict)).count() as u64)
+        count(self.verdicts().values().filter(|verdict| which(verdict)).count() as u64)
     }
 
     fn lags(&self) -> impl Iterator<Item = &LagPoint> {

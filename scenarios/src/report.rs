@@ -18,6 +18,23 @@ use crate::real::ServerProgram;
 /// A machine that wants all of them reads the page's data.
 const PROOF_SHOWN_MAX: usize = 20;
 
+/// How much a report tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Telling {
+    #[default]
+    All,
+    /// Whether the run failed, and how; nothing else is measured.
+    Verdict,
+}
+
+/// Measures that are zero in every run, whatever the scenario expects, and what is said where one is not.
+const NEVER: [(&str, &str); 4] = [
+    ("torn-transactions", "transactions or scripts were seen half done"),
+    ("risen-writes", "writes are there that were refused, or are there too often"),
+    ("repeated-messages", "messages were heard twice over one connection"),
+    ("reordered-messages", "messages were heard after later ones of the same node"),
+];
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -65,9 +82,19 @@ pub struct Wall {
 }
 
 impl Report {
-    pub(crate) fn of(name: &str, scenario: &Scenario, seed: u64, run: &Run<Evidence>) -> Report {
+    pub(crate) fn of(
+        name: &str,
+        scenario: &Scenario,
+        seed: u64,
+        run: &Run<Evidence>,
+        telling: Telling,
+    ) -> Report {
         let evidence = &run.outcome;
-        let measures = Measures::of(evidence);
+        let expected = |measure: &str| {
+            scenario.expectations.iter().any(|expectation| expectation.get_ref().measure == measure)
+        };
+        let decides = |measure: &str| NEVER.iter().any(|(never, _)| *never == measure) || expected(measure);
+        let measures = Measures::of(evidence, |measure| telling == Telling::All || decides(measure));
         let mut failures: Vec<Failure> = evidence.stuck.iter().cloned().map(Failure::of).collect();
         failures.extend(broken_promises(&measures));
         failures.extend(missed(scenario, evidence.marks));
@@ -318,13 +345,7 @@ fn broken_promises(measures: &Measures) -> Vec<Failure> {
     });
     let mut broken: Vec<Failure> = diverging.chain(impossible).map(Failure::of).collect();
     broken.extend(measures.polity.broken().cloned().map(Failure::of));
-    let never = [
-        ("torn-transactions", "transactions or scripts were seen half done"),
-        ("risen-writes", "writes are there that were refused, or are there too often"),
-        ("repeated-messages", "messages were heard twice over one connection"),
-        ("reordered-messages", "messages were heard after later ones of the same node"),
-    ];
-    for (measure, what) in never {
+    for (measure, what) in NEVER {
         let amount = measures.get(measure);
         if amount != Amount::Count(0) {
             let (text, proof) = (format!("{amount} {what}"), measures.proof(measure).to_vec());

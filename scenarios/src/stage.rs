@@ -26,7 +26,7 @@ use crate::operator::{
     Carried, LOOK_EVERY, Operator, ask_all, carry_out, clients, look_at_all, on_machine, patient_clients,
 };
 use crate::picture::Picture;
-use crate::report::Report;
+use crate::report::{Report, Telling};
 
 #[derive(Default)]
 pub struct RunOptions {
@@ -36,6 +36,15 @@ pub struct RunOptions {
     pub picture: bool,
     /// Follows the simulated time of the run, in nanoseconds.
     pub progress: Option<Arc<AtomicU64>>,
+    /// Where only the verdict is told, the run leaves no trace either.
+    pub telling: Telling,
+}
+
+impl RunOptions {
+    /// To know whether the seed fails, and how.
+    pub fn verdict(seed: u64) -> RunOptions {
+        RunOptions { seed, telling: Telling::Verdict, ..RunOptions::default() }
+    }
 }
 
 /// The nodes must be in step within this after their start.
@@ -47,8 +56,9 @@ const FINISH_WITHIN: Nanos = Nanos::from_secs(300);
 
 /// Plays `scenario`, called `name`, in a world of its own and judges what came of it.
 pub fn play(name: &str, scenario: &Scenario, options: RunOptions) -> Result<Report, RunFailure> {
-    let RunOptions { seed, trace, picture, progress } = options;
-    let world = WorldOptions { links: scenario.links.clone(), trace, chronicle: picture, progress };
+    let RunOptions { seed, trace, picture, progress, telling } = options;
+    let untraced = trace.is_none() && telling == Telling::Verdict;
+    let world = WorldOptions { links: scenario.links.clone(), trace, untraced, chronicle: picture, progress };
     let script = scenario.clone();
     let run: Run<Evidence> = run(seed, world, async move |world: World| {
         let (samples, reached) = (Samples::of(&script.observe), Reached::default());
@@ -59,7 +69,7 @@ pub fn play(name: &str, scenario: &Scenario, options: RunOptions) -> Result<Repo
         };
         Stage::set(world, &script, &samples, &reached, program).perform().await
     })?;
-    let mut report = Report::of(name, scenario, seed, &run);
+    let mut report = Report::of(name, scenario, seed, &run, telling);
     report.picture = picture.then(|| Picture::of(scenario, &run, &report));
     Ok(report)
 }

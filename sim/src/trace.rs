@@ -1,5 +1,6 @@
 //! The trace: every event of a run as one line of text, `time_us machine what`. It is written to a sink where
-//! one was given and hashed in any case, so that two runs can be compared without keeping either.
+//! one was given and hashed in any case, so that two runs can be compared without keeping either; only a hunt, which
+//! compares nothing, does without.
 //!
 //! ```text
 //! 1500250 b > a:6379 #3 27b 9f3c      b received 27 bytes of connection 3 (and a digest of them)
@@ -27,17 +28,23 @@ pub(crate) struct Trace {
     hash: Xxh3,
     lines: u64,
     sink: Option<TraceSink>,
+    is_off: bool,
 }
 
 /// The buffer is hashed and written when it has grown to this.
 const BUFFER_BYTES: usize = 64 << 10;
 
 impl Trace {
-    pub(crate) fn to(sink: Option<TraceSink>) -> Trace {
-        Trace { buffer: Vec::with_capacity(BUFFER_BYTES + 1024), hash: Xxh3::new(), lines: 0, sink }
+    pub(crate) fn to(sink: Option<TraceSink>, untraced: bool) -> Trace {
+        let is_off = untraced && sink.is_none();
+        let buffer = Vec::with_capacity(if is_off { 0 } else { BUFFER_BYTES + 1024 });
+        Trace { buffer, hash: Xxh3::new(), lines: 0, sink, is_off }
     }
 
     pub(crate) fn line(&mut self, now: Mono, machine: &str, what: fmt::Arguments<'_>) {
+        if self.is_off {
+            return;
+        }
         // Writing to a vector cannot fail.
         let _ = writeln!(self.buffer, "{} {machine} {what}", now.0 / 1_000);
         self.lines += 1;

@@ -35,6 +35,8 @@ pub struct WorldOptions {
     /// What every path is like until it is changed.
     pub links: LinkSettings,
     pub trace: Option<TraceSink>,
+    /// Nobody compares this run with another: without a sink for it, there is no trace.
+    pub untraced: bool,
     /// Whether to write down what a picture of the run needs.
     pub chronicle: bool,
     /// Follows the time of the world, in nanoseconds, for those who wait outside.
@@ -127,7 +129,7 @@ impl World {
             seed,
             now: Mono(0),
             agenda: Agenda::default(),
-            trace: Trace::to(options.trace),
+            trace: Trace::to(options.trace, options.untraced),
             chronicle: options.chronicle.then(Chronicle::default),
             paths: Paths::with(seed, options.links),
             machines: Vec::new(),

@@ -96,8 +96,7 @@ pub fn hunt(
 
 fn try_seed(source: &Source, seed: u64) -> Catch {
     let found = source.at(seed);
-    let options = RunOptions { seed, ..RunOptions::default() };
-    match play(&found.name, &found.scenario, options) {
+    match play(&found.name, &found.scenario, RunOptions::verdict(seed)) {
         Ok(report) => Catch {
             seed,
             failures: report.failures.iter().map(|failure| failure.text.clone()).collect(),

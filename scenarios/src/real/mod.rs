@@ -36,7 +36,7 @@ use crate::file::{NodeSpec, Scenario};
 use crate::fleet::Stop;
 use crate::formation::{Writing, file_of};
 use crate::picture::Picture;
-use crate::report::Report;
+use crate::report::{Report, Telling};
 use crate::stage::Stage;
 use host::RealMachine;
 use onlooker::Onlooker;
@@ -100,7 +100,7 @@ pub fn play_real(name: &str, scenario: &Scenario, options: RealOptions<'_>) -> R
     });
     let run = played.map_err(unfit)??;
     let judged = Scenario { reaches: Vec::new(), ..scenario.clone() };
-    let mut report = Report::of(name, &judged, options.seed, &run);
+    let mut report = Report::of(name, &judged, options.seed, &run, Telling::All);
     report.unseen.clone_from(&scenario.reaches);
     report.server = Some(options.server.clone());
     report.picture = options.picture.then(|| Picture::of(scenario, &run, &report));

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 use squall_clock::Mono;
 
 use crate::history::{Action, Answer, OpId, Operation, Outcome};
@@ -25,7 +27,7 @@ pub enum Verdict {
 }
 
 /// What a key holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Held {
     Register(Option<u64>),
     Counter(i64),
@@ -42,7 +44,7 @@ struct Moment {
 
 /// The set of operations that have been placed, by a fingerprint: the exclusive or of a number for each (Zobrist). Two
 /// sets of the millions that a search may meet share one with a chance below 2^-80.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 struct Placed(u128);
 
 const STEPS_MAX: u64 = 2_000_000;
@@ -131,7 +133,8 @@ struct Search {
     spare_used: usize,
     /// Counts that operations not yet placed have to find. A counter never falls, so beyond the first there is no way.
     awaited: BTreeSet<(i64, usize)>,
-    tried: BTreeSet<(Placed, usize, Held)>,
+    /// Nobody goes through it in its order.
+    tried: HashSet<(Placed, usize, Held), FixedState>,
     steps: u64,
     /// The most operations that were placed at once, and the one that could not complete then.
     deepest: (usize, Option<usize>),
@@ -169,7 +172,7 @@ impl Search {
                 .enumerate()
                 .filter_map(|(n, op)| Some((count_to_find(op)?, n)))
                 .collect(),
-            tried: BTreeSet::new(),
+            tried: HashSet::default(),
             steps: 0,
             deepest: (0, None),
         };

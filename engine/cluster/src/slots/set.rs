@@ -109,10 +109,17 @@ impl SlotSet {
     /// Runs of adjacent slots, first and last included.
     pub fn ranges(&self) -> Vec<(Slot, Slot)> {
         let mut ranges: Vec<(Slot, Slot)> = Vec::new();
-        for slot in self.iter() {
-            match ranges.last_mut() {
-                Some((_, last)) if last.0 + 1 == slot.0 => *last = slot,
-                _ => ranges.push((slot, slot)),
+        // A word at a time: clients and peers ask for them again and again.
+        for (index, mut word) in words(self.wire()).enumerate() {
+            while word != 0 {
+                let bit = word.trailing_zeros();
+                let end = bit + (word >> bit).trailing_ones();
+                let (first, last) = (slot_at(index, bit), slot_at(index, end - 1));
+                match ranges.last_mut() {
+                    Some((_, before)) if before.0 + 1 == first.0 => *before = last,
+                    _ => ranges.push((first, last)),
+                }
+                word &= u64::MAX.checked_shl(end).unwrap_or(0);
             }
         }
         ranges
@@ -213,6 +220,25 @@ mod tests {
             prop_assert_eq!(&again, &set);
             let half: SlotSet = model.iter().copied().filter(|slot| slot.number() % 2 == 0).collect();
             prop_assert!(set.without(&half).eq(model.iter().copied().filter(|slot| slot.number() % 2 == 1)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_are_the_runs_of_a_set(
+            runs in prop::collection::vec((0..SLOT_COUNT as u64, 1..200_u64), 0..20)
+        ) {
+            let slots = runs.iter().flat_map(|(first, len)| *first..*first + *len);
+            let set: SlotSet = slots.filter_map(Slot::checked).collect();
+            let mut model: Vec<(u16, u16)> = Vec::new();
+            for slot in set.iter() {
+                match model.last_mut() {
+                    Some((_, last)) if *last + 1 == slot.number() => *last = slot.number(),
+                    _ => model.push((slot.number(), slot.number())),
+                }
+            }
+            let ranges = set.ranges().into_iter().map(|(first, last)| (first.number(), last.number()));
+            prop_assert!(ranges.eq(model));
         }
     }
 

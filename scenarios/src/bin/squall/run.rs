@@ -95,6 +95,7 @@ fn run_one(source: &Source, arguments: &RunArguments) -> Result<Ended, String> {
         trace,
         picture: arguments.report.is_some(),
         progress: Some(progress.clock()),
+        ..RunOptions::default()
     };
     let played = play_timed(source, options);
     progress.end();
