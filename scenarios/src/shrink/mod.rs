@@ -1,15 +1,18 @@
-//! Makes a failing scenario smaller while it fails in the same way: fewer faults, orders, clients, nodes and
+//! Makes a failing scenario smaller while it fails in the same way: fewer faults, orders, clients, nodes, shards and
 //! directives, shorter and slower. What is left is a scenario file that can be read, committed and played.
 //!
 //! Everything that a scenario consists of is data, so a step is a copy with less in it. Lists are cut in halves, then
 //! in quarters, down to single entries (delta debugging); numbers are halved. A step that still fails is kept.
 //! Since each purpose draws from a generator of its own, taking one thing away does not reshuffle the rest.
 
+mod fewer;
+
 use squall_clock::Nanos;
 use squall_sim::{LinkSettings, RunFailure, Size, Span};
 use toml::Spanned;
 
-use crate::file::{ClientGroup, Scenario};
+use self::fewer::{leave_zones_to_the_living, smaller_clusters, without_node};
+use crate::file::{ClientGroup, Order, Scenario};
 use crate::fleet::Stop;
 use crate::stage::{RunOptions, play};
 
@@ -120,11 +123,13 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
         self.cut(|scenario| &mut scenario.clients);
         self.cut(|scenario| &mut scenario.operator);
         self.cut_nodes();
+        self.cut_cluster();
         self.cut(|scenario| &mut scenario.expectations);
         self.cut_directives();
         self.calm_links();
         self.slow_clients();
         self.shorten();
+        self.narrow_moves();
         self.best.to_text() != before
     }
 
@@ -147,12 +152,18 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
     }
 
     fn cut_nodes(&mut self) {
-        let names: Vec<String> = self.best.nodes.iter().map(|node| node.get_ref().name.clone()).collect();
+        let own = self.best.nodes.iter().map(Spanned::get_ref).filter(|node| !node.is_made);
+        let names: Vec<String> = own.map(|node| node.name.clone()).collect();
         for name in names.iter().rev() {
             if let Some(candidate) = without_node(&self.best, name) {
                 self.accept(candidate);
             }
         }
+    }
+
+    /// Fewer shards, replicas and spares, as long as one of them can be done without.
+    fn cut_cluster(&mut self) {
+        while smaller_clusters(&self.best).into_iter().any(|candidate| self.accept(candidate)) {}
     }
 
     fn cut_directives(&mut self) {
@@ -186,6 +197,10 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
             self.change_clients(number, |group| group.work.keys = 1);
             self.change_clients(number, |group| group.work.read_from.clear());
             self.change_clients(number, |group| group.work.reads = 0.0);
+            self.change_clients(number, |group| group.work.slots = None);
+            self.change_clients(number, |group| group.work.replica_reads = false);
+            self.change_clients(number, |group| (group.work.skew, group.work.open) = (0.0, false));
+            self.change_clients(number, |group| (group.work.retries, group.work.wait) = (0, None));
         }
     }
 
@@ -197,8 +212,9 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
         self.try_change(candidate)
     }
 
-    /// Less time: for the whole, and for each fault.
+    /// Less time: for everything at once, for the end, and for each fault.
     fn shorten(&mut self) {
+        while self.best.chaos.lasting.0 > CHAOS_MIN && self.try_change(hastened(&self.best)) {}
         while self.best.chaos.lasting.0 > CHAOS_MIN {
             let mut candidate = self.best.clone();
             let half = Nanos((candidate.chaos.lasting.0.0 * 3 / 4).max(CHAOS_MIN.0));
@@ -214,6 +230,21 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
                 let Some(lasting) = step.lasting else { break };
                 step.lasting = Some(Span::from_millis(lasting.0.as_millis() / 2));
                 candidate.faults[number] = placeless(step);
+                if !self.try_change(candidate) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn narrow_moves(&mut self) {
+        for number in 0..self.best.operator.len() {
+            loop {
+                let mut candidate = self.best.clone();
+                let mut step = candidate.operator[number].get_ref().clone();
+                let Order::Reshard { slots: [first, last], .. } = &mut step.order else { break };
+                *last = *first + (*last - *first) / 2;
+                candidate.operator[number] = placeless(step);
                 if !self.try_change(candidate) {
                     break;
                 }
@@ -246,48 +277,22 @@ impl<F: FnMut(u64, Extent)> Shrinker<'_, F> {
     }
 }
 
-/// The scenario without one of its nodes; nothing where the rest would make no sense.
-fn without_node(scenario: &Scenario, name: &str) -> Option<Scenario> {
-    let mut smaller = scenario.clone();
-    let gone = smaller.nodes.iter().position(|node| node.get_ref().name == name)?;
-    let above = smaller.nodes.remove(gone).into_inner().replica_of;
-    if smaller.nodes.is_empty() {
-        return None;
+/// Everything happens a quarter earlier, and takes a quarter less.
+fn hastened(scenario: &Scenario) -> Scenario {
+    let sooner = |span: Span| Span::from_millis(span.0.as_millis() * 3 / 4);
+    let mut candidate = scenario.clone();
+    candidate.chaos.lasting = sooner(candidate.chaos.lasting).max(Span::from_millis(CHAOS_MIN.as_millis()));
+    for fault in &mut candidate.faults {
+        let mut step = fault.get_ref().clone();
+        (step.at, step.lasting) = (sooner(step.at), step.lasting.map(sooner));
+        *fault = placeless(step);
     }
-    for node in &mut smaller.nodes {
-        let mut spec = node.get_ref().clone();
-        if spec.replica_of.as_deref() == Some(name) {
-            spec.replica_of.clone_from(&above);
-        }
-        *node = placeless(spec);
+    for order in &mut candidate.operator {
+        let mut step = order.get_ref().clone();
+        step.at = sooner(step.at);
+        *order = placeless(step);
     }
-    for group in &mut smaller.clients {
-        let mut own = group.get_ref().clone();
-        own.work.write_to.retain(|node| node != name);
-        own.work.read_from.retain(|node| node != name);
-        *group = placeless(own);
-    }
-    smaller.operator.retain(|step| !step.get_ref().order.nodes().contains(&name));
-    let mut faults = Vec::new();
-    for step in &smaller.faults {
-        let mut step = step.get_ref().clone();
-        if step.fault.forget(name) {
-            faults.push(placeless(step));
-        }
-    }
-    smaller.faults = faults;
-    smaller.observe.lag_of = smaller.observe.lag_of.filter(|node| node != name);
-    Some(smaller)
-}
-
-/// Takes the machines that are no more out of their zones.
-fn leave_zones_to_the_living(scenario: &mut Scenario) {
-    let machines = scenario.machines();
-    for zone in &mut scenario.zones {
-        let mut own = zone.get_ref().clone();
-        own.machines.retain(|machine| machines.contains(machine));
-        *zone = placeless(own);
-    }
+    candidate
 }
 
 fn placeless<T>(value: T) -> Spanned<T> {
@@ -295,8 +300,7 @@ fn placeless<T>(value: T) -> Spanned<T> {
 }
 
 fn failure_of(scenario: &Scenario, seed: u64) -> Option<Failed> {
-    let options = RunOptions { seed, ..RunOptions::default() };
-    match play("candidate", scenario, options) {
+    match play("candidate", scenario, RunOptions::verdict(seed)) {
         Ok(report) if report.passed() => None,
         Ok(report) => {
             let texts = report.failures.iter().map(|failure| failure.text.clone()).collect();
@@ -412,6 +416,64 @@ at_least = 1
         let failed = failure_of(&again, 1).expect("what was written down fails, too");
         assert!(failed.texts[0].starts_with("lost-writes is"), "{:?}", failed.texts);
         assert!(!text.contains("repl-timeout") && !text.contains("clock-jump"), "{text}");
+    }
+
+    /// That a replica is promoted takes three primaries, of which one dies, and one replica each.
+    const CROWDED_CLUSTER: &str = r#"
+title = "a primary dies, among much else"
+[cluster]
+primaries = 4
+replicas = 2
+spares = 1
+[server]
+cluster-node-timeout = 1000
+repl-diskless-sync-delay = 0
+[[clients]]
+name = "w"
+count = 3
+work = { kind = "ledgers", rate = 10, timeout = "500ms" }
+[[fault]]
+at = "500ms"
+for = "1s"
+fault = "pause"
+node = "primary of shard 4"
+[[fault]]
+at = "500ms"
+fault = "crash"
+node = "primary of shard 1"
+[[fault]]
+at = "1s"
+for = "500ms"
+fault = "link"
+from = ["a2"]
+to = ["c4", "b3"]
+change = { latency = "5ms" }
+[[operator]]
+at = "1s"
+do = "reshard"
+from = "primary of shard 2"
+to = "primary of shard 3"
+slots = [4096, 4097]
+[chaos]
+lasting = "4s"
+[repair]
+within = "30s"
+[[expect]]
+measure = "promotions"
+at_most = 0
+"#;
+
+    #[test]
+    fn a_cluster_loses_what_the_failure_does_not_need() {
+        let scenario = Scenario::read("crowded.toml", CROWDED_CLUSTER).unwrap();
+        let shrunk = shrink(&scenario, 1, &Stop::default(), |_, _| {}).unwrap();
+        let text = shrunk.to_text("crowded.toml", 1);
+        let spec = shrunk.scenario.cluster.expect("it is still a cluster");
+        assert_eq!((shrunk.before.nodes, shrunk.before.faults, shrunk.before.orders), (13, 3, 1));
+        assert_eq!((spec.primaries, spec.replicas, spec.spares), (3, 1, 0), "{text}");
+        assert_eq!((shrunk.after.clients, shrunk.after.faults, shrunk.after.orders), (0, 1, 0), "{text}");
+        let again = Scenario::read("shrunk.toml", &text).unwrap();
+        assert!(failure_of(&again, 1).expect("it fails").texts[0].starts_with("promotions is"), "{text}");
     }
 
     #[test]
