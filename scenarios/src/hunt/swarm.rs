@@ -55,6 +55,7 @@ pub fn draw(seed: u64) -> Scenario {
     let lasting = Span::from_secs(8 + below(&mut course, 18));
     let mut faults = faults(&mut course, seed, &names, lasting);
     faults.extend(disk_faults(&mut stream(seed, "swarm disks", 0), &names, lasting));
+    faults.extend(damage(&mut stream(family_of(seed), "swarm damage", 0), &mut server, &names, lasting));
     faults.sort_by_key(|step| step.at);
     let operator = operator(&mut course, &names, &faults, lasting);
     let expectations = expectations(&nodes, &server, &clients, &faults, &operator);
@@ -295,6 +296,31 @@ fn disk_faults(rng: &mut ChaCha8Rng, names: &[String], lasting: Span) -> Vec<Fau
             }
         }
     }
+    steps
+}
+
+/// In some families datasets go through a disk that turns bits in them, to a replica that has lost its own.
+fn damage(
+    rng: &mut ChaCha8Rng,
+    server: &mut BTreeMap<String, Setting>,
+    names: &[String],
+    lasting: Span,
+) -> Vec<FaultStep> {
+    let (damages, replica) = (chance(rng, 0.05), pick(rng, &names[1..]).clone());
+    if !damages {
+        return Vec::new();
+    }
+    server.insert("repl-diskless-sync".to_owned(), Setting::Flag(false));
+    let state = DiskFault { rots: "temp-repl-".to_owned(), ..DiskFault::default() };
+    let rotten = |node: &String| FaultStep {
+        at: Span::from_millis(1),
+        lasting: Some(lasting),
+        fault: Fault::Disk { node: node.clone(), state: state.clone() },
+    };
+    let mut steps: Vec<FaultStep> = names.iter().map(rotten).collect();
+    let lost = Fault::PowerLoss { node: replica, empty_disk: true };
+    let (at, lasting) = (Span::from_millis(2_000), Some(Span::from_millis(500)));
+    steps.push(FaultStep { at, lasting, fault: lost });
     steps
 }
 

@@ -1,9 +1,10 @@
 //! What can be wrong with a disk: slow, standing still, full, read-only, failing at some
-//! operations (or half of them), lying about syncs of files or of names.
+//! operations (or half of them), lying about syncs of files or of names, turning bits.
 
 use std::fmt;
 use std::io;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use squall_clock::{Mono, Nanos};
 
@@ -41,6 +42,9 @@ pub struct DiskFault {
     /// A sync of a directory reports success and makes no name durable.
     #[serde(skip_serializing_if = "is_false")]
     pub loses_names: bool,
+    /// Of what is appended to files with this in their path, a bit is turned, and nobody is told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rots: String,
     /// What a loss of power leaves of the bytes that were not synced.
     pub torn_tail: TornTail,
 }
@@ -101,6 +105,17 @@ impl DiskFault {
         bytes.min(usize::try_from(free).unwrap_or(usize::MAX))
     }
 
+    /// What is on the disk after `data` was appended.
+    pub(crate) fn as_kept(&self, path: &str, data: Bytes) -> Bytes {
+        if self.rots.is_empty() || !path.contains(&self.rots) || data.is_empty() {
+            return data;
+        }
+        let mut kept = data.to_vec();
+        let middle = kept.len() / 2;
+        kept[middle] ^= 1;
+        kept.into()
+    }
+
     pub(crate) fn lies_about_sync(&self) -> bool {
         self.lies_about_sync
     }
@@ -127,6 +142,7 @@ impl fmt::Display for DiskFault {
             self.stalled.then(|| "stands still".to_owned()),
             self.lies_about_sync.then(|| "lies about syncs".to_owned()),
             self.loses_names.then(|| "loses names".to_owned()),
+            (!self.rots.is_empty()).then(|| format!("turns bits in {}", self.rots)),
         ];
         let told: Vec<String> = told.into_iter().flatten().collect();
         f.write_str(if told.is_empty() { "healthy" } else { "" })?;

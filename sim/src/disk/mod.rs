@@ -187,6 +187,7 @@ impl DiskFile for SimFile {
                 state.grow(written);
                 return Err(failure);
             }
+            let data = state.faults.as_kept(&path, data);
             let written = state.faults.room(data.len(), state.bytes_used());
             inode.borrow_mut().append(&data[..written]);
             state.grow(written);

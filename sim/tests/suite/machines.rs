@@ -76,6 +76,13 @@ fn disks_are_slow_full_failing_or_lying_when_told_to_be() {
                 assert_eq!(full.kind(), ErrorKind::StorageFull);
                 assert_eq!(file.len().await.unwrap(), 4, "a failed append may have written a part");
 
+                fault(DiskFault { rots: "dat".to_owned(), ..Default::default() });
+                file.append(Bytes::from_static(b"ab")).await.unwrap();
+                assert_eq!(file.read(4, 2).await.unwrap(), "ac", "a bit has been turned");
+                let other = host.disk().open("other", OpenMode::Append).await.unwrap();
+                other.append(Bytes::from_static(b"ab")).await.unwrap();
+                assert_eq!(other.read(0, 2).await.unwrap(), "ab");
+
                 fault(DiskFault { fails: vec![DiskOp::Sync], ..Default::default() });
                 assert!(file.sync().await.is_err());
                 file.append(Bytes::from_static(b"5")).await.unwrap();
@@ -86,7 +93,7 @@ fn disks_are_slow_full_failing_or_lying_when_told_to_be() {
 
                 fault(DiskFault::default());
                 world.flip_bit(client, "data", 0).unwrap();
-                assert_eq!(file.read(0, 9).await.unwrap(), "02345");
+                assert_eq!(file.read(0, 9).await.unwrap(), "0234ac5");
             })
             .await;
     });
