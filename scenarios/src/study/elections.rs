@@ -20,6 +20,8 @@ enum Trouble {
     PowerLoss,
     /// The process ends, and its machine refuses connections.
     Crash,
+    /// Nobody dies: the first primary is cut off with half of its clients.
+    Partition,
     /// Nobody dies: the first primary stands still for that share of the node timeout, now and then.
     Stalls { percent: u64 },
 }
@@ -42,6 +44,13 @@ impl Electing {
             Trouble::Crash => {
                 format!(
                     "at = \"3s\"\nfor = \"{}ms\"\nfault = \"crash\"\nnode = \"a1\"\n",
+                    3 * timeout_ms + 2_000
+                )
+            }
+            Trouble::Partition => {
+                format!(
+                    "at = \"3s\"\nfor = \"{}ms\"\nfault = \"partition\"\nleft = [\"a1\", \"w1\", \"w2\"]\n\
+                     right = [\"*\"]\n",
                     3 * timeout_ms + 2_000
                 )
             }
@@ -75,6 +84,26 @@ fn both(values: &[u64], x: fn(u64) -> f64, change: fn(u64) -> Electing) -> Vec<P
         .into_iter()
         .flat_map(|(name, quick)| values.iter().map(move |value| point(name, quick, *value)))
         .collect()
+}
+
+/// What a cluster loses by how long it waits before it replaces a primary.
+pub(super) fn loss_sweep() -> Sweep {
+    let troubles =
+        [("partition", Trouble::Partition), ("crash", Trouble::Crash), ("loss of power", Trouble::PowerLoss)];
+    let point = |series, fault, timeout_ms: u64| {
+        let scenario = Electing { timeout_ms, fault, ..ELECTING }.scenario();
+        Point { series, x: timeout_ms as f64 / 1e3, subject: Subject::Scenario(Box::new(scenario)) }
+    };
+    let values = [1_000, 2_000, 5_000, 15_000];
+    let points = troubles
+        .into_iter()
+        .flat_map(|(series, fault)| values.into_iter().map(move |value| point(series, fault, value)));
+    Sweep {
+        name: "node-timeout",
+        axis: "cluster-node-timeout (s), of a cluster that replaces the primary by itself",
+        is_logarithmic: true,
+        points: points.collect(),
+    }
 }
 
 pub(super) fn sweeps() -> Vec<Sweep> {

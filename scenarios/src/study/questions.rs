@@ -32,7 +32,8 @@ pub const STUDIES: &[Study] = &[
                  seconds later a replica is promoted and the others follow it. A write is lost where its client was \
                  told that it had happened and nobody holds it at the end; the window is from the first such answer to \
                  the last. For appendfsync, the primary has no replica and comes back alone, from its append-only file. \
-                 With WAIT, a client counts a write as acknowledged only when so many replicas have it.",
+                 With WAIT, a client counts a write as acknowledged only when so many replicas have it. For the node \
+                 timeout, it is the first primary of a cluster of three, which elects its replica by itself.",
         sweeps: loss_sweeps,
         outcomes: &[
             Measured {
@@ -302,6 +303,7 @@ fn loss_sweeps() -> Vec<Sweep> {
     };
     let guarded = |max_lag_s| Failing { min_replicas: 1, max_lag_s, ..FAILING }.scenario();
     let mut sweeps = vec![
+        elections::loss_sweep(),
         Sweep {
             name: "fault-length",
             axis: "the primary is away for (s)",
