@@ -222,7 +222,8 @@ impl Cluster {
             (State::Granted { .. } | State::Asking { .. }, Words::Owned { owner, epoch }) => {
                 self.let_go(name, owner, epoch);
             }
-            (State::Asking { .. }, Words::NotMine) => {
+            // Whom the other shard names as the owner is of this one, and this node has taken its place.
+            (State::Asking { .. }, Words::NotMine | Words::Yours) => {
                 self.hang_up(link);
                 self.export_mut(name).link = None;
                 self.attempt_failed(name, "the target did not take the slots");

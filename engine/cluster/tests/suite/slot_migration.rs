@@ -230,6 +230,14 @@ proptest! {
     }
 }
 
+/// The source is replaced between READY and GRANT, and its heir asks what became of the slots: the target, which has
+/// not heard of the heir yet, still takes them for the old source's.
+#[test]
+fn an_heir_that_asks_for_its_own_slots_takes_them_back() {
+    let blows = [Blow::Failover(3), Blow::Wait(19), Blow::Wait(37), Blow::Heal, Blow::Kill(0), Blow::Cancel];
+    moves_through(9130285501493981750, blows.to_vec(), 8, false);
+}
+
 /// A replica that cannot hear its primary may be elected all the same: slots do not come to it unheard of.
 #[test]
 fn a_target_whose_replica_is_out_of_step_takes_nothing() {
