@@ -19,7 +19,6 @@ use crate::packed::{Item, Packed};
 use crate::rdb::{Elements, RdbFault, Reader, Reading, Stop, put_length, put_string, ziplist, zipmap};
 use bytes::{BufMut, BytesMut};
 use squall_clock::UnixMs;
-use std::collections::BTreeSet;
 
 const TYPE_PLAIN: u8 = 4;
 const TYPE_ZIPMAP: u8 = 9;
@@ -223,17 +222,11 @@ fn from_triples(packed: &Packed, limits: &Limits) -> Result<Hash, RdbFault> {
 
 /// A hash of a block from elsewhere, if that is one: its fields have values, and no field occurs twice.
 fn from_packed(packed: Packed, limits: &Limits) -> Result<Hash, RdbFault> {
-    if !packed.len().is_multiple_of(2) {
+    if !packed.len().is_multiple_of(2) || packed.has_twice(2) {
         return Err(MALFORMED);
     }
-    let mut fields = BTreeSet::new();
-    let mut is_small = packed.len() / 2 <= limits.hash_packed_entries_max;
-    for (field, value) in pairs(&packed) {
-        is_small &= field.text_len().max(value.text_len()) <= limits.hash_packed_value_bytes_max;
-        if !fields.insert(field.to_vec()) {
-            return Err(MALFORMED);
-        }
-    }
+    let is_short = |item: Item<'_>| item.text_len() <= limits.hash_packed_value_bytes_max;
+    let is_small = packed.len() / 2 <= limits.hash_packed_entries_max && packed.iter().all(is_short);
     Ok(Hash::of_fields(match is_small {
         true => Fields::Packed(packed),
         false => Fields::Table(Box::new(super::table_of(&packed, limits))),

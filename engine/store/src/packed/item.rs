@@ -60,6 +60,35 @@ impl<'a> Item<'a> {
     }
 }
 
+/// How many bytes an element takes.
+#[inline]
+pub(super) fn encoded_len(item: Item<'_>) -> usize {
+    let len = match item {
+        Item::Int(n) => int_len(n),
+        Item::Bytes(text) => text_head_len(text.len()) + text.len(),
+    };
+    len + back_bytes(len)
+}
+
+fn int_len(n: i64) -> usize {
+    match n {
+        0..=127 => 1,
+        -4096..=4095 => 2,
+        -0x8000..=0x7fff => 3,
+        -0x80_0000..=0x7f_ffff => 4,
+        -0x8000_0000..=0x7fff_ffff => 5,
+        _ => 9,
+    }
+}
+
+fn text_head_len(len: usize) -> usize {
+    match len {
+        0..64 => 1,
+        64..4096 => 2,
+        _ => 5,
+    }
+}
+
 const HEAD_BYTES_MAX: usize = 9;
 const BACK_BYTES_MAX: usize = 5;
 

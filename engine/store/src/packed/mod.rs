@@ -14,7 +14,7 @@ mod tests;
 
 pub use item::Item;
 
-use item::{Encoded, back_bytes, decode, length_before, lengths};
+use item::{Encoded, back_bytes, decode, encoded_len, length_before, lengths};
 
 /// Up to here a block knows how many elements it has; beyond, they are counted one by one. Only blocks that are
 /// made at once hold more.
@@ -24,6 +24,8 @@ pub const PACKED_BYTES_MAX: usize = 1 << 30;
 
 const HEADER_BYTES: usize = 6;
 const END: u8 = 0xff;
+/// Fewer elements are compared each with each other, more of them in order.
+const COMPARED_ITEMS_MAX: usize = 16;
 /// An element with what is beside its text: the longest head and length.
 const ELEMENT_FRAME_BYTES: usize = 10;
 
@@ -55,8 +57,7 @@ impl Packed {
                 Item::Bytes(text) => Item::of(text),
                 number => number,
             };
-            let encoded = Encoded::of(kept);
-            kept == item && encoded.len() == packed.element_len(at.0)
+            kept == item && encoded_len(kept) == packed.element_len(at.0)
         });
         if !canonical {
             let mut again = Packed::empty();
@@ -80,6 +81,16 @@ impl Packed {
             u16::MAX => self.positions().count(),
             count => usize::from(count),
         }
+    }
+
+    /// Whether an element occurs twice among the first, the one `step` behind it, and so on.
+    pub fn has_twice(&self, step: usize) -> bool {
+        let mut items: Vec<Item<'_>> = self.iter().step_by(step).collect();
+        if items.len() <= COMPARED_ITEMS_MAX {
+            return items.iter().enumerate().any(|(index, item)| items[..index].contains(item));
+        }
+        items.sort_unstable();
+        items.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     pub fn is_empty(&self) -> bool {

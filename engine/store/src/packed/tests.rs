@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -79,6 +80,11 @@ fn apply(packed: &mut Packed, model: &mut Vec<Vec<u8>>, op: Op) {
 }
 
 fn check(packed: &Packed, model: &[Vec<u8>]) {
+    for step in 1..3 {
+        let distinct: BTreeSet<_> = model.iter().step_by(step).collect();
+        assert_eq!(packed.has_twice(step), distinct.len() < model.iter().step_by(step).count());
+    }
+    assert!(packed.iter().all(|item| encoded_len(item) == Encoded::of(item).len()));
     assert_eq!(packed.len(), model.len());
     assert!(packed.iter().map(|item| item.to_vec()).eq(model.iter().cloned()));
     assert!(packed.iter().rev().map(|item| item.to_vec()).eq(model.iter().rev().cloned()));

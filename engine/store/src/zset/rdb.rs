@@ -11,10 +11,9 @@ use super::score::{parse_score, score_of};
 use super::{Form, ZSet, small};
 use crate::entry::Value;
 use crate::limits::Limits;
-use crate::packed::Packed;
+use crate::packed::{Item, Packed};
 use crate::rdb::{Elements, RdbFault, Reader, Reading, Stop, put_length, put_string, ziplist};
 use bytes::{BufMut, BytesMut};
-use std::collections::BTreeSet;
 
 const TYPE_TEXT_SCORES: u8 = 3;
 const TYPE_PLAIN: u8 = 5;
@@ -119,24 +118,19 @@ fn text_score(reader: &mut Reader<'_>) -> Result<f64, Stop> {
 
 /// A sorted set of a block from elsewhere, if that is one: its members have scores, and no member occurs twice.
 fn from_packed(packed: Packed, limits: &Limits) -> Result<ZSet, RdbFault> {
-    let items: Vec<_> = packed.iter().collect();
-    let (pairs, rest) = items.as_chunks::<2>();
-    let mut members = BTreeSet::new();
-    let mut fits = pairs.len() <= limits.zset_packed_entries_max;
-    let mut before: Option<(f64, Vec<u8>)> = None;
-    for [member, score] in pairs {
-        let member = member.to_vec();
-        fits &= member.len() <= limits.zset_packed_value_bytes_max;
-        let place = (score_of(*score).ok_or(MALFORMED)?, member.clone());
-        // Out of order, it is put in order by inserting one by one.
-        fits &= before.is_none_or(|before| before <= place);
-        before = Some(place);
-        if !members.insert(member) {
-            return Err(MALFORMED);
-        }
-    }
-    if !rest.is_empty() {
+    if !packed.len().is_multiple_of(2) || packed.has_twice(2) {
         return Err(MALFORMED);
+    }
+    let mut fits = packed.len() / 2 <= limits.zset_packed_entries_max;
+    let mut before: Option<(f64, Item<'_>)> = None;
+    let mut items = packed.iter();
+    while let (Some(member), Some(score)) = (items.next(), items.next()) {
+        let score = score_of(score).ok_or(MALFORMED)?;
+        fits &= member.text_len() <= limits.zset_packed_value_bytes_max;
+        // Out of order, it is put in order by inserting one by one.
+        fits &=
+            before.is_none_or(|(least, first)| least < score || least == score && precedes(first, member));
+        before = Some((score, member));
     }
     if fits {
         return Ok(ZSet { form: Form::Packed(packed) });
@@ -146,4 +140,10 @@ fn from_packed(packed: Packed, limits: &Limits) -> Result<ZSet, RdbFault> {
         zset.insert(&member.to_vec(), score, limits);
     }
     Ok(zset)
+}
+
+/// Whether members of one score stand in their order.
+fn precedes(first: Item<'_>, second: Item<'_>) -> bool {
+    let (mut one, mut other) = (itoa::Buffer::new(), itoa::Buffer::new());
+    first.as_bytes(&mut one) < second.as_bytes(&mut other)
 }
