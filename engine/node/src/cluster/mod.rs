@@ -86,8 +86,13 @@ impl Membership {
 impl Services {
     /// Whether slots would be without a server if this node ended.
     pub fn serves_slots(&self) -> bool {
-        let machine = self.membership.as_ref().and_then(|membership| membership.machine.as_ref());
-        machine.is_some_and(|machine| machine.my_node().is_primary() && !machine.my_node().slots.is_empty())
+        let me = self.cluster().map(Cluster::my_node);
+        me.is_some_and(|me| me.is_primary() && !me.slots.is_empty())
+    }
+
+    /// The machine; none without a cluster, or before nodes.conf has been read.
+    fn cluster(&self) -> Option<&Cluster> {
+        self.membership.as_ref()?.machine.as_ref()
     }
 
     /// `cluster-enabled`: nodes.conf is read beside the dataset; until then no slot is served.
@@ -112,7 +117,7 @@ impl Services {
                 link_up,
                 down_since,
                 has_synced: membership.has_synced,
-                replicas_online: self.replication.replicas_online(engine.now.mono),
+                replicas_online: self.replication.replicas_online(),
             });
             if machine.poll_timeout() <= engine.now.mono {
                 machine.timeout(engine.now);
@@ -240,8 +245,7 @@ impl Services {
 
     /// What has become of this server in its cluster.
     pub fn cluster_turns(&self) -> Turns {
-        let machine = self.membership.as_ref().and_then(|membership| membership.machine.as_ref());
-        machine.map(Cluster::turns).unwrap_or_default()
+        self.cluster().map(Cluster::turns).unwrap_or_default()
     }
 
     /// Whether the cluster has this server follow somebody.

@@ -52,7 +52,7 @@ impl Services {
 
     /// nodes.conf has been read.
     fn is_in_cluster(&self) -> bool {
-        self.membership.as_ref().is_some_and(|membership| membership.machine.is_some())
+        self.cluster().is_some()
     }
 
     /// Subcommands that only tell; false where it is none of them.

@@ -103,6 +103,11 @@ impl Attached {
         matches!(self.phase, Phase::Online { .. })
     }
 
+    /// Whether the dataset is behind it: what INFO calls `online`.
+    pub(super) fn is_past_transfer(&self) -> bool {
+        matches!(self.phase, Phase::Settling { .. } | Phase::Online { .. })
+    }
+
     /// Whether it has applied everything before `offset`.
     pub(super) fn has_applied(&self, offset: ReplOffset) -> bool {
         self.is_online() && self.acknowledged.is_some_and(|acknowledged| acknowledged >= offset)

@@ -268,6 +268,11 @@ impl Primary {
         self.replicas.iter().filter(|(_, replica)| replica.is_online()).map(|(key, _)| *key)
     }
 
+    /// How many replicas have been sent the whole dataset, or needed none.
+    pub fn past_transfer_len(&self) -> usize {
+        self.replicas.values().filter(|replica| replica.is_past_transfer()).count()
+    }
+
     /// The stream that waits for this replica; none while it does not read it.
     pub fn stream_slices<'a>(&'a self, key: ReplicaKey, slices: &mut [IoSlice<'a>]) -> usize {
         match (self.backlog.as_ref(), self.replicas.get(&key).map(|replica| replica.phase)) {
