@@ -42,8 +42,9 @@ pub struct Cluster {
     pub(crate) election: Option<Election>,
     /// No election before that: the last one found no majority.
     pub(crate) next_election: Mono,
-    /// Of this replica's primary to it; of this primary to a replica.
+    /// This replica takes over by an operator's word.
     pub(crate) manual: Option<ManualFailover>,
+    /// This primary hands over to a replica.
     pub(crate) hand_over: Option<HandOver>,
     /// Slots that this node gives away, and to whom; that it takes in, and from whom.
     pub(crate) migrating: BTreeMap<Slot, NodeId>,

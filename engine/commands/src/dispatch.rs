@@ -184,32 +184,19 @@ impl Engine {
                 }
             }
         }
-        match self.config.cluster_slot_stats_enabled {
-            true => self.call_and_charge(row, session, output, args, server),
-            false => self.call(row, session, output, args, server),
+        let before =
+            self.config.cluster_slot_stats_enabled.then(|| (self.stats.command(row.id).nanos, output.len()));
+        self.call(row, session, output, args, server);
+        if let Some((spent, written)) = before {
+            // CONFIG RESETSTAT takes the count away while it runs.
+            let cpu = Nanos(self.stats.command(row.id).nanos.saturating_sub(spent));
+            let bytes_out = output.len().saturating_sub(written) as u64;
+            self.charge_slot(args, Cost { cpu, bytes_out, ..Cost::default() });
         }
         if session.blocked != Some(Blocked::Script) {
             self.propagation.end_of_command();
         }
         Dispatched::Done
-    }
-
-    /// `call`, where slots are told what their requests cost.
-    #[cold]
-    fn call_and_charge(
-        &mut self,
-        row: &'static Row,
-        session: &mut Session,
-        output: &mut Output,
-        args: Args<'_>,
-        server: &mut dyn Server,
-    ) {
-        let (spent, written) = (self.stats.command(row.id).nanos, output.len());
-        self.call(row, session, output, args, server);
-        // CONFIG RESETSTAT takes the count away while it runs.
-        let cpu = Nanos(self.stats.command(row.id).nanos.saturating_sub(spent));
-        let bytes_out = output.len().saturating_sub(written) as u64;
-        self.charge_slot(args, Cost { cpu, bytes_out, ..Cost::default() });
     }
 
     /// What a request that has been read cost, to the slot of its keys.

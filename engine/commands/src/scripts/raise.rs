@@ -81,7 +81,7 @@ impl Failure {
     /// To be called where the error was raised, while its stack stands. `one_line`: whether all of the
     /// script is one.
     pub fn of(lua: &Lua, reason: Value, one_line: bool) -> Failure {
-        let place = place(lua).or_else(|| one_line.then(Place::only_one));
+        let place = place(lua, one_line);
         let line = match with_place(lua, reason, place.as_ref()) {
             Value::Table(table) => match table.raw_get::<Value>("err") {
                 Ok(Value::String(line)) => line.as_bytes().to_vec(),
@@ -111,7 +111,7 @@ impl Failure {
 /// What a script sees of an error that Rust or Lua raised.
 pub(crate) fn plain(lua: &Lua, reason: Value, one_line: bool) -> mlua::Result<Value> {
     let place = match reason {
-        Value::Error(_) => place(lua).or_else(|| one_line.then(Place::only_one)),
+        Value::Error(_) => place(lua, one_line),
         _ => None,
     };
     Ok(with_place(lua, reason, place.as_ref()))
@@ -174,9 +174,9 @@ pub(crate) fn as_integer(number: f64) -> i32 {
     if held.contains(&number) { number as i64 as i32 } else { 0 }
 }
 
-/// The innermost place that is in a script, and not in the server's own Lua.
-fn place(lua: &Lua) -> Option<Place> {
-    (0..FRAMES_MAX).find_map(|level| {
+/// The innermost place that is in a script, and not in the server's own Lua; a script of one line has no other than one.
+fn place(lua: &Lua, one_line: bool) -> Option<Place> {
+    let found = (0..FRAMES_MAX).find_map(|level| {
         lua.inspect_stack(level, |frame| {
             let line = frame.current_line()?;
             let names = frame.source();
@@ -184,7 +184,8 @@ fn place(lua: &Lua) -> Option<Place> {
             (source != OWN_SOURCE).then_some(Place { source, short, line })
         })
         .flatten()
-    })
+    });
+    found.or_else(|| one_line.then(Place::only_one))
 }
 
 fn with_place(lua: &Lua, reason: Value, place: Option<&Place>) -> Value {

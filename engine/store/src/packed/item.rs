@@ -137,45 +137,31 @@ impl<'a> Encoded<'a> {
 }
 
 fn put_int(head: &mut [u8; HEAD_BYTES_MAX], n: i64) -> usize {
-    let bytes = n.to_le_bytes();
-    let (mark, width) = match n {
-        0..=127 => {
-            head[0] = n as u8;
-            return 1;
-        }
-        -4096..=4095 => {
-            head[0] = 0xc0 | (n >> 8) as u8 & 0x1f;
-            head[1] = n as u8;
-            return 2;
-        }
-        -0x8000..=0x7fff => (0xf1, 2),
-        -0x80_0000..=0x7f_ffff => (0xf2, 3),
-        -0x8000_0000..=0x7fff_ffff => (0xf3, 4),
-        _ => (0xf4, 8),
+    let len = int_len(n);
+    head[0] = match len {
+        1 => n as u8,
+        2 => 0xc0 | (n >> 8) as u8 & 0x1f,
+        3 => 0xf1,
+        4 => 0xf2,
+        5 => 0xf3,
+        _ => 0xf4,
     };
-    head[0] = mark;
-    head[1..=width].copy_from_slice(&bytes[..width]);
-    1 + width
+    head[1..len].copy_from_slice(&n.to_le_bytes()[..len - 1]);
+    len
 }
 
 fn put_text_head(head: &mut [u8; HEAD_BYTES_MAX], len: usize) -> usize {
-    match len {
-        0..64 => {
-            head[0] = 0x80 | len as u8;
-            1
-        }
-        64..4096 => {
-            head[0] = 0xe0 | (len >> 8) as u8;
-            head[1] = len as u8;
-            2
-        }
+    let head_len = text_head_len(len);
+    match head_len {
+        1 => head[0] = 0x80 | len as u8,
+        2 => head[..2].copy_from_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
         _ => {
             let len = u32::try_from(len).expect("nothing of 4 GiB is packed");
             head[0] = 0xf0;
             head[1..5].copy_from_slice(&len.to_le_bytes());
-            5
         }
     }
+    head_len
 }
 
 /// What stands behind an element whose head and text are so long.
