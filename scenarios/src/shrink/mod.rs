@@ -400,11 +400,20 @@ measure = "acknowledged-writes"
 at_least = 1
 "#;
 
-    #[test]
-    fn only_what_the_failure_needs_is_left() {
-        let scenario = Scenario::read("crowded.toml", CROWDED).unwrap();
+    /// What is left of a crowded scenario, and the file that says it, which fails as the whole did.
+    fn shrunk(crowded: &str, failure: &str) -> (Shrunk, String) {
+        let scenario = Scenario::read("crowded.toml", crowded).unwrap();
         let shrunk = shrink(&scenario, 1, &Stop::default(), |_, _| {}).unwrap();
         let text = shrunk.to_text("crowded.toml", 1);
+        let again = Scenario::read("shrunk.toml", &text).unwrap();
+        let failed = failure_of(&again, 1).expect("what was written down fails, too");
+        assert!(failed.texts[0].starts_with(failure), "{:?}\n{text}", failed.texts);
+        (shrunk, text)
+    }
+
+    #[test]
+    fn only_what_the_failure_needs_is_left() {
+        let (shrunk, text) = shrunk(CROWDED, "lost-writes is");
         assert_eq!((shrunk.before.nodes, shrunk.before.faults, shrunk.before.clients), (3, 4, 6));
         assert_eq!((shrunk.after.nodes, shrunk.after.clients), (2, 1), "{text}");
         // Once b alone is left, what it did before it was promoted need not even be a fault.
@@ -412,9 +421,6 @@ at_least = 1
             shrunk.after.faults <= 1 && shrunk.after.operations < shrunk.before.operations / 10,
             "{text}"
         );
-        let again = Scenario::read("shrunk.toml", &text).unwrap();
-        let failed = failure_of(&again, 1).expect("what was written down fails, too");
-        assert!(failed.texts[0].starts_with("lost-writes is"), "{:?}", failed.texts);
         assert!(!text.contains("repl-timeout") && !text.contains("clock-jump"), "{text}");
     }
 
@@ -465,15 +471,11 @@ at_most = 0
 
     #[test]
     fn a_cluster_loses_what_the_failure_does_not_need() {
-        let scenario = Scenario::read("crowded.toml", CROWDED_CLUSTER).unwrap();
-        let shrunk = shrink(&scenario, 1, &Stop::default(), |_, _| {}).unwrap();
-        let text = shrunk.to_text("crowded.toml", 1);
+        let (shrunk, text) = shrunk(CROWDED_CLUSTER, "promotions is");
         let spec = shrunk.scenario.cluster.expect("it is still a cluster");
         assert_eq!((shrunk.before.nodes, shrunk.before.faults, shrunk.before.orders), (13, 3, 1));
         assert_eq!((spec.primaries, spec.replicas, spec.spares), (3, 1, 0), "{text}");
         assert_eq!((shrunk.after.clients, shrunk.after.faults, shrunk.after.orders), (0, 1, 0), "{text}");
-        let again = Scenario::read("shrunk.toml", &text).unwrap();
-        assert!(failure_of(&again, 1).expect("it fails").texts[0].starts_with("promotions is"), "{text}");
     }
 
     #[test]

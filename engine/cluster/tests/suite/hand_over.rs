@@ -72,30 +72,35 @@ fn a_late_winner_finds_the_old_primary_waiting() {
     assert_eq!(world.machines[HEIR].promotions, 1, "the hand-over came off");
 }
 
+/// A hand-over has been ordered a moment ago.
+fn handing_over(seed: u64, disk_ms: u64) -> World {
+    let mut world = World::formed(seed, 3, 1);
+    world.run_ms(3_000);
+    world.settings.disk_latency = disk_ms * MS;
+    world.order(HEIR, |cluster, now| cluster.failover(FailoverKind::Agreed, now).unwrap());
+    world.run_ms(100);
+    world
+}
+
+fn holds_clients_back_for_its_time(world: &mut World) {
+    let held = world.until("clients go on", 30_000, |world| !world.cluster(OLD).holds_writes());
+    assert!((4_800..6_500).contains(&held), "{held} ms");
+}
+
 /// A disk so slow that no vote can come in time: the replica says that it is over, and clients go on.
 #[test]
 fn a_hand_over_that_fails_holds_clients_back_no_longer_than_it_is_uncertain() {
-    let mut world = World::formed(2, 3, 1);
-    world.run_ms(3_000);
-    world.settings.disk_latency = 10_000 * MS;
-    world.order(HEIR, |cluster, now| cluster.failover(FailoverKind::Agreed, now).unwrap());
-    world.run_ms(100);
+    let mut world = handing_over(2, 10_000);
     assert!(world.cluster(OLD).holds_writes());
-    let held = world.until("clients go on", 30_000, |world| !world.cluster(OLD).holds_writes());
-    assert!((4_800..6_500).contains(&held), "{held} ms");
+    holds_clients_back_for_its_time(&mut world);
 }
 
 /// It dies before it has asked anybody: the voters tell that they have voted for nobody.
 #[test]
 fn a_replica_that_dies_during_its_hand_over_holds_nobody_up() {
-    let mut world = World::formed(3, 3, 1);
-    world.run_ms(3_000);
-    world.settings.disk_latency = 1_000 * MS;
-    world.order(HEIR, |cluster, now| cluster.failover(FailoverKind::Agreed, now).unwrap());
-    world.run_ms(100);
+    let mut world = handing_over(3, 1_000);
     world.kill(HEIR);
-    let held = world.until("clients go on", 30_000, |world| !world.cluster(OLD).holds_writes());
-    assert!((4_800..6_500).contains(&held), "{held} ms");
+    holds_clients_back_for_its_time(&mut world);
 }
 
 proptest! {
