@@ -11,15 +11,17 @@ pub(crate) struct Lookahead {
 
 impl Lookahead {
     /// Looks at the requests at the start of `input`, of which there is one at least; returns how far it saw.
-    /// The first argument of a command is its key, or else the look was in vain.
+    /// The first argument of a command is its key, and the second a member of the collection there, or else the look
+    /// was in vain.
     pub fn warm(&mut self, engine: &Engine, db: usize, input: &[u8], limits: &Limits) -> usize {
         let Some(mut warming) = engine.keyspace.db(db).warming() else { return usize::MAX };
         let mut seen = 0;
         while !warming.is_full()
             && let Ok(Parsed::Command { consumed }) = self.parser.parse(&input[seen..], limits)
         {
-            if let Some(key) = self.parser.args(&input[seen..]).get(1) {
-                warming.add(key);
+            let arg = |index| self.parser.arg_in(&input[seen..], index);
+            if let Some(key) = arg(1) {
+                warming.add(key, arg(2));
             }
             seen += consumed;
         }

@@ -11,7 +11,7 @@ pub struct ArgRange {
 }
 
 impl ArgRange {
-    fn of(self, buffer: &[u8]) -> &[u8] {
+    pub(crate) fn of(self, buffer: &[u8]) -> &[u8] {
         let start = self.start as usize;
         &buffer[start..start + self.len as usize]
     }

@@ -96,6 +96,12 @@ impl RequestParser {
         Args::over(if self.inline { &self.text } else { buf }, &self.ranges)
     }
 
+    /// One of them, as long as `buf` is there; none of a request that came inline, whose quotes are taken off elsewhere.
+    #[inline]
+    pub fn arg_in<'a>(&self, buf: &'a [u8], index: usize) -> Option<&'a [u8]> {
+        if self.inline { None } else { self.ranges.get(index).map(|range| range.of(buf)) }
+    }
+
     /// Forgets a request that is not whole: the buffer starts anew.
     pub fn reset(&mut self) {
         self.ranges.clear();

@@ -11,6 +11,7 @@ pub use block::{Entry, INLINE_BYTES_MAX};
 pub use value::{Kind, StringRef, StringValue, Value};
 pub(crate) use value::{string_content, with_content};
 
+use crate::table::Table;
 use squall_clock::UnixMs;
 
 impl Entry {
@@ -26,6 +27,16 @@ impl Entry {
             Body::Text(bytes) => Some(StringRef::Bytes(bytes)),
             Body::Rich(Value::String(string)) => Some(string.as_ref()),
             Body::Rich(_) => None,
+        }
+    }
+
+    /// The table that a large collection is.
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match self.body() {
+            Body::Rich(Value::Set(set)) => set.table(),
+            Body::Rich(Value::Hash(hash)) => hash.table(),
+            Body::Rich(Value::ZSet(zset)) => zset.table(),
+            _ => None,
         }
     }
 

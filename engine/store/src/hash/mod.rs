@@ -50,6 +50,13 @@ struct Timed {
 }
 
 impl Hash {
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match self.fields() {
+            Fields::Table(table) => Some(table),
+            Fields::Packed(_) => None,
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self.fields() {
             Fields::Packed(packed) => packed.len() / 2,

@@ -12,7 +12,7 @@ pub(super) fn warm(db: &Db, input: &[u8]) -> usize {
     let mut seen = 0;
     while !warming.is_full() {
         match next_key(&mut reader) {
-            Ok(Some(key)) => warming.add(key),
+            Ok(Some(key)) => warming.add(key, None),
             Ok(None) => {}
             Err(_) => break,
         }
@@ -51,7 +51,7 @@ mod tests {
     fn large() -> Keyspace {
         let mut keyspace = Keyspace::new(1, 7, Partitioning::ByHash);
         for number in 0..20_000 {
-            keyspace.db_mut(0).set_string(format!("key:{number}").as_bytes(), b"value", None);
+            keyspace.db_mut(0).set_string(format!("key:{number}").as_bytes(), &[b'v'; 60], None);
         }
         keyspace
     }

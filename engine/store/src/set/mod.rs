@@ -55,6 +55,13 @@ impl Set {
         }
     }
 
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match &self.form {
+            Form::Table(table) => Some(table),
+            Form::Integers(_) | Form::Packed(_) => None,
+        }
+    }
+
     pub fn len(&self) -> usize {
         match &self.form {
             Form::Integers(integers) => integers.len(),

@@ -17,11 +17,13 @@
 
 mod chunk;
 mod hashing;
+mod spot;
 #[cfg(test)]
 mod tests;
 
 pub use chunk::Record;
 pub use hashing::Hashing;
+pub(crate) use spot::Spot;
 
 use crate::chance::below;
 use chunk::Chunk;

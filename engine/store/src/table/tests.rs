@@ -144,3 +144,21 @@ fn draws_are_fair() {
     }
     assert!(Table::empty(&Hashing::seeded(7)).random(&mut ChaCha8Rng::seed_from_u64(1)).is_none());
 }
+
+/// Reading ahead finds what a look-up finds.
+#[test]
+fn a_spot_is_where_the_record_is() {
+    let mut table = Table::empty(&Hashing::seeded(7));
+    let key = |number: u32| format!("{number:0width$}", width = 6 + number as usize % 40);
+    assert!(table.spot(b"any").is_none(), "a small table needs none");
+    for number in 0..20_000 {
+        table.insert(key(number).as_bytes(), &vec![b'v'; number as usize % 700]);
+    }
+    let likely = |number: u32| {
+        let key = key(number);
+        let spot = table.spot(key.as_bytes()).expect("it is large");
+        spot.glance_at_record() == key.len() as u64
+    };
+    let found = (0..20_000).filter(|&number| likely(number)).count();
+    assert!(found > 19_000, "{found} of 20000");
+}

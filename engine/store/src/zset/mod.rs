@@ -47,6 +47,13 @@ struct Large {
 }
 
 impl ZSet {
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match &self.form {
+            Form::Large(large) => Some(&large.scores),
+            Form::Packed(_) => None,
+        }
+    }
+
     pub fn len(&self) -> usize {
         match &self.form {
             Form::Packed(packed) => packed.len() / 2,
