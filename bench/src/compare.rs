@@ -59,9 +59,7 @@ fn head(comparison: &Comparison<'_>) -> String {
     let servers: String =
         comparison.contenders.iter().map(|one| format!("- {}: {}\n", one.name, one.version)).collect();
     let (rounds, clients) = (comparison.options.rounds, comparison.options.clients);
-    format!(
-        "{servers}\n{rounds} rounds, {clients} clients of redis-benchmark. A ratio is Squall's figure over the peer's.\n"
-    )
+    format!("{servers}\n{rounds} rounds, {clients} clients. A ratio is Squall's figure over the peer's.\n")
 }
 
 /// Replaces what stands between the two marks of a part, and nothing else.

@@ -3,7 +3,6 @@
 //! Whatever waits does it through here and returns an error when a signal came; the servers' guards
 //! (`launch::Server`) then end their processes as the stack unwinds.
 
-use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -40,25 +39,5 @@ impl Interrupt {
             thread::sleep(POLL_INTERVAL);
         }
         Ok(())
-    }
-
-    /// Waits for a process to end by itself; after the deadline, or a signal, it is killed.
-    pub fn wait(&self, child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(status);
-            }
-            let stop = match self.check() {
-                Err(interrupted) => Some(interrupted),
-                Ok(()) if Instant::now() > deadline => Some("redis-benchmark did not end in time".into()),
-                Ok(()) => None,
-            };
-            if let Some(reason) = stop {
-                child.kill()?;
-                child.wait()?;
-                return Err(reason);
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
     }
 }

@@ -49,8 +49,8 @@ enum Action {
 /// for several rounds, so that whatever else the machine does disturbs all of them alike; figures are medians
 /// over the rounds, and ratios are medians of the rounds' ratios.
 ///
-/// CPU time is the server's own, from /proc/PID: it is the figure to trust on a busy machine. redis-benchmark is
-/// that of Debian's redis-tools. All parts with 5 rounds take about 25 minutes.
+/// CPU time is the server's own, from /proc/PID: it is the figure to trust on a busy machine. All
+/// parts with 5 rounds take about 25 minutes.
 ///
 /// Build both in release first:
 ///     cargo build --release -p squall-server
@@ -71,12 +71,12 @@ pub struct CompareOptions {
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
     /// Requests of one run without pipelining; a run with a pipeline of N sends N/2 times as many
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 250_000)]
     requests: u64,
     /// How often each server takes its turn at each test
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
-    /// Connections that redis-benchmark opens
+    /// Connections of the load
     #[arg(long, value_name = "N", default_value_t = 50)]
     clients: u32,
     /// Depths of pipelining to measure
@@ -85,13 +85,10 @@ pub struct CompareOptions {
     /// Commands to measure, by the names in their table [default: all]
     #[arg(long, value_name = "TEST,...", value_delimiter = ',')]
     tests: Vec<String>,
-    /// Use so many different keys, with values of 32 bytes, rather than one key [redis-benchmark -r N -d 32]
-    #[arg(long, value_name = "N")]
-    keyspace: Option<u64>,
     /// The core that the servers run on
     #[arg(long, value_name = "CORE", default_value_t = 0)]
     server_core: usize,
-    /// The core that the load comes from: redis-benchmark, and this program
+    /// The core that the load comes from: this program
     #[arg(long, value_name = "CORE", default_value_t = 1)]
     load_core: usize,
     /// Print JSON in place of the tables

@@ -1,6 +1,7 @@
 //! What `appendfsync everysec` costs: the same writes with the append-only file and without it.
 
-use super::{Asked, Comparison};
+use super::Comparison;
+use super::commands::SET;
 use crate::Failure;
 use crate::figures::{Goal, Row, Table};
 use crate::launch::{Server, Setting};
@@ -26,9 +27,7 @@ pub fn measure(comparison: &Comparison<'_>) -> Result<Vec<Table>, Failure> {
     let mut rows = Vec::new();
     for &pipeline in &options.pipelines {
         let requests = REQUESTS_FACTOR * options.requests * u64::from((pipeline / 2).max(1));
-        let (clients, core) = (options.clients, options.load_core);
-        let command = &Asked::Known("set");
-        let load = Load { command, pipeline, clients, requests, keyspace: options.keyspace, core };
+        let load = Load { command: SET, pipeline, clients: options.clients, requests };
         let (mut throughput, mut cpu) = (comparison.no_rounds(), comparison.no_rounds());
         for round in 0..options.rounds {
             for turn in comparison.turns(round) {

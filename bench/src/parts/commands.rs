@@ -1,4 +1,4 @@
-//! Single commands under the load of redis-benchmark.
+//! Single commands under a closed load.
 //!
 //! All servers run at once on the same core, but only one is under load at a time.
 
@@ -11,21 +11,12 @@ use crate::figures::{Goal, Row, Table};
 use crate::launch::Server;
 use crate::load::{self, Load, Turn};
 
-/// One command, and how its load is made.
-pub struct Test {
-    pub name: &'static str,
-    pub command: Asked,
+/// One command under load.
+struct Test {
+    name: &'static str,
+    words: &'static [&'static str],
     /// The highest ratio of CPU time with a pipeline of 16.
     goal: Option<f64>,
-}
-
-pub enum Asked {
-    /// One that redis-benchmark knows.
-    Known(&'static str),
-    /// One on the data that `prepare` has made.
-    Given(&'static [&'static str]),
-    /// One with random members among a million.
-    Random(&'static [&'static str]),
 }
 
 /// The pipeline for which the goals of single commands stand.
@@ -41,39 +32,40 @@ impl Test {
     }
 }
 
-const fn known(name: &'static str, goal: Option<f64>) -> Test {
-    Test { name, command: Asked::Known(name), goal }
+const fn test(name: &'static str, words: &'static [&'static str], goal: Option<f64>) -> Test {
+    Test { name, words, goal }
 }
 
-const fn given(name: &'static str, words: &'static [&'static str], goal: Option<f64>) -> Test {
-    Test { name, command: Asked::Given(words), goal }
-}
+/// The commands on one key that redis-benchmark has tests for, others on what `prepare` has made, and some with random
+/// keys or members among a million.
+const TESTS: [Test; 19] = [
+    test("ping", &["PING"], None),
+    test("set", SET, None),
+    test("get", &["GET", "bench:string"], None),
+    test("incr", &["INCR", "bench:counter"], Some(0.8)),
+    test("mset", MSET_10, Some(0.8)),
+    test("lpush", &["LPUSH", "bench:queue", "value"], Some(0.8)),
+    test("rpop", &["RPOP", "bench:queue"], Some(0.8)),
+    test("sadd", &["SADD", "bench:set", "element"], Some(0.8)),
+    test("hset", &["HSET", "bench:hash", "field", "value"], Some(0.8)),
+    test("zadd", &["ZADD", "bench:ranking", "0", "element"], Some(0.8)),
+    test("xadd", &["XADD", "bench:stream", "*", "field", "value"], Some(0.8)),
+    test("lrange_100", &["LRANGE", "bench:list", "0", "99"], Some(0.8)),
+    test("zrange_100", &["ZRANGE", "bench:zset", "0", "99"], Some(0.8)),
+    test("zscore", &["ZSCORE", "bench:zset", "element:500"], None),
+    test("pfadd", &["PFADD", "bench:hyperloglog", "element"], None),
+    test("set_random", &["SET", "key:__rand_int__", "value:__rand_int__"], None),
+    test("sadd_random", &["SADD", "bench:members", "element:__rand_int__"], Some(0.8)),
+    test("hset_random", &["HSET", "bench:fields", "element:__rand_int__", "value"], Some(0.8)),
+    test("zadd_random", &["ZADD", "bench:scores", "__rand_int__", "element:__rand_int__"], Some(0.8)),
+];
 
-const fn random(name: &'static str, words: &'static [&'static str], goal: Option<f64>) -> Test {
-    Test { name, command: Asked::Random(words), goal }
-}
-
-const TESTS: [Test; 20] = [
-    known("ping_inline", None),
-    known("ping_mbulk", None),
-    known("set", None),
-    known("get", None),
-    known("incr", Some(0.8)),
-    known("mset", Some(0.8)),
-    known("lpush", Some(0.8)),
-    known("rpop", Some(0.8)),
-    known("sadd", Some(0.8)),
-    known("hset", Some(0.8)),
-    known("zadd", Some(0.8)),
-    given("xadd", &["XADD", "bench:stream", "*", "field", "value"], Some(0.8)),
-    given("lrange_100", &["LRANGE", "bench:list", "0", "99"], Some(0.8)),
-    given("zrange_100", &["ZRANGE", "bench:zset", "0", "99"], Some(0.8)),
-    given("zscore", &["ZSCORE", "bench:zset", "element:500"], None),
-    given("pfadd", &["PFADD", "bench:hyperloglog", "element"], None),
-    random("set_random", &["SET", "key:__rand_int__", "value:__rand_int__"], None),
-    random("sadd_random", &["SADD", "bench:members", "element:__rand_int__"], Some(0.8)),
-    random("hset_random", &["HSET", "bench:fields", "element:__rand_int__", "value"], Some(0.8)),
-    random("zadd_random", &["ZADD", "bench:scores", "__rand_int__", "element:__rand_int__"], Some(0.8)),
+/// A string of 32 bytes under one key.
+pub const SET: &[&str] = &["SET", "bench:string", "value:00000000000000000000000000"];
+#[rustfmt::skip]
+const MSET_10: &[&str] = &[
+    "MSET", "bench:0", "value", "bench:1", "value", "bench:2", "value", "bench:3", "value", "bench:4", "value",
+    "bench:5", "value", "bench:6", "value", "bench:7", "value", "bench:8", "value", "bench:9", "value",
 ];
 
 pub fn measure(comparison: &Comparison<'_>) -> Result<Vec<Table>, Failure> {
@@ -93,8 +85,7 @@ pub fn measure(comparison: &Comparison<'_>) -> Result<Vec<Table>, Failure> {
         for (of_case, &(pipeline, test)) in turns.iter_mut().zip(&cases) {
             let share = if test.is_long() { LONG_REPLY_SHARE } else { 1 };
             let requests = options.requests * u64::from((pipeline / 2).max(1)) / share;
-            let (clients, keyspace, core) = (options.clients, options.keyspace, options.load_core);
-            let load = Load { command: &test.command, pipeline, clients, requests, keyspace, core };
+            let load = Load { command: test.words, pipeline, clients: options.clients, requests };
             for server in comparison.turns(round) {
                 of_case[server].push(load::run(&load, &servers[server], interrupt)?);
             }

@@ -8,8 +8,6 @@ mod snapshot;
 
 use clap::ValueEnum;
 
-pub use commands::Asked;
-
 use crate::figures::Table;
 use crate::interrupt::Interrupt;
 use crate::launch::Contender;
@@ -25,7 +23,7 @@ pub struct Comparison<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Part {
-    /// CPU time, throughput and latency of single commands, by redis-benchmark
+    /// CPU time, throughput and latency of single commands
     Commands,
     /// Memory of connections, keys, and collections of each type
     Memory,

@@ -12,13 +12,21 @@ pub struct Client {
     pub session: Session,
     pub parser: RequestParser,
     pub output: Output,
+    /// Of so many batches of requests more the node does not read ahead what they will ask for.
+    pub batches_spared: u8,
     /// What it counts for in the table's sum; nothing while it is being served.
     counted_bytes: u64,
 }
 
 impl Client {
     pub fn new(session: Session) -> Client {
-        Client { session, parser: RequestParser::new(), output: Output::new(), counted_bytes: 0 }
+        Client {
+            session,
+            parser: RequestParser::new(),
+            output: Output::new(),
+            batches_spared: 0,
+            counted_bytes: 0,
+        }
     }
 
     /// What the client's conversation takes: its output, what it has queued, what it has not finished saying,

@@ -202,7 +202,8 @@ fn execute_requests(engine: &mut Engine, services: &mut Services, client: &mut C
             }
             Ok(Parsed::Command { consumed }) => {
                 if consumed < rest.len() && consumed_total >= warmed {
-                    let seen = services.lookahead.warm(engine, client.session.db, rest, &limits);
+                    let (db, spared) = (client.session.db, &mut client.batches_spared);
+                    let seen = services.lookahead.warm(engine, db, rest, &limits, spared);
                     warmed = consumed_total.saturating_add(seen);
                 }
                 let Client { session, parser, output, .. } = client;

@@ -58,8 +58,9 @@ impl<'a> Warming<'a> {
         self.count == WARMED_KEYS_MAX
     }
 
-    /// Each loop is a step that all keys take before any takes the next.
-    pub fn finish(self) {
+    /// Each loop is a step that all keys take before any takes the next. False where there was one place to look at
+    /// and no more: that was in vain.
+    pub fn finish(self) -> bool {
         let places = &self.places[..self.count];
         let mut segments: [Option<&Segment>; WARMED_KEYS_MAX] = [None; WARMED_KEYS_MAX];
         for (segment, place) in segments.iter_mut().zip(places) {
@@ -81,12 +82,14 @@ impl<'a> Warming<'a> {
                 seen ^= u64::from(bytes.last().copied().unwrap_or(0));
             }
         }
-        black_box(seen ^ glance_at_members(&entries, &self.members));
+        let (members, seen_of_members) = glance_at_members(&entries, &self.members);
+        black_box(seen ^ seen_of_members);
+        members > 1 || places.iter().any(|place| place.hash != places[0].hash)
     }
 }
 
-/// The same for the members of collections whose entries have been read.
-fn glance_at_members(entries: &[Option<&Entry>], members: &[Option<&[u8]>]) -> u64 {
+/// The same for the members of collections whose entries have been read; tells of how many.
+fn glance_at_members(entries: &[Option<&Entry>], members: &[Option<&[u8]>]) -> (usize, u64) {
     let mut spots: [Option<Spot<'_>>; WARMED_KEYS_MAX] = [None; WARMED_KEYS_MAX];
     for ((spot, entry), member) in spots.iter_mut().zip(entries).zip(members) {
         *spot = entry.and_then(Entry::table).zip(*member).and_then(|(table, member)| table.spot(member));
@@ -94,7 +97,7 @@ fn glance_at_members(entries: &[Option<&Entry>], members: &[Option<&[u8]>]) -> u
     let spots = || spots.iter().flatten();
     let seen = spots().fold(0, |seen, spot| seen ^ spot.glance());
     let seen = spots().fold(seen, |seen, spot| seen ^ spot.glance_at_heads());
-    spots().fold(seen, |seen, spot| seen ^ spot.glance_at_record())
+    (spots().count(), spots().fold(seen, |seen, spot| seen ^ spot.glance_at_record()))
 }
 
 #[cfg(test)]
@@ -136,8 +139,15 @@ mod tests {
                 }
             }
             assert!(warming.is_full());
-            warming.finish();
+            assert!(warming.finish());
         }
         assert!(keyspace.digest() == before);
+        let is_of_use = |key: &[u8]| {
+            let mut warming = keyspace.db(0).warming().expect("it is large");
+            [b"a", b"b"].iter().for_each(|member| warming.add(key, Some(*member)));
+            warming.finish()
+        };
+        assert!(!is_of_use(b"key:1"), "one key, which has no members");
+        assert!(is_of_use(b"set"));
     }
 }

@@ -1,9 +1,9 @@
 //! What INFO shows about the process and its memory: from the allocator, the kernel and the machine.
 #![allow(clippy::disallowed_methods, reason = "the figures are read from /proc")]
 
-use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use squall_clock::Mono;
 use squall_node::Environment;
 use tikv_jemalloc_ctl::{background_thread, epoch, stats, version};
@@ -73,11 +73,10 @@ impl Observer {
     }
 }
 
-/// Time since it was first asked for: commands are measured with it.
+/// Time since the machine began: commands are measured with it, each of them.
 fn stopwatch() -> Mono {
-    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let elapsed = Instant::now().duration_since(*BEGINNING);
-    Mono(elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos()))
+    let time = clock_gettime(ClockId::Monotonic);
+    Mono(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
 /// `jemalloc-` and the release, as Redis says it.
