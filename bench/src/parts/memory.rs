@@ -1,7 +1,8 @@
 //! Memory that a server takes for connections which do nothing, for keys, and for collections of each type.
 //!
-//! It is the growth of the process's resident set, so that what an allocator wastes counts, in a server
-//! started for the purpose: pages that earlier load left behind would hide the growth.
+//! It is the resident set of a server started for the purpose, without the program's own pages: so what an allocator
+//! wastes counts, and so do the one or two megabytes that a server takes before it holds anything. The growth alone
+//! would flatter a server that takes much at its start, and uses it for the first entries.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -15,8 +16,6 @@ use crate::{Failure, process};
 
 const IDLE_CONNECTIONS: usize = 1_000;
 const ENTRIES: usize = 1_000_000;
-/// Long enough for a server to have begun all that it does by itself.
-const START_TIME: Duration = Duration::from_secs(1);
 /// Long enough for a server to have given back the buffers of a connection that does nothing, and for its
 /// allocator to have given back pages that it does not need: jemalloc takes ten seconds.
 const SETTLING_TIME: Duration = Duration::from_secs(12);
@@ -30,25 +29,17 @@ pub fn measure(comparison: &Comparison<'_>) -> Result<Vec<Table>, Failure> {
     for (what, fill, goal) in cases() {
         let start = |contender| Server::start(contender, core, interrupt);
         let servers: Vec<Server> = comparison.contenders.iter().map(start).collect::<Result<_, _>>()?;
-        interrupt.sleep(START_TIME)?;
-        let before = resident(&servers)?;
         let fill = |server| fill(server, interrupt);
         let kept: Vec<_> = servers.iter().map(fill).collect::<Result<_, _>>()?;
         interrupt.sleep(SETTLING_TIME)?;
-        let after = resident(&servers)?;
+        let megabytes = |server: &Server| Ok(vec![process::resident_bytes(server.pid())? as f64 / 1e6]);
+        let rounds: Vec<Vec<f64>> = servers.iter().map(megabytes).collect::<Result<_, Failure>>()?;
         drop(kept);
-        let growth = |(after, before): (&f64, &f64)| vec![after - before];
-        let rounds: Vec<Vec<f64>> = after.iter().zip(&before).map(growth).collect();
         eprintln!("memory of {what}: {rounds:.1?} MB");
         rows.push(Row::of(&[&what], &rounds).with_goal(goal));
     }
-    let title = "Memory, MB: growth of the resident set".to_owned();
+    let title = "Resident set with it, MB".to_owned();
     Ok(vec![Table { title, labels: vec!["what"], rows }])
-}
-
-/// In MB, by server.
-fn resident(servers: &[Server]) -> Result<Vec<f64>, Failure> {
-    servers.iter().map(|server| Ok(process::resident_bytes(server.pid())? as f64 / 1e6)).collect()
 }
 
 fn cases() -> Vec<(String, Fill, Option<Goal>)> {
