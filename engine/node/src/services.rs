@@ -119,7 +119,7 @@ impl Services {
             engine.scripts.next_slice(),
             self.replication.next_timeout(engine),
             self.persistence.next_timeout(engine),
-            self.next_cluster_timeout(engine.now.mono),
+            self.next_cluster_timeout(engine),
             self.migrations.next_timeout(),
             self.shutdown_deadline(),
         ]

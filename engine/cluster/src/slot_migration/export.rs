@@ -129,7 +129,7 @@ impl Cluster {
         let is_mine = record.slots.iter().all(|slot| self.nodes.owner(slot) == Some(myself));
         if !is_mine || self.migrations.is_busy_with(&record.slots, None) {
             // It was settled, or never made.
-            return self.order(MigrationOrder::Record { job: name, record: None });
+            return self.drop_granted(name, &record.slots);
         }
         let (slots, target) = (record.slots, record.peer);
         let facts = JobFacts::begun(name, Operation::Export, slots.clone(), myself, target, now);
@@ -285,11 +285,34 @@ impl Cluster {
         let mine: SlotSet = slots.iter().filter(|slot| self.nodes.owner(*slot) == Some(myself)).collect();
         mine.iter().for_each(|slot| self.nodes.set_owner(slot, Some(owner)));
         self.durability.want_now();
-        self.push_lost(mine);
         self.migrations.exports.get_mut(&name).expect("looked at above").facts.target = owner;
         self.end_export(name, JobState::Success, "");
-        self.order(MigrationOrder::Record { job: name, record: None });
+        self.drop_granted(name, &slots);
         self.assess();
+    }
+
+    /// The grant is settled: what is here of slots that others have got goes. The shard's history says that they are
+    /// granted until all of it is gone, so that whoever leads the shard by then goes on with that. Of slots that come
+    /// back by now the part that is here is theirs.
+    fn drop_granted(&mut self, name: JobName, slots: &SlotSet) {
+        let records = self.migrations.records.values().filter(|record| record.kind != RecordKind::Granted);
+        let coming: SlotSet = records.flat_map(|record| record.slots.iter()).collect();
+        let is_lost = |slot: &crate::Slot| {
+            let owner = self.nodes.owner(*slot);
+            owner.is_some_and(|owner| owner != self.my_id()) && !coming.contains(*slot)
+        };
+        let lost = slots.iter().filter(is_lost).collect();
+        self.order(MigrationOrder::Clear { job: name, slots: lost });
+    }
+
+    /// The keys of slots that were granted are gone.
+    pub(super) fn export_cleared(&mut self, name: JobName) {
+        let record = self.migrations.records.get(&name);
+        let is_settled = record.is_some_and(|record| record.kind == RecordKind::Granted)
+            && !self.migrations.exports.contains_key(&name);
+        if is_settled {
+            self.order(MigrationOrder::Record { job: name, record: None });
+        }
     }
 
     /// The slots stay here; there may be another attempt.
@@ -371,9 +394,10 @@ impl Cluster {
         let (state, may_be_taken) = (export.state, export.may_be_taken());
         let owners: Vec<_> = export.slots.iter().map(|slot| self.nodes.owner(slot)).collect();
         if may_be_taken && owners.iter().all(|owner| *owner != Some(myself)) {
-            // The bus has told who has them; what was here is dropped where it was learnt.
+            // The bus has told who has them.
+            let slots = export.slots.clone();
             self.end_export(name, JobState::Success, "");
-            return self.order(MigrationOrder::Record { job: name, record: None });
+            return self.drop_granted(name, &slots);
         }
         if !may_be_taken && owners.iter().any(|owner| *owner != Some(myself)) {
             self.take_back(name);

@@ -12,7 +12,7 @@
 //!   claims the slots no longer: nodes.conf says so, and its replicas know to whom they are granted
 //!   GRANT                      ->     takes the slots under an epoch of its own; nodes.conf says so
 //!                              <-     OWNED
-//!   drops the keys; sends clients to the target
+//!   sends clients to the target; drops the keys, and then tells its replicas that it is over
 //! ```
 //!
 //! Until GRANT the source decides alone: whatever goes wrong, it keeps the slots, and the target deletes its
@@ -170,6 +170,7 @@ impl Cluster {
     pub fn migration_cleared(&mut self, job: JobName, now: squall_clock::Now) {
         self.now = now;
         self.import_cleared(job);
+        self.export_cleared(job);
         self.migration_turn_ends();
     }
 

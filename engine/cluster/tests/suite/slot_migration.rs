@@ -207,6 +207,12 @@ fn moves_through(seed: u64, blows: Vec<Blow>, disk_ms: u64, imports: bool) {
             holders(&world, slot(number)),
             world.describe()
         );
+        // Replicas follow with the next write.
+        let is_stray =
+            |machine: &usize| world.cluster(*machine).my_node().is_primary() && *machine != servers[0];
+        let holding = holders(&world, slot(number)).into_iter().map(|(machine, _)| machine);
+        let strays: Vec<usize> = holding.filter(is_stray).collect();
+        assert!(strays.is_empty(), "slot {number} is still at {strays:?}\n{}", world.describe());
     }
 }
 

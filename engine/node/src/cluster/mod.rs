@@ -23,7 +23,7 @@ use rand_core::Rng;
 use squall_clock::Mono;
 use squall_cluster::{Cluster, ReplicationFacts, Turns};
 use squall_commands::cluster::Routing;
-use squall_commands::{ClientId, Engine};
+use squall_commands::{ClientId, Engine, Role};
 use squall_store::Slot;
 
 use self::bus::Bus;
@@ -125,15 +125,19 @@ impl Services {
         }
         self.membership = Some(membership);
         self.settle_cluster(engine);
-        self.drop_lost_keys(engine);
-        self.advance_migrations(engine);
+        // Keys are dropped through the shard's history, which is its primary's to write.
+        if engine.role == Role::Primary {
+            self.drop_lost_keys(engine);
+            self.advance_migrations(engine);
+        }
     }
 
-    pub fn next_cluster_timeout(&self, now: Mono) -> Option<Mono> {
+    pub fn next_cluster_timeout(&self, engine: &Engine) -> Option<Mono> {
         let membership = self.membership.as_ref()?;
-        let slice = (!membership.lost.is_empty()).then_some(now);
+        let (now, leads) = (engine.now.mono, engine.role == Role::Primary);
+        let slice = (leads && !membership.lost.is_empty()).then_some(now);
         let machine = membership.machine.as_ref().map(Cluster::poll_timeout);
-        let mover = membership.mover.next_timeout(now);
+        let mover = membership.mover.next_timeout(now).filter(|_| leads);
         slice.into_iter().chain(machine).chain(mover).min()
     }
 

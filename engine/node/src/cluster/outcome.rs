@@ -58,6 +58,7 @@ impl Services {
             Event::Follow { host, port, same_shard, .. } => {
                 membership.has_synced &= same_shard;
                 membership.lost.clear();
+                membership.mover.leave();
                 membership.role = Some(RoleWish::Replica { host, port });
             }
             Event::SlotsLost(slots) => {

@@ -72,6 +72,12 @@ impl Mover {
         has_work.then_some(now).or(polls.then_some(now + ACKNOWLEDGEMENT_POLL))
     }
 
+    /// What is left to be dropped or acknowledged is another's business.
+    pub fn leave(&mut self) {
+        self.clearing.clear();
+        self.recording.clear();
+    }
+
     /// Whether what this server's clients change has to be looked at.
     pub fn watches_stream(&self) -> bool {
         !self.outgoing.is_empty() || !self.incoming.is_empty()
