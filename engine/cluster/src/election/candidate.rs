@@ -185,9 +185,10 @@ impl Cluster {
             .all(|node| node.is_squall && node.offset_heard.is_some_and(|heard| heard >= failed))
     }
 
-    /// Failed primaries with a smaller name, whose replicas stand before this one.
+    /// Primaries with a smaller name that have failed, whose replicas stand before this one. Of one that is only silent
+    /// here others may know already.
     fn shards_before(&self, primary: NodeId) -> usize {
-        self.nodes.owners().filter(|node| node.is_failed() && node.id < primary).count()
+        self.nodes.owners().filter(|node| !node.is_well() && node.id < primary).count()
     }
 
     fn begin_election(&mut self) {
