@@ -10,11 +10,12 @@ impl Engine {
     /// There is news of who serves what; `before` is what was known until now.
     pub fn slots_moved(&mut self, before: Option<&Routing>) {
         let (Some(before), Some(routing)) = (before, self.routing.as_deref()) else { return };
-        let lost = routing.lost_since(before);
+        let (lost, silenced) = (routing.lost_since(before), routing.silenced_since(before));
         for slot in &lost {
             self.dismiss_shard_listeners(*slot);
             self.slot_stats.forget(*slot);
         }
+        silenced.into_iter().for_each(|slot| self.dismiss_shard_listeners(slot));
         if !self.waiting.is_empty() {
             self.redirect_waiting();
         }

@@ -76,6 +76,21 @@ impl Routing {
         slots.filter(|slot| was_mine(slot) && self.owner(*slot) != SlotOwner::Me).collect()
     }
 
+    /// Slots whose channels were those of this node's shard then, and are not now.
+    pub fn silenced_since(&self, before: &Routing) -> Vec<Slot> {
+        let slots = (0..SLOT_COUNT as u64).filter_map(Slot::checked);
+        slots.filter(|slot| before.is_of_shard(*slot) && !self.is_of_shard(*slot)).collect()
+    }
+
+    /// This node's own, or its primary's.
+    fn is_of_shard(&self, slot: Slot) -> bool {
+        match self.owner(slot) {
+            SlotOwner::Me => true,
+            SlotOwner::Other(number) => self.my_primary == Some(number),
+            SlotOwner::Nobody => false,
+        }
+    }
+
     pub fn owner(&self, slot: Slot) -> SlotOwner {
         match self.owners[slot.index()] {
             NOBODY => SlotOwner::Nobody,
@@ -131,6 +146,8 @@ impl Engine {
         if is_migrate && (moving_to.is_some() || is_importing) {
             return Ok(Some(slot));
         }
+        // Channels of a shard are heard at all of its nodes.
+        let may_be_here = session.read_only && reads || row.command.flags.has(Flag::PubSub);
         const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
         match owner {
             SlotOwner::Me => match moving_to {
@@ -144,9 +161,7 @@ impl Engine {
                 true => Err(CommandError::line(TRY_AGAIN)),
                 false => Ok(Some(slot)),
             },
-            SlotOwner::Other(number) if session.read_only && reads && routing.my_primary == Some(number) => {
-                Ok(Some(slot))
-            }
+            SlotOwner::Other(number) if may_be_here && routing.my_primary == Some(number) => Ok(Some(slot)),
             SlotOwner::Other(number) => Err(routing.redirection("MOVED", slot, number)),
             SlotOwner::Nobody => unreachable!("refused above"),
         }
