@@ -158,7 +158,12 @@ async fn state_by(
 /// What the node, in this state, holds in memory, and how much it may.
 async fn ask_memory(client: &mut Client<impl Host>, state: &NodeState) -> Option<MemorySample> {
     let limits: &[&[u8]] = &[b"CONFIG", b"GET", b"client-output-buffer-limit"];
-    let replies = client.pipeline(&[&[b"INFO", b"memory"], limits]).await.ok()?;
+    let of_bus: [&[&[u8]]; 2] =
+        [&[b"CONFIG", b"GET", b"cluster-link-sendbuf-limit"], &[b"CLUSTER", b"LINKS"]];
+    let asked: &[&[&[u8]]] = &[&[b"INFO", b"memory"], limits];
+    let of_bus = if state.view.is_some() { &of_bus[..] } else { &[] };
+    let mut replies = client.pipeline(&[asked, of_bus].concat()).await.ok()?;
+    let of_bus = replies.split_off(asked.len());
     let [info, limits] = <[Value; 2]>::try_from(replies).ok()?;
     let (backlog, backlog_max) = (state.backlog_bytes, state.backlog_bytes_max);
     let mut held = MemorySample { backlog, backlog_max, ..Default::default() };
@@ -174,13 +179,36 @@ async fn ask_memory(client: &mut Client<impl Host>, state: &NodeState) -> Option
             _ => {}
         }
     }
-    if let Value::Array(pair) = limits
-        && let Some(limits) = pair.into_iter().nth(1).and_then(text_of)
-    {
+    if let Ok([limit, links]) = <[Value; 2]>::try_from(of_bus) {
+        held.bus_link_max = configured(limit).and_then(|limit| limit.parse().ok()).unwrap_or(0);
+        held.bus_link = longest_queue(links);
+    }
+    if let Some(limits) = configured(limits) {
         let mut words = limits.split(' ').skip_while(|word| !matches!(*word, "slave" | "replica")).skip(1);
         held.replica_output_max = words.next().and_then(|hard| hard.parse().ok()).unwrap_or(0);
     }
     Some(held)
+}
+
+/// The value in the answer to a CONFIG GET of one directive.
+fn configured(answer: Value) -> Option<String> {
+    let Value::Array(pair) = answer else { return None };
+    pair.into_iter().nth(1).and_then(text_of)
+}
+
+/// The most that waits on one of the links of CLUSTER LINKS, each of which is told as names with their values.
+fn longest_queue(links: Value) -> u64 {
+    let Value::Array(links) = links else { return 0 };
+    let queue = |link: &Value| {
+        let Value::Array(fields) = link else { return None };
+        let name = Value::Bulk("send-buffer-used".into());
+        let place = fields.iter().position(|field| *field == name)?;
+        match fields.get(place + 1)? {
+            Value::Integer(bytes) => u64::try_from(*bytes).ok(),
+            _ => None,
+        }
+    };
+    links.iter().filter_map(queue).max().unwrap_or(0)
 }
 
 impl NodeState {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use squall_clock::Mono;
 use squall_server::Marks;
-use squall_sim::checkers::{Heard, Hold, MemorySample, NodeSample, Sighting};
+use squall_sim::checkers::{Heard, Hold, MemorySample, NodeSample, Sighting, Subscription};
 use squall_sim::{FaultSpan, Operation, Survivors, Vote};
 
 use crate::agent::Sample;
@@ -25,6 +25,7 @@ pub(crate) struct Evidence {
     pub(crate) history: Vec<Operation>,
     pub(crate) holds: Vec<Hold>,
     pub(crate) heard: Vec<Heard>,
+    pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) samples: Vec<Sample>,
     /// What data nodes had along the way.
     pub(crate) digests: Vec<NodeSample>,

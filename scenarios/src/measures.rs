@@ -126,6 +126,13 @@ pub const MEASURES: &[Measure] = &[
         count(run.channels.reordered.len() as u64)
     })
     .proven_by(|run| run.channels.reordered.clone()),
+    row("missed-messages", "messages that somebody did not hear who was subscribed all the while", |run| {
+        count(run.channels.missed.len() as u64)
+    })
+    .proven_by(|run| run.channels.missed.clone()),
+    row("longest-deafness", "how long a listener was without a subscription, between two of them", |run| {
+        Amount::Time(run.channels.longest_deafness)
+    }),
     row("shared-locks", "times that a client took a lock while another held it", |run| {
         count(run.shared_locks.len() as u64)
     }),
@@ -182,6 +189,9 @@ pub const MEASURES: &[Measure] = &[
     }),
     row("peak-buffers", "the most that a node kept for its replicas and clients", |run| {
         Amount::Bytes(run.memory.peak_buffers)
+    }),
+    row("peak-bus-link", "the most that waited at once for one peer of the cluster's bus", |run| {
+        Amount::Bytes(run.memory.peak_bus_link)
     }),
     row("overgrown-memory", "times that a node held more than its configuration allows", |run| {
         count(run.memory.overgrown.len() as u64)
@@ -313,7 +323,7 @@ impl Judged<'_> {
             shared_locks: shared_holds(&evidence.holds),
             torn: torn(history, &survivors),
             deliveries: deliveries(history, &survivors),
-            channels: channels(history, &evidence.heard),
+            channels: channels(history, &evidence.heard, &evidence.subscriptions),
             outage: longest_outage(history, evidence.begin, evidence.stopped),
             lag: lag_over_time(&evidence.samples, evidence.begin),
             changes: Changes::among(&evidence.samples, evidence.begin),

@@ -139,6 +139,7 @@ impl<W: Theatre> Stage<W> {
             history: Vec::new(),
             holds: Vec::new(),
             heard: Vec::new(),
+            subscriptions: Vec::new(),
             samples: Vec::new(),
             digests: Vec::new(),
             memory: Vec::new(),
@@ -159,6 +160,7 @@ impl<W: Theatre> Stage<W> {
         evidence.history = self.history.operations();
         evidence.holds = self.history.holds();
         evidence.heard = self.history.heard();
+        evidence.subscriptions = self.history.subscriptions();
         evidence.samples = self.samples.all();
         evidence.digests = self.samples.digests();
         evidence.memory = self.samples.memory();

@@ -152,8 +152,9 @@ impl State {
     /// What a knock meets at the machine that it reaches.
     fn knock(&mut self, from: MachineId, to: MachineId, target: SocketAddrV4) -> Knock {
         let (now, id) = (self.now, ConnId(self.next_connection));
+        let seen = if self.paths.is_proxied(from, to) { to } else { from };
         let dialler = SocketAddrV4::new(
-            if target.ip().is_loopback() { Ipv4Addr::LOCALHOST } else { self.machines[from.index()].ip },
+            if target.ip().is_loopback() { Ipv4Addr::LOCALHOST } else { self.machines[seen.index()].ip },
             self.machines[from.index()].ephemeral_port(),
         );
         let machine = &mut self.machines[to.index()];

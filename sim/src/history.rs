@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use squall_clock::{Mono, Nanos};
 
-use crate::checkers::{Heard, Hold};
+use crate::checkers::{Heard, Hold, Subscription};
 
 /// Operations are numbered in the order in which they began; a written value is the number of its write.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -88,6 +88,7 @@ pub struct History {
     operations: Rc<RefCell<Vec<Operation>>>,
     holds: Rc<RefCell<Vec<Hold>>>,
     heard: Rc<RefCell<Vec<Heard>>>,
+    subscriptions: Rc<RefCell<Vec<Subscription>>>,
 }
 
 /// What is there at the end: the numbers of the operations that survived, in order.
@@ -154,6 +155,23 @@ impl History {
     /// In the order in which they were heard.
     pub fn heard(&self) -> Vec<Heard> {
         self.heard.borrow().clone()
+    }
+
+    /// A listener is subscribed from now on; gives the number of its subscription.
+    pub fn listen(&self, subscription: Subscription) -> usize {
+        let mut subscriptions = self.subscriptions.borrow_mut();
+        subscriptions.push(subscription);
+        subscriptions.len() - 1
+    }
+
+    /// The listener has heard something over this subscription.
+    pub fn listens_still(&self, subscription: usize, now: Mono) {
+        self.subscriptions.borrow_mut()[subscription].until = now;
+    }
+
+    /// In the order in which they began.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.subscriptions.borrow().clone()
     }
 
     pub fn len(&self) -> usize {

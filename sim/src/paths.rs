@@ -29,6 +29,8 @@ struct Path {
     /// What follows from both.
     settings: LinkSettings,
     cuts: u32,
+    /// So many proxies at its end hide where it begins.
+    proxies: u32,
     /// When the sender's interface has sent all that was given to it.
     idle_from: Mono,
     rng: ChaCha8Rng,
@@ -51,6 +53,7 @@ impl Paths {
                     changes: Vec::new(),
                     settings: self.usual.clone(),
                     cuts: 0,
+                    proxies: 0,
                     idle_from: Mono(0),
                     rng: stream(self.seed, "path", ((from as u64) << 32) | to as u64),
                 };
@@ -68,6 +71,22 @@ impl Paths {
     pub fn heal(&mut self, from: MachineId, to: MachineId) {
         let path = self.path(from, to);
         path.cuts = path.cuts.checked_sub(1).expect("a path is healed that was not cut");
+    }
+
+    /// Puts one more proxy at its end.
+    pub fn put_proxy(&mut self, from: MachineId, to: MachineId) {
+        self.path(from, to).proxies += 1;
+    }
+
+    /// Takes one proxy away.
+    pub fn take_proxy_away(&mut self, from: MachineId, to: MachineId) {
+        let path = self.path(from, to);
+        path.proxies = path.proxies.checked_sub(1).expect("a proxy is taken away that was not put there");
+    }
+
+    /// Whether what is dialled over it seems to come from its end.
+    pub fn is_proxied(&self, from: MachineId, to: MachineId) -> bool {
+        self.rows[from.index()][to.index()].proxies > 0
     }
 
     /// Changes the path until `undo` is called with the same number: of several changes the latest that is left counts.

@@ -92,6 +92,11 @@ pub trait Theatre: Clone + 'static {
     /// From now on nothing that the dialler (or, where `answers` is set, the acceptor) sends on it arrives.
     fn mute_connection(&self, id: ConnId, answers: bool);
 
+    /// From now on what `from` dials at `to` seems to come from the address of `to`. Proxies add up, as cuts do.
+    fn put_proxy(&self, from: MachineId, to: MachineId);
+
+    fn take_proxy_away(&self, from: MachineId, to: MachineId);
+
     /// From now on that is what becomes of such messages of the cluster bus; gives the number of the rule.
     fn meddle(&self, from: MachineId, to: MachineId, messages: &[BusMessage], meddling: Meddling) -> u64;
 
@@ -191,6 +196,8 @@ impl Theatre for World {
         fn connections(&self, dialler: MachineId, acceptor: MachineId) -> Vec<ConnId>;
         fn reset_connection(&self, id: ConnId);
         fn mute_connection(&self, id: ConnId, answers: bool);
+        fn put_proxy(&self, from: MachineId, to: MachineId);
+        fn take_proxy_away(&self, from: MachineId, to: MachineId);
         fn meddle(&self, from: MachineId, to: MachineId, messages: &[BusMessage], meddling: Meddling) -> u64;
         fn stop_meddling(&self, number: u64);
         fn crash(&self, id: MachineId);

@@ -15,6 +15,21 @@ impl World {
         state.say(from, format_args!("cut to {target}"));
     }
 
+    /// From now on what `from` dials at `to` seems to come from the address of `to`.
+    pub fn put_proxy(&self, from: MachineId, to: MachineId) {
+        let mut state = self.state();
+        state.paths.put_proxy(from, to);
+        let target = state.machine(to).name.clone();
+        state.say(from, format_args!("proxied to {target}"));
+    }
+
+    pub fn take_proxy_away(&self, from: MachineId, to: MachineId) {
+        let mut state = self.state();
+        state.paths.take_proxy_away(from, to);
+        let target = state.machine(to).name.clone();
+        state.say(from, format_args!("no longer proxied to {target}"));
+    }
+
     pub fn heal(&self, from: MachineId, to: MachineId) {
         let mut state = self.state();
         state.paths.heal(from, to);

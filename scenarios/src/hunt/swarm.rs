@@ -217,10 +217,10 @@ fn client_groups(rng: &mut ChaCha8Rng, names: &[String]) -> Vec<ClientGroup> {
 fn work(rng: &mut ChaCha8Rng, kind: Kind, names: &[String]) -> Workload {
     let reads_replicas = chance(rng, 0.5) && !kind.is_taken_from();
     let reads = match kind {
-        Kind::Ledgers | Kind::Lists | Kind::Sets | Kind::Locks | Kind::Channels => [0.0; 3],
+        kind if kind.grows() || kind.is_heard() || kind == Kind::Locks => [0.0; 3],
         // Who never takes anything has no deliveries, and who mostly does has an empty queue.
         Kind::Queues | Kind::Jobs | Kind::Streams => [0.3, 0.5, 0.6],
-        Kind::Registers | Kind::Counters | Kind::Pairs | Kind::Scripts => [0.0, 0.3, 0.7],
+        _ => [0.0, 0.3, 0.7],
     };
     let waits = kind == Kind::Locks || kind.is_taken_from();
     Workload {
@@ -342,7 +342,7 @@ pub(super) fn kind_number(fault: &Fault) -> u64 {
         Fault::Isolate { .. } => 13,
         Fault::Ring { .. } | Fault::Bridge { .. } => 14,
         Fault::ClockDrift { .. } => 15,
-        Fault::FlipBit { .. } | Fault::Bus { .. } => 16,
+        Fault::FlipBit { .. } | Fault::Bus { .. } | Fault::Proxied { .. } => 16,
     }
 }
 

@@ -52,6 +52,10 @@ fn refusal_of(fault: &Fault) -> Option<(&'static str, &'static str)> {
             "servers dial the addresses that they were told, and no name leads them to another one",
             "`fault = \"crash\"`, which comes back where it was",
         )),
+        Fault::Proxied { .. } => Some((
+            "every server has a proxy before it already, and each an address of its own",
+            "`squall run`, where a path can have one",
+        )),
         Fault::Bus { .. } => Some((
             "the proxies pass bytes on and do not read them",
             "`fault = \"cut\"` or a slow `link` between the same nodes",

@@ -456,6 +456,14 @@ impl Theatre for RealWorld {
         }
     }
 
+    fn put_proxy(&self, _: MachineId, _: MachineId) {
+        unreachable!("proxies have been refused")
+    }
+
+    fn take_proxy_away(&self, _: MachineId, _: MachineId) {
+        unreachable!("proxies have been refused")
+    }
+
     fn meddle(&self, _: MachineId, _: MachineId, _: &[BusMessage], _: Meddling) -> u64 {
         unreachable!("faults of the bus have been refused")
     }

@@ -1,11 +1,12 @@
 //! What a channel owes to its listeners: each message at most once, and messages of one node in their order.
 //!
 //! A connection that breaks may miss messages: that is what pub/sub is. But over one connection no message comes twice,
-//! and none comes after one that was only published when the first had been acknowledged.
+//! and none comes after one that was only published when the first had been acknowledged. How long listeners were
+//! without a subscription is measured, and what they missed although they had one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall_clock::Mono;
+use squall_clock::{Mono, Nanos};
 
 use crate::history::{Action, OpId, Operation, Outcome};
 
@@ -24,6 +25,19 @@ pub struct Heard {
     pub at: Mono,
 }
 
+/// A time during which a listener was subscribed, as far as it could know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subscription {
+    pub listener: String,
+    pub channels: Vec<String>,
+    pub node: String,
+    /// Which of the listener's connections it was.
+    pub connection: u64,
+    pub since: Mono,
+    /// When the listener heard for the last time that anybody was there, or that the subscription was over.
+    pub until: Mono,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Channels {
     pub heard: u64,
@@ -33,10 +47,22 @@ pub struct Channels {
     pub reordered: Vec<OpId>,
     /// Heard although they were refused, or on a channel that they were not meant for.
     pub risen: Vec<OpId>,
+    /// Acknowledged, and not heard by somebody who was subscribed before and long after.
+    pub missed: Vec<OpId>,
+    /// The longest that a listener was without a subscription, between two of them.
+    pub longest_deafness: Nanos,
 }
 
-pub fn channels(history: &[Operation], heard: &[Heard]) -> Channels {
-    let mut report = Channels { heard: heard.len() as u64, ..Default::default() };
+/// A message that has been acknowledged is with all listeners within this, where nothing stands in its way.
+const TRAVEL_MAX: Nanos = Nanos::from_millis(500);
+
+pub fn channels(history: &[Operation], heard: &[Heard], subscriptions: &[Subscription]) -> Channels {
+    let mut report = Channels {
+        heard: heard.len() as u64,
+        missed: missed(history, heard, subscriptions),
+        longest_deafness: longest_deafness(subscriptions),
+        ..Default::default()
+    };
     let mut times: BTreeMap<(&str, u64, OpId), u32> = BTreeMap::new();
     // By listener, its connection, channel and publishing node: when the latest publication began of all that were heard.
     let mut latest: BTreeMap<(&str, u64, &str, &str), Mono> = BTreeMap::new();
@@ -78,6 +104,31 @@ pub fn channels(history: &[Operation], heard: &[Heard]) -> Channels {
     report
 }
 
+fn missed(history: &[Operation], heard: &[Heard], subscriptions: &[Subscription]) -> Vec<OpId> {
+    let heard: BTreeSet<(&str, u64, OpId)> =
+        heard.iter().map(|one| (one.listener.as_str(), one.connection, one.message)).collect();
+    let published = history.iter().filter(|one| one.action == Action::Publish && one.is_acknowledged());
+    let is_missed = |message: &&Operation, by: &Subscription| {
+        let stood = by.since <= message.invoked
+            && message.completed.is_some_and(|completed| completed + TRAVEL_MAX <= by.until);
+        let key = (by.listener.as_str(), by.connection, message.id);
+        stood && by.channels.contains(&message.key) && !heard.contains(&key)
+    };
+    published
+        .filter(|message| subscriptions.iter().any(|by| is_missed(message, by)))
+        .map(|one| one.id)
+        .collect()
+}
+
+fn longest_deafness(subscriptions: &[Subscription]) -> Nanos {
+    let mut ended: BTreeMap<&str, Mono> = BTreeMap::new();
+    let gaps = subscriptions.iter().filter_map(|one| {
+        let before = ended.insert(&one.listener, one.until);
+        before.map(|until| one.since.since(until))
+    });
+    gaps.max().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +146,11 @@ mod tests {
             at: Mono(0),
         };
         script.iter().map(heard).collect()
+    }
+
+    /// What those who were not subscribed for long are owed.
+    fn channels(history: &[Operation], heard: &[Heard]) -> Channels {
+        super::channels(history, heard, &[])
     }
 
     fn published() -> Vec<Operation> {
@@ -132,6 +188,26 @@ mod tests {
         };
         assert_eq!(channels(&published(), &begun("a")), Channels { heard: 2, ..Default::default() });
         assert_eq!(channels(&published(), &begun("b")).reordered, [OpId(1)], "a stream keeps its order");
+    }
+
+    #[test]
+    fn who_was_subscribed_misses_nothing_and_who_was_not_is_deaf() {
+        let stood = |connection, since: u64, until: u64| Subscription {
+            listener: "l".to_owned(),
+            channels: vec!["key".to_owned()],
+            node: "b".to_owned(),
+            connection,
+            since: Mono(since),
+            until: Mono(until),
+        };
+        let later = TRAVEL_MAX.0;
+        let judge = |script: &[(u64, u64)], stood: &[Subscription]| {
+            let found = super::channels(&published(), &hear(script), stood);
+            (found.missed, found.longest_deafness)
+        };
+        assert_eq!(judge(&[(1, 2)], &[stood(1, 15, later + 35)]), (vec![], Nanos(0)), "3 may be on its way");
+        assert_eq!(judge(&[(1, 2)], &[stood(1, 15, later + 40)]).0, [OpId(3)]);
+        assert_eq!(judge(&[(2, 3)], &[stood(1, 0, 22), stood(2, 24, later + 40)]), (vec![], Nanos(2)));
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub struct MemorySample {
     pub replica_output_max: u64,
     /// What waits to be sent to clients.
     pub clients: u64,
+    /// What waits for the peer of the cluster's bus for which most does.
+    pub bus_link: u64,
+    /// `cluster-link-sendbuf-limit`.
+    pub bus_link_max: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,6 +34,7 @@ pub struct Memory {
     pub peak_backlog: u64,
     /// What all buffers of one node held at once.
     pub peak_buffers: u64,
+    pub peak_bus_link: u64,
     pub overgrown: Vec<Overgrown>,
 }
 
@@ -52,6 +57,7 @@ pub fn memory(samples: &[MemorySample]) -> Memory {
         report.peak_dataset = report.peak_dataset.max(sample.dataset);
         report.peak_backlog = report.peak_backlog.max(sample.backlog);
         report.peak_buffers = report.peak_buffers.max(sample.stream + sample.clients);
+        report.peak_bus_link = report.peak_bus_link.max(sample.bus_link);
         // The stream is kept once: as long as the backlog, and as far back as the slowest replica.
         let stream_max = match sample.replica_output_max {
             0 => 0,
@@ -61,6 +67,7 @@ pub fn memory(samples: &[MemorySample]) -> Memory {
             ("the dataset", sample.dataset, sample.dataset_max),
             ("the backlog", sample.backlog, sample.backlog_max.max(stream_max)),
             ("the stream for replicas", sample.stream, stream_max),
+            ("a link of the bus", sample.bus_link, sample.bus_link_max),
         ];
         for (what, bytes, bytes_max) in bounds {
             if bytes_max > 0 && bytes > bytes_max + SLACK_BYTES {
@@ -86,6 +93,8 @@ mod tests {
             stream: 7 << 20,
             replica_output_max: 8 << 20,
             clients: 3 << 20,
+            bus_link: 1 << 20,
+            bus_link_max: 1 << 20,
             ..Default::default()
         };
         let report = memory(std::slice::from_ref(&healthy));
@@ -98,6 +107,7 @@ mod tests {
             overgrown(MemorySample { stream: 9 << 20, ..healthy.clone() }),
             ["the stream for replicas"]
         );
+        assert_eq!(overgrown(MemorySample { bus_link: 2 << 20, ..healthy.clone() }), ["a link of the bus"]);
         let unbounded = MemorySample { dataset: 90 << 20, dataset_max: 0, ..healthy.clone() };
         assert_eq!(overgrown(unbounded), [""; 0]);
         let alone = MemorySample { backlog: 3 << 20, replica_output_max: 0, ..healthy.clone() };

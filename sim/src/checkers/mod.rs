@@ -15,7 +15,7 @@ mod stale_reads;
 mod torn;
 mod views;
 
-pub use channels::{Channels, Heard, channels};
+pub use channels::{Channels, Heard, Subscription, channels};
 pub use deliveries::{Deliveries, deliveries};
 pub use linearizability::{Verdict, linearizable, linearizable_keys};
 pub use locks::{Hold, SharedHold, shared_holds};

@@ -36,6 +36,7 @@ impl Fault {
             | Fault::Flapping { left: from, right: to, .. }
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
+            | Fault::Proxied { from, to }
             | Fault::Bus { from, to, .. }
             | Fault::Mute { from, to, .. } => vec![from, to],
             Fault::Isolate { nodes } | Fault::Ring { nodes } => vec![nodes],

@@ -77,6 +77,12 @@ pub enum Fault {
         #[serde(default)]
         answers: bool,
     },
+    /// Connections that `from` opens to `to` meanwhile go through a proxy on the machine of `to`: they seem to come from
+    /// its own address.
+    Proxied {
+        from: Vec<String>,
+        to: Vec<String>,
+    },
     /// Such messages of the cluster bus from the one side to the other are dropped, or late.
     Bus {
         from: Vec<String>,
@@ -217,6 +223,7 @@ impl Fault {
             | Fault::Flapping { left: from, right: to, .. }
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
+            | Fault::Proxied { from, to }
             | Fault::Bus { from, to, .. }
             | Fault::Mute { from, to, .. } => (all(from), all(to)),
             Fault::Isolate { nodes } | Fault::Ring { nodes } => (all(nodes), Vec::new()),
@@ -261,6 +268,7 @@ impl Fault {
             | Fault::Flapping { left: from, right: to, .. }
             | Fault::Link { from, to, .. }
             | Fault::Reset { from, to }
+            | Fault::Proxied { from, to }
             | Fault::Bus { from, to, .. }
             | Fault::Mute { from, to, .. } => vec![from, to],
             Fault::Isolate { nodes } | Fault::Ring { nodes } => vec![nodes],
@@ -326,6 +334,9 @@ impl fmt::Display for Fault {
                 }
             }
             Fault::Reset { from, to } => write!(f, "connections of {} to {} are reset", list(from), list(to)),
+            Fault::Proxied { from, to } => {
+                write!(f, "connections of {} to {} go through a proxy there", list(from), list(to))
+            }
             Fault::Mute { from, to, answers: false } => {
                 write!(f, "connections of {} to {} fall silent", list(from), list(to))
             }

@@ -58,6 +58,13 @@ impl Fault {
                 }
                 Ok(None)
             }
+            Fault::Proxied { .. } => {
+                let paths = pairs(world, &left, &right);
+                paths.iter().for_each(|(from, to)| world.put_proxy(*from, *to));
+                Ok(Some(Box::new(move |world| {
+                    paths.into_iter().for_each(|(from, to)| world.take_proxy_away(from, to));
+                })))
+            }
             Fault::Bus { messages, delay, garbled, .. } => {
                 let meddling = Meddling::of(delay.map(|span| span.0), *garbled);
                 let rules: Vec<u64> = pairs(world, &left, &right)

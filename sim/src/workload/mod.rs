@@ -103,6 +103,7 @@ pub enum Kind {
     Jobs,
     Streams,
     Channels,
+    ShardChannels,
 }
 
 /// A table of more keys than this would be the biggest thing in the world.
@@ -187,7 +188,7 @@ impl Workload {
         if self.kind.grows() && self.reads > 0.0 {
             return Err("ledgers, lists and sets are read at the end; reads must be 0".to_owned());
         }
-        if matches!(self.kind, Kind::Locks | Kind::Channels) && self.reads > 0.0 {
+        if (self.kind == Kind::Locks || self.kind.is_heard()) && self.reads > 0.0 {
             return Err("locks are not read, and channels are heard by all; reads must be 0".to_owned());
         }
         let waits = self.kind == Kind::Locks || self.kind.is_taken_from() && self.reads > 0.0;
@@ -207,7 +208,7 @@ impl Workload {
 
 impl Kind {
     /// In the order in which they are shown.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Registers,
         Kind::Counters,
         Kind::Pairs,
@@ -220,6 +221,7 @@ impl Kind {
         Kind::Jobs,
         Kind::Streams,
         Kind::Channels,
+        Kind::ShardChannels,
     ];
 
     /// What it is called in a scenario, what its clients do, and what its history is judged by.
@@ -259,6 +261,9 @@ impl Kind {
                 "channels",
                 "PUBLISH, while each client hears all channels: no message twice or out of order",
             ),
+            Kind::ShardChannels => {
+                ("shard-channels", "SPUBLISH, while each client hears one of the channels: the same")
+            }
         }
     }
 
@@ -272,11 +277,16 @@ impl Kind {
         matches!(self, Kind::Queues | Kind::Jobs | Kind::Streams)
     }
 
+    /// Whether what its clients do is heard and not kept.
+    pub fn is_heard(self) -> bool {
+        matches!(self, Kind::Channels | Kind::ShardChannels)
+    }
+
     /// What its clients do next: the one thing, or the other.
     fn action(self, reads: bool) -> Action {
         match self {
             Kind::Locks => Action::Acquire,
-            Kind::Channels => Action::Publish,
+            Kind::Channels | Kind::ShardChannels => Action::Publish,
             Kind::Queues if reads => Action::Pop,
             Kind::Jobs | Kind::Streams if reads => Action::Claim,
             Kind::Queues | Kind::Jobs => Action::Put,
@@ -312,6 +322,7 @@ impl Kind {
             Kind::Jobs => "jobs",
             Kind::Streams => "stream",
             Kind::Channels => "channel",
+            Kind::ShardChannels => "shard-channel",
         }
     }
 }

@@ -67,6 +67,7 @@ impl Wish<'_> {
                 vec![words(&["SET", key, self.client, "NX", "PX", &self.lease.as_millis().to_string()])]
             }
             (Action::Release, _) => vec![words(&["DEL", key])],
+            (Action::Publish, Kind::ShardChannels) => vec![self.with_value(&["SPUBLISH", key])],
             (Action::Publish, _) => vec![self.with_value(&["PUBLISH", key])],
             (Action::Pop, _) => vec![words(&["BLPOP", key, &self.block_seconds()])],
             (Action::Claim, Kind::Streams) => self.claim_of_stream(),

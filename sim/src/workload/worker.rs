@@ -9,7 +9,7 @@ use super::listener::Listener;
 use super::replies::{given, understand};
 use super::requests::Wish;
 use super::values::value_of;
-use super::{Confirmation, Kind, Workload};
+use super::{Confirmation, Workload};
 use crate::caller::Caller;
 use crate::checkers::Hold;
 use crate::client::CallError;
@@ -72,7 +72,7 @@ impl<H: Resident> Worker<H> {
 
     /// Works until `stop` says so.
     pub async fn work(mut self, stop: impl Fn() -> bool + Clone + 'static) {
-        if self.workload.kind == Kind::Channels {
+        if self.workload.kind.is_heard() {
             let listener = Listener::beside(&self.host, self.number, &self.workload, &self.history);
             self.host.spawn(listener.listen(stop.clone()));
         }
