@@ -43,6 +43,8 @@ pub struct ShutdownOptions {
     pub force: bool,
     /// Not where it leaves slots without a server (Valkey).
     pub safe: bool,
+    /// A primary in a cluster has a replica take over first (Valkey).
+    pub failover: bool,
     pub abort: bool,
 }
 

@@ -121,7 +121,7 @@ impl Services {
             self.persistence.next_timeout(engine),
             self.next_cluster_timeout(engine),
             self.migrations.next_timeout(),
-            self.shutdown_deadline(),
+            self.shutdown_deadline(engine.now.mono),
         ]
         .into_iter()
         .flatten()
@@ -300,8 +300,17 @@ impl Services {
         }
         self.effects.warning("Received a signal to terminate, scheduling shutdown...");
         let save = (wish.save || wish.no_save).then_some(wish.save);
-        let options =
-            ShutdownOptions { save, now: wish.now, force: wish.force, ..ShutdownOptions::default() };
+        let options = ShutdownOptions {
+            save,
+            now: wish.now,
+            force: wish.force,
+            safe: wish.safe,
+            failover: wish.failover,
+            abort: false,
+        };
+        if self.must_stay(options) {
+            return;
+        }
         shutdown::begin(engine, self, options, None);
     }
 }
@@ -316,7 +325,8 @@ impl Services {
             || self.slot_migration_data(engine, id, input)
         {
             self.settle(engine, None);
-            return self.change_role(engine);
+            self.change_role(engine);
+            return shutdown::advance(engine, self);
         }
         crate::replication::link_data(engine, self, id, input);
         self.settle(engine, None);
@@ -507,8 +517,7 @@ impl Server for Services {
             let aborted = shutdown::abort(engine, self);
             return if aborted { Ok(()) } else { Err(CommandError::line("ERR No shutdown in progress.")) };
         }
-        if options.safe && !options.force && self.serves_slots() {
-            self.effects.warning("Can't exit: this node serves slots, and SAFE was asked for");
+        if self.must_stay(options) {
             return Err(CommandError::line("ERR Errors trying to SHUTDOWN. Check logs."));
         }
         self.settle(engine, Some(session));

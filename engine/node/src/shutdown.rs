@@ -1,8 +1,10 @@
-//! The way out, in order: no new requests; replicas get `shutdown-timeout` to catch up; a last save where
-//! one is wanted; the rest of the append-only file, to the disk; exit. A failed save stops the shutdown unless
-//! it was forced: the data would be gone.
+//! The way out, in order: no new requests; replicas get `shutdown-timeout` to catch up; where FAILOVER was said, a
+//! replica takes this primary's place in the cluster; a last save where one is wanted; the rest of the append-only
+//! file, to the disk; exit. A failed save stops the shutdown unless it was forced: the data would be gone. So do slots
+//! that would be without a server, where SAFE was said.
 
 use squall_clock::{Mono, Nanos};
+use squall_cluster::HAND_OVER_TIMEOUT;
 use squall_commands::{ClientId, Engine, ShutdownOptions};
 
 use crate::effect::Effect;
@@ -18,8 +20,14 @@ pub(crate) struct Shutdown {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
+    /// The request that asked for it is not over.
+    Asked,
     /// Until replicas have acknowledged everything, or the deadline.
     WaitingForReplicas {
+        deadline: Mono,
+    },
+    /// Until a replica has taken this primary's place, or it is known that none does.
+    HandingOver {
         deadline: Mono,
     },
     Saving,
@@ -35,30 +43,60 @@ pub(crate) fn begin(
     options: ShutdownOptions,
     client: Option<ClientId>,
 ) {
-    let patience = if options.now { 0 } else { engine.config.shutdown_timeout_seconds };
-    let deadline = engine.now.mono + Nanos::from_secs(patience);
     services.effects.warning("User requested shutdown...");
-    services.shutdown = Some(Shutdown { options, client, stage: Stage::WaitingForReplicas { deadline } });
-    services.replication.ask_replicas();
-    advance(engine, services);
+    services.shutdown = Some(Shutdown { options, client, stage: Stage::Asked });
+    if client.is_none() {
+        advance(engine, services);
+    }
 }
 
 /// Takes whatever steps are possible now.
 pub(crate) fn advance(engine: &mut Engine, services: &mut Services) {
     let Some(shutdown) = &services.shutdown else { return };
-    if shutdown.stage == Stage::SyncingLog && services.persistence.log.is_durable() {
-        return exit(services);
+    let (now, options) = (engine.now.mono, shutdown.options);
+    match shutdown.stage {
+        Stage::Asked => {
+            let patience = if options.now { 0 } else { engine.config.shutdown_timeout_seconds };
+            services.replication.ask_replicas();
+            set_stage(services, Stage::WaitingForReplicas { deadline: now + Nanos::from_secs(patience) });
+            advance(engine, services);
+        }
+        Stage::WaitingForReplicas { deadline } => {
+            if now < deadline && !services.replication.replicas_are_in_step(engine) {
+                return;
+            }
+            if !options.failover || !services.serves_slots() || services.replication.replicas_online() == 0 {
+                return save(engine, services, options);
+            }
+            services.effects.notice("A replica is asked to take over.");
+            set_stage(services, Stage::HandingOver { deadline: now + HAND_OVER_TIMEOUT });
+            services.resign(engine);
+        }
+        Stage::HandingOver { deadline } => match services.is_handing_over() {
+            _ if !services.serves_slots() => save(engine, services, options),
+            true => {}
+            // The bus may not have known of the replica yet, or have lost what it was told.
+            false if now < deadline => services.resign(engine),
+            false => save(engine, services, options),
+        },
+        Stage::SyncingLog if services.persistence.log.is_durable() => exit(services),
+        Stage::Saving | Stage::SyncingLog | Stage::Exiting => {}
     }
-    let Stage::WaitingForReplicas { deadline } = shutdown.stage else { return };
-    if engine.now.mono < deadline && !services.replication.replicas_are_in_step(engine) {
-        return;
+}
+
+fn save(engine: &mut Engine, services: &mut Services, options: ShutdownOptions) {
+    if options.failover && services.serves_slots() {
+        services.effects.warning("No replica has taken over: this node's slots will be without a server");
+        if options.safe && !options.force {
+            return refuse(engine, services, "this node serves slots, and SAFE was asked for");
+        }
     }
-    if services.persistence.log.is_beginning() && !engine.loading && !shutdown.options.force {
+    if services.persistence.log.is_beginning() && !engine.loading && !options.force {
         return refuse(engine, services, "the first base of the append-only file is being written");
     }
-    let save = shutdown.options.save.unwrap_or(!engine.config.save.is_empty());
+    let is_wanted = options.save.unwrap_or(!engine.config.save.is_empty());
     services.persistence.abort_saving(engine, &mut services.effects);
-    if !save || engine.loading {
+    if !is_wanted || engine.loading {
         return sync_log(engine, services);
     }
     services.replication.abort_transfers(engine, &mut services.effects);
@@ -106,9 +144,21 @@ pub(crate) fn abort(engine: &mut Engine, services: &mut Services) -> bool {
 }
 
 impl Services {
-    pub fn shutdown_deadline(&self) -> Option<Mono> {
+    /// SAFE was asked for, and slots would be without a server. Where they are to be handed over, that is seen after it.
+    pub fn must_stay(&mut self, options: ShutdownOptions) -> bool {
+        let must_stay = options.safe && !options.force && !options.failover && self.serves_slots();
+        if must_stay {
+            self.effects.warning("Can't exit: this node serves slots, and SAFE was asked for");
+        }
+        must_stay
+    }
+
+    pub fn shutdown_deadline(&self, now: Mono) -> Option<Mono> {
         match self.shutdown.as_ref()?.stage {
+            Stage::Asked => Some(now),
             Stage::WaitingForReplicas { deadline } => Some(deadline),
+            // Beyond it the cluster's own deadlines count.
+            Stage::HandingOver { deadline } => Some(deadline).filter(|&deadline| deadline > now),
             Stage::Saving | Stage::SyncingLog | Stage::Exiting => None,
         }
     }

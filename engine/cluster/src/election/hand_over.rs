@@ -1,19 +1,20 @@
-//! The primary's part in an operator's hand-over: it holds its clients back until it is replaced, or until it
-//! knows that nobody takes its place. A clock alone does not tell: the replica may have won with its last
+//! The primary's part in a hand-over, an operator's or its own: it holds its clients back until it is replaced, or
+//! until it knows that nobody takes its place. A clock alone does not tell: the replica may have won with its last
 //! breath, and be cut off from here. So when its time is up it is asked, and so are the voters:
 //!
 //! - the replica itself says that it follows this node still; or
 //! - the majority of voters is in the epoch in which the hand-over began, so they have voted for nobody; or
 //! - a winner of whom nobody has heard for so long has found itself in the minority, and serves nobody.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use squall_clock::Mono;
 
-use super::manual::TIMEOUT;
+use super::manual::{FailoverKind, HAND_OVER_TIMEOUT};
 use crate::cluster::Cluster;
 use crate::event::{Event, Severity};
-use crate::wire::{GossipKind, Header};
+use crate::wire::{Body, GossipKind, Header};
 use crate::{Epoch, NodeId};
 
 /// A primary that is cut off finds itself in the minority within so many node timeouts.
@@ -35,8 +36,37 @@ pub(crate) struct HandOver {
 }
 
 impl Cluster {
-    /// MFSTART: a replica of mine wants to take over. The same one asks again when it was ordered again.
-    pub(crate) fn begin_hand_over(&mut self, sender: NodeId) {
+    /// This primary is about to end: the replica that knows most is told to take over, by the message with which it
+    /// would ask for that; several times, where it says nothing. Other servers pass over it when it comes from a
+    /// primary, so only Squall's are told.
+    pub fn resign(&mut self, now: squall_clock::Now) -> Option<NodeId> {
+        self.now = now;
+        let myself = self.my_id();
+        let is_able = |node: &&crate::Node| node.is_squall && node.link_is_open && node.is_well();
+        let able = self.nodes.replicas_of(myself).filter(is_able);
+        let heir = able.max_by_key(|node| (!node.no_failover, node.repl_offset, Reverse(node.id)))?.id;
+        let header = self.header()?;
+        self.send_to(heir, &header, &Body::ManualFailoverStart);
+        self.finish(false);
+        Some(heir)
+    }
+
+    /// MFSTART: a replica of mine wants to take over, or my primary wants me to.
+    pub(crate) fn take_hand_over_message(&mut self, sender: NodeId) {
+        if self.nodes.me().primary != Some(sender) {
+            return self.begin_hand_over(sender);
+        }
+        self.log(
+            Severity::Notice,
+            format!("Primary {sender} is about to end, and asks for a manual failover."),
+        );
+        if let Err(reason) = self.failover(FailoverKind::Agreed, self.now) {
+            self.log(Severity::Warning, reason);
+        }
+    }
+
+    /// The same replica asks again when it was ordered again.
+    fn begin_hand_over(&mut self, sender: NodeId) {
         let myself = self.my_id();
         let is_mine = self.nodes.get(sender).is_some_and(|node| node.primary == Some(myself));
         let is_busy = self.hand_over.as_ref().is_some_and(|going| going.replica != sender);
@@ -46,7 +76,7 @@ impl Cluster {
         self.log(Severity::Notice, format!("Manual failover requested by replica {sender}."));
         self.hand_over = Some(HandOver {
             replica: sender,
-            until: self.now.mono + TIMEOUT,
+            until: self.now.mono + HAND_OVER_TIMEOUT,
             epoch: self.current_epoch,
             offset: None,
             asked: BTreeSet::new(),

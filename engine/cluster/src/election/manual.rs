@@ -11,7 +11,7 @@ use crate::turns::Turn;
 use crate::wire::{Body, Header};
 
 /// How long a hand-over may take.
-pub(super) const TIMEOUT: Nanos = Nanos::from_secs(5);
+pub const HAND_OVER_TIMEOUT: Nanos = Nanos::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailoverKind {
@@ -54,8 +54,11 @@ impl Cluster {
         } else {
             self.took(if begin_at_once { Turn::HandOverForced } else { Turn::HandOverAsked });
             self.log(Severity::Notice, "Manual failover user request accepted.");
-            self.manual =
-                Some(ManualFailover { until: now.mono + TIMEOUT, offset: None, may_begin: begin_at_once });
+            self.manual = Some(ManualFailover {
+                until: now.mono + HAND_OVER_TIMEOUT,
+                offset: None,
+                may_begin: begin_at_once,
+            });
             self.election = None;
             if let Some(header) = self.header().filter(|_| !begin_at_once) {
                 self.send_to(primary, &header, &Body::ManualFailoverStart);

@@ -50,7 +50,7 @@ impl Cluster {
             Body::VoteRequest => self.consider_vote(&header),
             Body::Vote => self.count_vote(&header),
             Body::Update { config_epoch, node, slots } => self.take_update(config_epoch, node, &slots),
-            Body::ManualFailoverStart => self.begin_hand_over(header.sender),
+            Body::ManualFailoverStart => self.take_hand_over_message(header.sender),
             Body::Module | Body::Unknown(_) => {}
         }
     }

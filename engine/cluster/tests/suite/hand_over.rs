@@ -72,6 +72,24 @@ fn a_late_winner_finds_the_old_primary_waiting() {
     assert_eq!(world.machines[HEIR].promotions, 1, "the hand-over came off");
 }
 
+/// A primary that is about to end says so to its replica, which asks for what an operator would have it ask.
+#[test]
+fn a_primary_that_resigns_is_replaced_and_loses_nothing() {
+    let mut world = World::formed(4, 3, 1);
+    world.run_ms(3_000);
+    let mut acknowledged = 0;
+    write_for(&mut world, 100, &mut acknowledged);
+    let name = world.cluster(HEIR).my_node().id;
+    world.order(OLD, |cluster, now| assert_eq!(cluster.resign(now), Some(name)));
+    world.until("it is replaced", 1_000, |world| !world.cluster(OLD).my_node().is_primary());
+    assert_eq!(world.machines[HEIR].promotions, 1);
+    assert!(kept(&world) >= acknowledged, "{} of {acknowledged}", kept(&world));
+    world.check_invariants();
+    world.order(OLD, |cluster, now| {
+        assert_eq!(cluster.resign(now), None, "a replica has nothing to give away")
+    });
+}
+
 /// A hand-over has been ordered a moment ago.
 fn handing_over(seed: u64, disk_ms: u64) -> World {
     let mut world = World::formed(seed, 3, 1);

@@ -43,6 +43,7 @@ pub(super) const SHUTDOWN: Command = server(
     Argument::word("now", "NOW").since("7.0.0").optional(),
     Argument::word("force", "FORCE").since("7.0.0").optional(),
     Argument::word("safe", "SAFE").since("9.0.0").optional(),
+    Argument::word("failover", "FAILOVER").since("9.0.0").optional(),
     Argument::word("abort", "ABORT").since("7.0.0").optional(),
 ]);
 
@@ -80,12 +81,16 @@ fn shutdown(context: &mut Context<'_>) -> CommandResult {
             b"now" => options.now = true,
             b"force" => options.force = true,
             b"safe" => options.safe = true,
+            b"failover" => options.failover = true,
             b"abort" => options.abort = true,
             _ => return Err(CommandError::Syntax),
         }
     }
     if options.abort && context.args.len() > 2 {
         return Err(CommandError::Syntax);
+    }
+    if options.failover && !context.engine.config.cluster_enabled {
+        return Err(CommandError::line("ERR SHUTDOWN FAILOVER is only supported in cluster mode."));
     }
     if context.engine.scripts.is_parked() && options.save != Some(false) && !options.abort {
         return Err(context.engine.busy_error());

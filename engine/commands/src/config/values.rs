@@ -161,6 +161,8 @@ pub struct ShutdownWish {
     pub no_save: bool,
     pub now: bool,
     pub force: bool,
+    pub safe: bool,
+    pub failover: bool,
 }
 
 pub struct ShutdownWords;
@@ -177,9 +179,14 @@ impl Kind<ShutdownWish> for ShutdownWords {
                 b"nosave" => wish.no_save = true,
                 b"now" => wish.now = true,
                 b"force" => wish.force = true,
+                b"safe" => wish.safe = true,
+                b"failover" => wish.failover = true,
                 _ => {
-                    let what = "argument(s) must be one of the following: default, save, nosave, now, force";
-                    return Err(what.into());
+                    return Err(
+                        "argument(s) must be one of the following: default, save, nosave, now, force, safe, \
+                                failover"
+                            .into(),
+                    );
                 }
             }
         }
@@ -190,7 +197,14 @@ impl Kind<ShutdownWish> for ShutdownWords {
     }
 
     fn show(&self, wish: &ShutdownWish) -> String {
-        let all = [(wish.save, "save"), (wish.no_save, "nosave"), (wish.now, "now"), (wish.force, "force")];
+        let all = [
+            (wish.save, "save"),
+            (wish.no_save, "nosave"),
+            (wish.now, "now"),
+            (wish.force, "force"),
+            (wish.safe, "safe"),
+            (wish.failover, "failover"),
+        ];
         let words: Vec<&str> = all.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect();
         if words.is_empty() { "default".into() } else { words.join(" ") }
     }

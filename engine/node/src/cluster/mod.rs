@@ -90,6 +90,19 @@ impl Services {
         me.is_some_and(|me| me.is_primary() && !me.slots.is_empty())
     }
 
+    /// A replica is told to take this primary's place, where one is known.
+    pub fn resign(&mut self, engine: &mut Engine) {
+        if let Some(membership) = &mut self.membership {
+            membership.machine().resign(engine.now);
+        }
+        self.settle_cluster(engine);
+    }
+
+    /// A replica may still take this primary's place.
+    pub fn is_handing_over(&self) -> bool {
+        self.cluster().is_some_and(Cluster::holds_writes)
+    }
+
     /// The machine; none without a cluster, or before nodes.conf has been read.
     fn cluster(&self) -> Option<&Cluster> {
         self.membership.as_ref()?.machine.as_ref()

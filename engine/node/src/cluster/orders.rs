@@ -22,6 +22,9 @@ impl Services {
         if word == b"syncslots" && (session.is_primary_link || self.is_in_cluster()) {
             return self.sync_slots(engine, session, args, reply);
         }
+        if session.is_primary_link && word == b"failover" && self.is_in_cluster() {
+            return self.heed_resignation(engine, args);
+        }
         if session.is_primary_link {
             return Err(CommandError::line("ERR a primary gives its replica no orders about the cluster"));
         }
@@ -46,6 +49,23 @@ impl Services {
                 membership.waiting.push((generation, session.id));
             }
             (Done::WhenSaved, _) => reply.ok(),
+        }
+        Ok(())
+    }
+
+    /// `CLUSTER FAILOVER FORCE REPLICAID <id>` in the stream: so Valkey's primary, which is about to end, tells one of
+    /// its replicas to take over. All of them read it.
+    fn heed_resignation(&mut self, engine: &mut Engine, args: Args<'_>) -> CommandResult {
+        let is_known = args.len() == 5
+            && args.at(2).eq_ignore_ascii_case(b"force")
+            && args.at(3).eq_ignore_ascii_case(b"replicaid");
+        let machine = self.membership.as_mut().expect("looked at by the caller").machine();
+        if !is_known {
+            return Err(CommandError::Syntax);
+        }
+        if NodeId::parse(args.at(4)) == Some(machine.my_node().id) {
+            machine.failover(FailoverKind::Force, engine.now).map_err(CommandError::line)?;
+            self.settle_cluster(engine);
         }
         Ok(())
     }

@@ -126,6 +126,70 @@ fn valkeys_orders_are_understood() {
     assert!(replica.try_ask(&["SHUTDOWN", "NOSAVE", "SAFE"]).is_none(), "nobody needs it");
 }
 
+/// A primary that ends has a replica take its place first, and so does Valkey's, which says so in its stream. There
+/// is one voter, so nobody could take its place afterwards.
+#[test]
+fn a_primary_hands_over_before_it_ends() {
+    let mut nodes = [start_node(Program::Squall), start_node(Program::Squall), start_node(Program::Squall)];
+    let ok = Value::Simple("OK".into());
+    let mut first = nodes[0].0.client();
+    assert_eq!(first.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), ok);
+    let id = first.text(&["CLUSTER", "MYID"]).expect("it has a name");
+    for (server, bus) in &nodes[1..] {
+        first.ask(&["CLUSTER", "MEET", "127.0.0.1", &server.port().to_string(), bus]);
+    }
+    for (server, _) in &nodes[1..] {
+        eventually("it can be followed", || server.client().ask(&["CLUSTER", "REPLICATE", &id]) == ok);
+    }
+    eventually("both follow", || first.info("connected_slaves").as_deref() == Some("2"));
+    eventually("the cluster works", || first.ask(&["SET", "by-order", "1"]) == ok);
+    assert!(first.try_ask(&["SHUTDOWN", "NOSAVE", "SAFE", "FAILOVER"]).is_none(), "it has ended");
+
+    let is_primary = |server: &Server| server.info("role") == "master";
+    assert!(is_primary(&nodes[1].0) != is_primary(&nodes[2].0), "one has taken over");
+    let (heir, last) = if is_primary(&nodes[1].0) { (1, 2) } else { (2, 1) };
+    let mut second = nodes[heir].0.client();
+    assert_eq!(second.ask(&["GET", "by-order"]), Value::Bulk("1".into()));
+    eventually("the other follows it", || second.info("connected_slaves").as_deref() == Some("1"));
+    second.done(&["CONFIG", "SET", "shutdown-on-sigterm", "nosave failover"]);
+    eventually("it serves", || second.ask(&["SET", "by-signal", "2"]) == ok);
+    nodes[heir].0.signal("TERM");
+    nodes[heir].0.await_exit();
+
+    let mut third = nodes[last].0.client();
+    assert!(is_primary(&nodes[last].0), "it has taken over");
+    assert_eq!(third.ask(&["GET", "by-signal"]), Value::Bulk("2".into()));
+    let refused = third.ask(&["SHUTDOWN", "NOSAVE", "SAFE", "FAILOVER"]);
+    assert!(matches!(refused, Value::Error(_)), "nobody is left to take over: {refused:?}");
+    assert_eq!(third.ask(&["SET", "it", "stays"]), ok);
+}
+
+/// How Valkey's primary tells one of its replicas: in the stream that all of them read.
+#[test]
+fn a_replica_heeds_valkeys_primary_that_is_about_to_end() {
+    let [(one, bus), (other, _)] = [start_node(Program::Squall), start_node(Program::Squall)];
+    let (mut primary, mut replica) = (one.client(), other.client());
+    let ok = Value::Simple("OK".into());
+    assert_eq!(primary.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), ok);
+    let id = primary.text(&["CLUSTER", "MYID"]).expect("it has a name");
+    assert_eq!(replica.ask(&["CLUSTER", "MEET", "127.0.0.1", &one.port().to_string(), &bus]), ok);
+    eventually("it can be followed", || replica.ask(&["CLUSTER", "REPLICATE", &id]) == ok);
+    eventually("it follows", || primary.info("connected_slaves").as_deref() == Some("1"));
+    eventually("the cluster works", || primary.ask(&["SET", "k", "v"]) == ok);
+    let order =
+        |id: &str| ["DEBUG", "REPLICATE", "CLUSTER", "FAILOVER", "FORCE", "REPLICAID", id].map(String::from);
+    primary.done(&order(&id));
+    primary.done(&["SET", "k", "w"]);
+    eventually("what is said to another is passed over", || {
+        replica.info("master_link_status").as_deref() == Some("up")
+    });
+    let name = replica.text(&["CLUSTER", "MYID"]).expect("it has a name");
+    primary.done(&order(&name));
+    eventually("it has taken over", || replica.info("role").as_deref() == Some("master"));
+    eventually("and is followed", || primary.info("role").as_deref() == Some("slave"));
+    assert_eq!(replica.ask(&["GET", "k"]), Value::Bulk("w".into()));
+}
+
 /// A node that is not in a cluster yet, and the port of its bus.
 pub fn start_node(program: Program) -> (Server, String) {
     let bus = free_port().to_string();
