@@ -42,7 +42,7 @@ pub fn goes_on_otherwise(reference: &Identity, words: &[Vec<u8>]) -> bool {
             // A transaction of 7.0 ends with a fourth word.
             (is("ZRANK") || is("ZREVRANK")) && words.len() > 3
             // 7.0 takes these for numbers, and removes or stores what is between them.
-            || (is("ZREMRANGEBYSCORE") || is("ZRANGESTORE")) && has(|word| word.windows(2).any(|two| two == b"0x"))
+            || (is("ZREMRANGEBYSCORE") || is("ZRANGESTORE")) && has(is_number_before_7_2_alone)
             // 7.0 takes `-` and `+` for ids to begin from.
             || is("XGROUP") && has(|word| word == b"-" || word == b"+")
             // 7.0 does not compare the id with that of what was deleted last.
@@ -80,6 +80,12 @@ pub fn companions(reference: &Identity, words: &[Vec<u8>]) -> Vec<Words> {
 }
 
 /// Both refuse, for other reasons or in other words.
+/// The C library's numbers: hexadecimal ones, and blanks before them.
+fn is_number_before_7_2_alone(word: &[u8]) -> bool {
+    let limit = word.strip_prefix(b"(").unwrap_or(word);
+    word.windows(2).any(|two| two == b"0x") || limit.first().is_some_and(u8::is_ascii_whitespace)
+}
+
 fn other_words(name: &str, old: &str, later: &str) -> bool {
     match name {
         // They may have a fourth word since.

@@ -122,7 +122,14 @@ impl Connection {
 
     fn receive(&mut self) -> io::Result<()> {
         let mut chunk = [0; 65_536];
-        match self.wire.read(&mut chunk)? {
+        // A signal to this process is no answer.
+        let read = loop {
+            match self.wire.read(&mut chunk) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        match read {
             0 => Err(io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection")),
             count => {
                 self.input.extend_from_slice(&chunk[..count]);

@@ -118,8 +118,9 @@ fn excused_by_descent(reference: &Identity, name: &str, one: &Value, other: &Val
 /// README's table of differences: a word with a NUL is shown whole, also in an error.
 fn cut_at_zero(one: &Value, other: &Value) -> bool {
     let (Some(one), Some(other)) = (refusal(one), refusal(other)) else { return false };
-    let shown = one.strip_suffix("' not found").or(one.strip_suffix('\''));
-    shown.is_some_and(|shown| other.strip_prefix(shown).is_some_and(|rest| rest.starts_with(['\0', ' '])))
+    let shown = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let (Some(behind), Some(rest)) = (one.get(shown..), other.get(shown..)) else { return false };
+    rest.starts_with(['\0', ' ']) && rest.ends_with(behind)
 }
 
 /// The error line, without the place in the script that it came from.

@@ -3,7 +3,9 @@
 //!
 //! A write that made `dirty` grow is propagated as it was sent, unless it said otherwise: [`Propagation::replace`]
 //! names other commands, [`Propagation::suppress`] none. What happens beside it (an expired key's DEL) is
-//! [`Propagation::also`]. All that one request of a client did leaves as one: EXEC is one request.
+//! [`Propagation::also`]. What changes nothing, and is for replicas alone, is [`Propagation::tell_replicas`]. All that one request of a client did leaves as one: EXEC is one request.
+
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use squall_resp::{Args, encode_command};
@@ -27,8 +29,10 @@ pub struct Propagation {
     commands: u64,
     /// The database that the stream's end is in.
     stream_db: Option<usize>,
-    /// The effects of the running request, encoded one after the other: each one's database, and its end.
-    effects: Vec<(usize, usize)>,
+    /// The parts of the stream that are not for the append-only file.
+    unlogged: Vec<Range<usize>>,
+    /// The effects of the running request, encoded one after the other.
+    effects: Vec<Effect>,
     encoded: BytesMut,
     /// What becomes of the running command itself.
     verdict: Verdict,
@@ -40,10 +44,20 @@ pub struct Propagation {
 
 /// The effects of a request in the middle, kept apart from those of others.
 struct Aside {
-    effects: Vec<(usize, usize)>,
+    effects: Vec<Effect>,
     encoded: BytesMut,
     verdict: Verdict,
     db: usize,
+}
+
+/// One command of the running request's effects.
+#[derive(Clone, Copy)]
+struct Effect {
+    db: usize,
+    /// Where it ends among the request's encoded effects.
+    end: usize,
+    /// The append-only file holds it too.
+    is_logged: bool,
 }
 
 /// What is propagated for a command that changed something.
@@ -72,7 +86,17 @@ impl Propagation {
     pub fn also(&mut self, db: usize, command: &[&[u8]]) {
         if self.is_heard() {
             encode_command(&mut self.encoded, command.iter().copied());
-            self.effects.push((db, self.encoded.len()));
+            self.effects.push(Effect { db, end: self.encoded.len(), is_logged: true });
+        }
+    }
+
+    /// Propagates `command` instead of the running command, to replicas alone: the append-only file, which is about
+    /// data, does without it.
+    pub fn tell_replicas(&mut self, command: &[&[u8]]) {
+        self.verdict = Verdict::Settled;
+        if self.enabled && !self.muted {
+            encode_command(&mut self.encoded, command.iter().copied());
+            self.effects.push(Effect { db: self.db, end: self.encoded.len(), is_logged: false });
         }
     }
 
@@ -84,6 +108,11 @@ impl Propagation {
     /// The bytes that were recorded since the last call, if any.
     pub fn take(&mut self) -> Option<Bytes> {
         (!self.stream.is_empty()).then(|| self.stream.split().freeze())
+    }
+
+    /// The parts of what `take` is about to give, or has just given, that are not for the append-only file.
+    pub fn take_unlogged(&mut self) -> Vec<Range<usize>> {
+        std::mem::take(&mut self.unlogged)
     }
 
     /// How many commands the stream has got since the last call.
@@ -162,7 +191,7 @@ impl Propagation {
     pub(crate) fn end(&mut self, outer: (Verdict, usize), changed: bool, args: Args<'_>) {
         if changed && self.is_heard() && self.verdict == Verdict::Verbatim {
             encode_command(&mut self.encoded, args.iter());
-            self.effects.push((self.db, self.encoded.len()));
+            self.effects.push(Effect { db: self.db, end: self.encoded.len(), is_logged: true });
         }
         (self.verdict, self.db) = outer;
     }
@@ -185,12 +214,16 @@ impl Propagation {
         self.commands += self.effects.len() as u64 + if as_one { 2 } else { 0 };
         let effects = std::mem::take(&mut self.effects);
         let mut start = 0;
-        for (index, &(db, end)) in effects.iter().enumerate() {
+        for (index, &Effect { db, end, is_logged }) in effects.iter().enumerate() {
             self.select(db);
             if as_one && index == 0 {
                 encode_command(&mut self.stream, [b"MULTI".as_slice()].into_iter());
             }
+            let begins = self.stream.len();
             self.stream.extend_from_slice(&self.encoded[start..end]);
+            if !is_logged {
+                self.unlogged.push(begins..self.stream.len());
+            }
             start = end;
         }
         if as_one {

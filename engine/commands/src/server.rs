@@ -187,6 +187,11 @@ pub trait Server {
     fn stall(&mut self, duration: Nanos);
     /// `DEBUG SEGFAULT`: the process ends at once, without a last word.
     fn abort(&mut self);
+    /// `DEBUG RESTART` and `CRASH-AND-RECOVER`: the end, and a new beginning after the delay. An orderly end is
+    /// SHUTDOWN's.
+    fn restart(&mut self, engine: &mut Engine, session: &mut Session, orderly: bool, delay: Nanos);
+    /// `DEBUG LOADAOF`: forget the dataset, read it back from the append-only file. Blocks the session until then.
+    fn debug_load_log(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult;
     /// `DEBUG RELOAD`: save the dataset, forget it, read it back. `DEBUG CHANGE-REPL-ID` and the like.
     fn debug_reload(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult;
     fn debug_change_replication_id(&mut self, engine: &mut Engine);

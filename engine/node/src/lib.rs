@@ -58,6 +58,7 @@ pub use effect::{
 pub use marks::{Mark, Marks};
 pub use persistence::check;
 use services::Services;
+pub use shutdown::Restart;
 
 /// What a node is made from.
 pub struct NodeOptions {
@@ -134,6 +135,11 @@ impl Node {
         self.engine.now = now;
         let wish = self.engine.config.shutdown_on_sigint;
         self.services.terminate(&mut self.engine, wish);
+    }
+
+    /// After `Effect::Exit`: whether the process is to begin anew.
+    pub fn restart(&self) -> Option<Restart> {
+        self.services.restart
     }
 
     /// Refreshes the facts that only the shell knows.

@@ -2,6 +2,7 @@
 //! that owns it; the only thing decided here is the order of things within a turn.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos};
@@ -22,11 +23,13 @@ use crate::effect::{DiskDone, Effect, Effects, LinkId, ListenRequest};
 use crate::lookahead::Lookahead;
 use crate::metrics::Metrics;
 use crate::migrations::Migrations;
-use crate::persistence::{self, LogPosition, Outcome, Persistence, Recorded, RewriteAnswer, SaveFor};
+use crate::persistence::{
+    self, LogPosition, LogReload, Outcome, Persistence, Recorded, RewriteAnswer, SaveFor,
+};
 use crate::replication::{self, Replication};
 use crate::scripts::SlowScript;
 use crate::security::Securing;
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Restart, Shutdown};
 use crate::{acl_file, clients, config_file, listening, security, shutdown};
 
 pub(crate) struct Services {
@@ -42,6 +45,8 @@ pub(crate) struct Services {
     /// Who reads the page for Prometheus.
     pub metrics: Metrics,
     pub shutdown: Option<Shutdown>,
+    pub restart: Option<Restart>,
+    pub log_reload: Option<LogReload>,
     pub config_rewrite: Option<ConfigRewrite>,
     pub acl_file: Option<AclFile>,
     /// Certificates that are being read.
@@ -64,6 +69,8 @@ impl Services {
             migrations: Migrations::default(),
             metrics: Metrics::default(),
             shutdown: None,
+            restart: None,
+            log_reload: None,
             config_rewrite: None,
             acl_file: None,
             securing: None,
@@ -160,7 +167,8 @@ impl Services {
         let stream = engine.propagation.take();
         let has_written = stream.is_some();
         if let Some(stream) = stream {
-            self.record(engine, stream);
+            let unlogged = engine.propagation.take_unlogged();
+            self.record(engine, stream, &unlogged);
             if let Some(session) = &mut session {
                 session.last_write_offset = self.replication.offset();
                 session.last_write_log = self.persistence.log.position().0;
@@ -179,14 +187,14 @@ impl Services {
     }
 
     /// What this server's own clients changed becomes history, and is logged.
-    fn record(&mut self, engine: &mut Engine, stream: Bytes) {
+    fn record(&mut self, engine: &mut Engine, stream: Bytes, unlogged: &[Range<usize>]) {
         self.forward_to_targets(engine, &stream);
         let follows = self.replication.is_following();
         if !follows {
             self.replication.feed(engine, &mut self.effects, stream.clone());
         }
         let (ends_in, position) = (engine.propagation.database(), self.replication.position());
-        let recorded = Recorded { stream: &stream, begins_in: None, ends_in, position };
+        let recorded = Recorded { stream: &stream, unlogged, begins_in: None, ends_in, position };
         self.persistence.record(engine, &mut self.effects, &recorded);
         if follows {
             // What the primary sends next has selected another database.
@@ -236,6 +244,7 @@ impl Services {
         } else if engine.loading && self.persistence.log.could_not_begin() {
             self.effects.push(Effect::Exit { status: 1 });
         }
+        self.advance_log_reload(engine);
     }
 
     /// The change of role that a request asked for, once all that the request did is in the history.
@@ -349,6 +358,7 @@ impl Services {
 
     fn persistence_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
         match outcome {
+            Outcome::Loaded(_) if self.log_reload.is_some() => self.log_reloaded(engine),
             Outcome::Loaded(loaded) => {
                 self.replication.restore(engine, &mut self.effects, loaded.as_ref());
                 // A log that is to be there from the first write on gets its base first.
@@ -609,6 +619,16 @@ impl Server for Services {
 
     fn abort(&mut self) {
         self.effects.push(Effect::Exit { status: 134 });
+    }
+
+    fn restart(&mut self, engine: &mut Engine, session: &mut Session, orderly: bool, delay: Nanos) {
+        self.settle(engine, Some(session));
+        shutdown::restart(engine, self, Restart { delay, is_orderly: orderly }, session.id);
+    }
+
+    fn debug_load_log(&mut self, engine: &mut Engine, session: &mut Session) -> CommandResult {
+        self.settle(engine, Some(session));
+        self.begin_log_reload(engine, session)
     }
 
     fn debug_reload(&mut self, engine: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {

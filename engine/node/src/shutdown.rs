@@ -11,10 +11,22 @@ use crate::effect::Effect;
 use crate::persistence::SaveFor;
 use crate::services::Services;
 
+/// The end is one after which the process is to begin anew (`DEBUG RESTART`, `DEBUG CRASH-AND-RECOVER`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restart {
+    pub delay: Nanos,
+    /// Nothing is lost, the configuration in force neither.
+    pub is_orderly: bool,
+}
+
+/// The process's status then: whoever supervises it, and knows no more, starts it again as after a fault.
+const RESTART_STATUS: i32 = 75;
+
 pub(crate) struct Shutdown {
     options: ShutdownOptions,
     /// Who sent SHUTDOWN, to be told if it fails; none for a signal.
     client: Option<ClientId>,
+    restart: Option<Restart>,
     stage: Stage,
 }
 
@@ -44,16 +56,25 @@ pub(crate) fn begin(
     client: Option<ClientId>,
 ) {
     services.effects.warning("User requested shutdown...");
-    services.shutdown = Some(Shutdown { options, client, stage: Stage::Asked });
+    services.shutdown = Some(Shutdown { options, client, restart: None, stage: Stage::Asked });
     if client.is_none() {
         advance(engine, services);
     }
 }
 
+/// `DEBUG RESTART`, and `CRASH-AND-RECOVER`, which is not orderly: what was not written by now is lost.
+pub(crate) fn restart(engine: &mut Engine, services: &mut Services, wanted: Restart, client: ClientId) {
+    if !wanted.is_orderly {
+        return exit(services, Some(wanted));
+    }
+    begin(engine, services, ShutdownOptions::default(), Some(client));
+    services.shutdown.as_mut().expect("it has begun").restart = Some(wanted);
+}
+
 /// Takes whatever steps are possible now.
 pub(crate) fn advance(engine: &mut Engine, services: &mut Services) {
     let Some(shutdown) = &services.shutdown else { return };
-    let (now, options) = (engine.now.mono, shutdown.options);
+    let (now, options, restart) = (engine.now.mono, shutdown.options, shutdown.restart);
     match shutdown.stage {
         Stage::Asked => {
             let patience = if options.now { 0 } else { engine.config.shutdown_timeout_seconds };
@@ -79,7 +100,7 @@ pub(crate) fn advance(engine: &mut Engine, services: &mut Services) {
             false if now < deadline => services.resign(engine),
             false => save(engine, services, options),
         },
-        Stage::SyncingLog if services.persistence.log.is_durable() => exit(services),
+        Stage::SyncingLog if services.persistence.log.is_durable() => exit(services, restart),
         Stage::Saving | Stage::SyncingLog | Stage::Exiting => {}
     }
 }
@@ -170,10 +191,14 @@ fn sync_log(engine: &mut Engine, services: &mut Services) {
     advance(engine, services);
 }
 
-fn exit(services: &mut Services) {
+fn exit(services: &mut Services, restart: Option<Restart>) {
     set_stage(services, Stage::Exiting);
-    services.effects.warning("Squall is now ready to exit, bye bye...");
-    services.effects.push(Effect::Exit { status: 0 });
+    services.restart = restart;
+    services.effects.warning(match restart {
+        None => "Squall is now ready to exit, bye bye...",
+        Some(_) => "Squall begins anew",
+    });
+    services.effects.push(Effect::Exit { status: if restart.is_some() { RESTART_STATUS } else { 0 } });
 }
 
 fn set_stage(services: &mut Services, stage: Stage) {

@@ -20,14 +20,16 @@ const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-co
 you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \
 restart the server.";
 
-const HELP: [(&str, &str); 21] = [
+const HELP: [(&str, &str); 24] = [
     ("CHANGE-REPL-ID", "Gives this server a new replication id."),
+    ("CRASH-AND-RECOVER [<milliseconds>]", "Ends at once, as a fault would, and begins anew after so long."),
     ("DIGEST", "A hash of the whole dataset."),
     ("DIGEST-VALUE <key> [<key> ...]", "A hash of each value."),
     ("ERROR <string>", "Answers this error."),
     ("HTSTATS <dbid>", "How many keys a database holds, and in how much memory."),
     ("JMAP", "Accepted, and does nothing."),
     ("LISTPACK <key>", "Accepted, and does nothing."),
+    ("LOADAOF", "Reads the dataset back from the append-only file."),
     ("LOG <message>", "Writes a line to the log."),
     ("OBJECT <key>", "How a value is stored."),
     ("PANIC", "Ends the process at once, as a fault would."),
@@ -36,6 +38,7 @@ const HELP: [(&str, &str); 21] = [
     ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted, and does nothing."),
     ("RELOAD", "Saves the dataset and reads it back."),
     ("REPLICATE <arg> [<arg> ...]", "Sends a command to replicas only."),
+    ("RESTART [<milliseconds>]", "Ends as SHUTDOWN does, and begins anew after so long."),
     ("SEGFAULT", "Ends the process at once, as a fault would."),
     ("SET-ACTIVE-EXPIRE <0|1>", "Whether expired keys are deleted before anybody asks for them."),
     ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted, and does nothing."),
@@ -79,10 +82,9 @@ fn debug(context: &mut Context<'_>) -> CommandResult {
             context.server.abort();
             Ok(())
         }
-        (b"restart" | b"crash-and-recover" | b"loadaof", _) => Err(CommandError::line(
-            "ERR this server reads its files when it starts, and does not start itself: end it, and let what started \
-             it do that again",
-        )),
+        (b"restart", 2..=3) => restart(context, true),
+        (b"crash-and-recover", 2..=3) => restart(context, false),
+        (b"loadaof", 2) => context.server.debug_load_log(context.engine, context.session),
         (b"htstats", 3..=4) => table_stats(context),
         (b"populate", 3..=5) => populate(context),
         (b"replicate", 3..) => replicate(context),
@@ -136,6 +138,12 @@ fn sleep(context: &mut Context<'_>) -> CommandResult {
     let ms = if seconds.is_finite() { (seconds.max(0.0) * 1000.0) as u64 } else { 0 };
     context.server.stall(Nanos::from_millis(ms));
     context.reply.ok();
+    Ok(())
+}
+
+fn restart(context: &mut Context<'_>, orderly: bool) -> CommandResult {
+    let delay_ms = if context.args.len() == 3 { context.integer(2)?.max(0) } else { 0 };
+    context.server.restart(context.engine, context.session, orderly, Nanos::from_millis(delay_ms as u64));
     Ok(())
 }
 
@@ -212,7 +220,7 @@ fn populate(context: &mut Context<'_>) -> CommandResult {
 
 fn replicate(context: &mut Context<'_>) -> CommandResult {
     let words: Vec<&[u8]> = context.args.skip(2).iter().collect();
-    context.engine.propagation.also(context.session.db, &words);
+    context.engine.propagation.tell_replicas(&words);
     context.reply.ok();
     Ok(())
 }

@@ -87,10 +87,12 @@ pub(super) fn bitfield(context: &mut Context<'_>) -> CommandResult {
         }
     }
     drop(entry);
-    // A string that has only grown is another string, too: replicas have to hear of it.
+    // A string that has only grown is another string, too: replicas have to hear of it, though no bit was set.
     if changes > 0 || grows {
         context.engine.changed(db, key);
-        context.engine.notify(EventClass::String, "setbit", db, key);
+        if changes > 0 {
+            context.engine.notify(EventClass::String, "setbit", db, key);
+        }
         context.engine.dirty += changes.saturating_sub(1);
     }
     Ok(())

@@ -26,7 +26,7 @@ fn spread(context: &mut Context<'_>, sharded: bool) {
     let verb: &[u8] = if sharded { b"SPUBLISH" } else { b"PUBLISH" };
     match context.engine.config.cluster_enabled {
         true => context.server.publish_to_cluster(context.engine, sharded, channel, message),
-        false => context.engine.propagation.replace(&[verb, channel, message]),
+        false => context.engine.propagation.tell_replicas(&[verb, channel, message]),
     }
 }
 

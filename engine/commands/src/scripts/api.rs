@@ -134,15 +134,20 @@ fn request(args: &MultiValue) -> Result<OwnedArgs, &'static [u8]> {
     Ok(OwnedArgs::from_slices(&slices))
 }
 
-/// `redis.error_reply(text)`: a text without a code is given the code `ERR`.
+/// `redis.error_reply(text)`: a text without a code is given the code `ERR`. Line ends around the rest are dropped.
 fn error_reply(lua: &Lua, args: MultiValue) -> mlua::Result<Value> {
     let Some(text) = single_string(&args) else {
         return raise::error_table(lua, b"ERR wrong number or type of arguments");
     };
     let text = text.strip_prefix(b"-").unwrap_or(&text);
-    let has_code = text.contains(&b' ');
-    let line = if has_code { text.to_vec() } else { [b"ERR ", text].concat() };
-    raise::error_table(lua, &line)
+    let (code, mut rest) = match text.iter().position(|byte| *byte == b' ') {
+        Some(blank) => (&text[..blank], &text[blank + 1..]),
+        None => (b"ERR".as_slice(), text),
+    };
+    while let [b'\r' | b'\n', inner @ ..] | [inner @ .., b'\r' | b'\n'] = rest {
+        rest = inner;
+    }
+    raise::error_table(lua, &[code, b" ", rest].concat())
 }
 
 fn status_reply(lua: &Lua, args: MultiValue) -> mlua::Result<Value> {

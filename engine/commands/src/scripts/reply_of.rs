@@ -48,7 +48,7 @@ fn write_table(
 ) -> mlua::Result<()> {
     let field = |name: &str| table.raw_get::<Value>(name);
     if let Value::String(line) = field("err")? {
-        reply.error_bytes(up_to_nul(&line.as_bytes()));
+        reply.error_bytes(without_line_end(up_to_nul(&line.as_bytes())));
     } else if let Value::String(text) = field("ok")? {
         reply.simple_bytes(&one_line(up_to_nul(&text.as_bytes())));
     } else if let Some(number) = number(&field("double")?) {
@@ -105,6 +105,13 @@ fn verbatim(value: &Value) -> mlua::Result<Option<(String, LuaString)>> {
 /// Errors and states are texts of C: they end before their first NUL.
 fn up_to_nul(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+fn without_line_end(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\r' | b'\n'] = text {
+        text = rest;
+    }
+    text
 }
 
 fn number(value: &Value) -> Option<f64> {

@@ -24,7 +24,7 @@ use crate::services::Services;
 pub(crate) use aof::{AppendLog, LogPosition, Recorded};
 use aof::{LogLoad, LogLoaded};
 use load::Load;
-pub(crate) use reload::reload;
+pub(crate) use reload::{LogReload, reload};
 pub(crate) use save::SaveFor;
 use save::{Save, SaveTarget};
 

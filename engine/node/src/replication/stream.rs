@@ -5,7 +5,10 @@
 //!   input:  [ applied, taken off ][ MULTI, commands read and queued ][ half a command ]
 //!                                 0                                  read
 //! ```
+//! What changes no data (PUBLISH, PING) is for whoever follows this server in turn, and not for its append-only file.
 //! Bytes that are not applied stay in the link's input and die with the link; the primary sends them again.
+
+use std::ops::Range;
 
 use bytes::BytesMut;
 use squall_commands::table::Found;
@@ -30,6 +33,8 @@ pub(super) struct Applier {
     /// Commands among what was read, and how many of them have been applied since they were last counted.
     read_commands: u64,
     applied_commands: u64,
+    /// What of the input that was read is not for the append-only file.
+    unlogged: Vec<Range<usize>>,
     /// Replies that nobody wants.
     unwanted: Output,
     errors: u64,
@@ -80,6 +85,7 @@ fn apply(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut B
     replication.stream_db = applier.db();
     let ends_in = Some(applier.db());
     let commands = std::mem::take(&mut applier.applied_commands);
+    let unlogged = applier.take_unlogged(applied);
     let following = replication.following_over(id).expect("no command of the stream ends its link");
     following.applier = Some(applier);
     if applied > 0 {
@@ -87,7 +93,7 @@ fn apply(engine: &mut Engine, services: &mut Services, id: LinkId, input: &mut B
         let position = following.machine.position();
         replication.primary.feed(unit.clone(), commands, now);
         assert_eq!(position, replication.primary.position(), "what was applied is the history");
-        let recorded = Recorded { stream: &unit, begins_in, ends_in, position };
+        let recorded = Recorded { stream: &unit, unlogged: &unlogged, begins_in, ends_in, position };
         services.persistence.record(engine, &mut services.effects, &recorded);
     }
     let replication = &mut services.replication;
@@ -121,6 +127,7 @@ impl Applier {
             read: 0,
             read_commands: 0,
             applied_commands: 0,
+            unlogged: Vec::new(),
             unwanted: Output::new(),
             errors: 0,
         }
@@ -146,10 +153,19 @@ impl Applier {
         self.session.db = db;
     }
 
+    /// The parts of the applied bytes that are not for the append-only file; those of what is not applied stay.
+    fn take_unlogged(&mut self, applied: usize) -> Vec<Range<usize>> {
+        let later = self.unlogged.partition_point(|part| part.start < applied);
+        let rest = self.unlogged.split_off(later);
+        let back = |part: Range<usize>| part.start - applied..part.end - applied;
+        std::mem::replace(&mut self.unlogged, rest.into_iter().map(back).collect())
+    }
+
     /// The link is gone, and what was read of a transaction with it.
     pub fn forget_unapplied(&mut self) {
         self.parser.reset();
         (self.read, self.read_commands) = (0, 0);
+        self.unlogged.clear();
         self.session.transaction = None;
     }
 
@@ -166,13 +182,16 @@ impl Applier {
             let consumed = match self.parser.parse(rest, &limits) {
                 Ok(Parsed::Incomplete) => break,
                 Ok(Parsed::Empty { consumed }) => consumed,
-                Ok(Parsed::Command { consumed }) => match self.execute_one(engine, services, rest) {
-                    Ok(()) => {
-                        self.read_commands += 1;
-                        consumed
+                Ok(Parsed::Command { consumed }) => {
+                    if let Err(reason) = self.execute_one(engine, services, rest) {
+                        return Progress::Broken { applied, reason };
                     }
-                    Err(reason) => return Progress::Broken { applied, reason },
-                },
+                    self.read_commands += 1;
+                    if is_for_replicas_alone(self.parser.args(rest)) {
+                        self.unlogged.push(self.read..self.read + consumed);
+                    }
+                    consumed
+                }
                 Err(error) => {
                     let reason = format!("its stream is no sequence of commands: {error}");
                     return Progress::Broken { applied, reason };
@@ -214,4 +233,10 @@ impl Applier {
         }
         Ok(())
     }
+}
+
+/// What a primary says beside the dataset: messages to subscribers, questions, orders.
+fn is_for_replicas_alone(args: Args<'_>) -> bool {
+    const NAMES: [&[u8]; 5] = [b"PING", b"PUBLISH", b"SPUBLISH", b"REPLCONF", b"CLUSTER"];
+    NAMES.iter().any(|name| args.at(0).eq_ignore_ascii_case(name))
 }

@@ -1,6 +1,7 @@
 //! The append-only file of one node: what it holds, when replies leave, what a restart finds.
 
 use crate::common::{MemoryDisk, START, World, bulk, ok};
+use crate::mesh::{self, A, B};
 use squall_clock::Nanos;
 use squall_resp::Value;
 
@@ -117,6 +118,64 @@ fn a_base_can_be_commands() {
     let client = again.connect();
     assert_eq!(again.call(client, &["GET", "k"]), bulk("v"));
     assert_eq!(again.call(client, &["PEXPIRETIME", "t"]), Value::Integer(4_000_000_000_000));
+}
+
+/// PUBLISH and the like go to replicas, whose subscribers are to hear them, and are no data: no log holds them.
+#[test]
+fn the_log_holds_no_messages() {
+    let mut mesh = mesh::pair(ON);
+    mesh.call(A, &["PUBLISH", "news", "alone"]);
+    mesh.run(mesh::seconds(1));
+    mesh.call(A, &["MULTI"]);
+    mesh.call(A, &["SET", "k", "in between"]);
+    mesh.call(A, &["PUBLISH", "news", "among others"]);
+    mesh.call(A, &["INCR", "count"]);
+    mesh.call(A, &["EXEC"]);
+    mesh.call(A, &["EVAL", "redis.call('PUBLISH', 'news', 'by a script') redis.call('INCR', 'count')", "0"]);
+    mesh.run(mesh::seconds(2));
+    mesh::assert_in_step(&mut mesh, &[A, B]);
+    for at in [A, B] {
+        let files = &mesh.servers[at].disk.files;
+        let written = files.iter().filter(|(name, _)| name.ends_with(".incr.aof"));
+        let log: String = written.map(|(_, content)| String::from_utf8_lossy(content)).collect();
+        assert!(log.contains("in between") && log.contains("EXEC"), "{log}");
+        assert!(!log.contains("PUBLISH") && !log.contains("PING"), "{log}");
+        assert_eq!(log.matches("INCR").count(), 2, "{log}");
+    }
+}
+
+#[test]
+fn the_log_can_be_read_again_while_the_server_lives() {
+    let settings = [ON, &["--enable-debug-command", "yes"]].concat();
+    let mut world = World::new(&settings);
+    let (client, other) = (world.connect(), world.connect());
+    world.call(
+        client,
+        &["FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)"],
+    );
+    world.call(client, &["RPUSH", "l", "a", "b"]);
+    world.call(client, &["BGREWRITEAOF"]);
+    world.advance(Nanos::from_secs(1));
+    world.call(client, &["SELECT", "1"]);
+    world.call(client, &["SET", "k", "v"]);
+    let digest = world.call(client, &["DEBUG", "DIGEST"]);
+    // What is not in the log is gone afterwards, so it was read.
+    world.call(client, &["DEBUG", "POPULATE", "5"]);
+    assert_ne!(world.call(client, &["DEBUG", "DIGEST"]), digest);
+    world.send(client, b"DEBUG LOADAOF\r\n");
+    world.advance(Nanos::from_secs(1));
+    assert_eq!(world.reply(client), Some(ok()));
+    assert_eq!(world.call(client, &["DEBUG", "DIGEST"]), digest);
+    assert_eq!(world.call(other, &["FCALL", "f", "0"]), Value::Integer(1));
+    assert_eq!(world.call(other, &["APPEND", "later", "1"]), Value::Integer(1));
+    let digest = world.call(client, &["DEBUG", "DIGEST"]);
+    world.advance(Nanos::from_secs(2));
+    let mut again = World::on(&settings, world.disk, world.now);
+    let client = again.connect();
+    assert_eq!(again.call(client, &["DEBUG", "DIGEST"]), digest);
+    let mut none = World::new(&["--save", "", "--enable-debug-command", "yes"]);
+    let client = none.connect();
+    assert!(matches!(none.call(client, &["DEBUG", "LOADAOF"]), Value::Error(_)), "there is no log");
 }
 
 #[test]

@@ -59,6 +59,32 @@ fn the_command_line_wins_over_the_file_and_the_file_may_come_from_standard_input
     assert!(server.wait().expect("a child of ours").success());
 }
 
+/// DEBUG RESTART ends in order and keeps the settings in force; DEBUG CRASH-AND-RECOVER does neither.
+#[test]
+fn a_server_begins_anew_in_the_same_process() {
+    let mut server =
+        Server::squall(&["--appendonly", "yes", "--appendfsync", "always", "--maxmemory", "5mb"]);
+    let mut client = server.client();
+    client.done(&["SET", "first", "1"]);
+    client.done(&["CONFIG", "SET", "maxmemory", "6mb"]);
+    let life = client.info("run_id");
+    assert!(client.try_ask(&["DEBUG", "RESTART", "10"]).is_none(), "the connection ends");
+    eventually("it answers", || is_listening(server.port()));
+    let mut client = server.client();
+    eventually("it has loaded", || client.ask(&["GET", "first"]) == Value::Bulk("1".into()));
+    assert_ne!(client.info("run_id"), life, "another life");
+    assert_eq!(client.info("process_id"), Some(server.process_id().to_string()), "of the same process");
+    assert_eq!(client.info("maxmemory"), Some("6291456".into()));
+    client.done(&["SET", "second", "2"]);
+    assert!(client.try_ask(&["DEBUG", "CRASH-AND-RECOVER"]).is_none(), "the connection ends");
+    eventually("it answers", || is_listening(server.port()));
+    let mut client = server.client();
+    eventually("it has loaded", || client.ask(&["GET", "second"]) == Value::Bulk("2".into()));
+    assert_eq!(client.info("maxmemory"), Some("5242880".into()));
+    server.signal("TERM");
+    assert!(server.await_exit().success(), "signals are heard");
+}
+
 #[test]
 fn log_lines_have_the_form_that_operators_know() {
     let server = Server::squall(&["--logfile", "server.log"]);

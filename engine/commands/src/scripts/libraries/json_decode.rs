@@ -252,15 +252,9 @@ impl Parser<'_> {
             }
             _ => (high, 6),
         };
-        // A lone half of a pair is written as if it were a character.
-        match char::from_u32(code) {
-            Some(character) => text.extend(character.encode_utf8(&mut [0; 4]).as_bytes()),
-            None => text.extend([
-                0xE0 | (code >> 12) as u8,
-                0x80 | (code >> 6 & 0x3F) as u8,
-                0x80 | (code & 0x3F) as u8,
-            ]),
-        }
+        // The second half of a pair is no character without the first.
+        let character = char::from_u32(code).ok_or(WRONG)?;
+        text.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
         self.position += len;
         Ok(())
     }

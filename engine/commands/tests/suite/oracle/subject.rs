@@ -102,6 +102,8 @@ impl Server for Alone {
         background_rewrite(&mut Engine, &mut Reply<'_>) -> CommandResult;
         stall(Nanos) -> ();
         abort() -> ();
+        restart(&mut Engine, &mut Session, bool, Nanos) -> ();
+        debug_load_log(&mut Engine, &mut Session) -> CommandResult;
         debug_reload(&mut Engine, &mut Reply<'_>) -> CommandResult;
         debug_change_replication_id(&mut Engine) -> ();
     }

@@ -278,6 +278,15 @@ impl Server for Recorder {
         self.note("abort");
     }
 
+    fn restart(&mut self, _: &mut Engine, _: &mut Session, orderly: bool, delay: Nanos) {
+        self.note(format!("restart, orderly: {orderly}, after {} ms", delay.as_millis()));
+    }
+
+    fn debug_load_log(&mut self, _: &mut Engine, _: &mut Session) -> CommandResult {
+        self.note("load the log");
+        Ok(())
+    }
+
     fn debug_reload(&mut self, _: &mut Engine, reply: &mut Reply<'_>) -> CommandResult {
         self.note("reload");
         reply.ok();

@@ -156,6 +156,12 @@ impl AppendLog {
         self.stop_writing(effects);
     }
 
+    /// What has been written is about to be read again: nothing more is appended before that.
+    pub fn leave_to_reader(&mut self, effects: &mut Effects) {
+        assert!(!self.is_busy() && self.is_durable(), "all that there is, is on the disk");
+        self.stop_writing(effects);
+    }
+
     /// Whether commands have to be recorded.
     pub fn is_recording(&self) -> bool {
         self.writer.is_some()
@@ -187,7 +193,7 @@ impl AppendLog {
     // --- What is recorded, and who waits for it ---
 
     pub fn record(&mut self, recorded: &Recorded<'_>, config: &Config, now: Now) {
-        if let Some(writer) = &mut self.writer {
+        if let Some(writer) = self.writer.as_mut().filter(|_| !recorded.is_for_replicas_alone()) {
             writer.record(recorded, config.aof_timestamp_enabled, now);
         }
     }

@@ -12,6 +12,7 @@
 //! before all of the file before it is durable: the log is a prefix of history wherever it ends.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use squall_clock::{Mono, Nanos, Now};
@@ -45,12 +46,27 @@ impl SyncPolicy {
 /// Commands that are to be recorded, and how they join the ones before.
 pub(crate) struct Recorded<'a> {
     pub stream: &'a [u8],
+    /// The parts of it, in order, that are for replicas alone.
+    pub unlogged: &'a [Range<usize>],
     /// The database that the stream takes for granted; none where it selects one by itself.
     pub begins_in: Option<usize>,
     /// The database that is selected at its end, if known.
     pub ends_in: Option<usize>,
     /// The point of the replication history that it leads to.
     pub position: Option<Position>,
+}
+
+impl Recorded<'_> {
+    /// What the log gets of the stream.
+    fn logged(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.unlogged.iter().map(|part| part.start).chain([self.stream.len()]);
+        let begins = [0].into_iter().chain(self.unlogged.iter().map(|part| part.end));
+        begins.zip(ends).map(|(begin, end)| &self.stream[begin..end])
+    }
+
+    pub fn is_for_replicas_alone(&self) -> bool {
+        self.logged().all(<[u8]>::is_empty)
+    }
 }
 
 pub(crate) struct Writer {
@@ -211,8 +227,10 @@ impl Writer {
         if recorded.begins_in.is_some() && recorded.begins_in != db {
             put_select(&mut target.recorded, recorded.begins_in);
         }
-        target.recorded.extend_from_slice(recorded.stream);
-        target.end.0 += recorded.stream.len() as u64;
+        for part in recorded.logged() {
+            target.recorded.extend_from_slice(part);
+            target.end.0 += part.len() as u64;
+        }
         self.end = self.last().end;
         self.db = recorded.ends_in;
         self.position = recorded.position;

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use squall_clock::Nanos;
 use squall_net::Host;
 use squall_net::real::RealHost;
-use squall_node::{Config, LogLevel};
+use squall_node::{Config, LogLevel, Restart};
 use squall_server::{Running, ServerOptions, start};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -74,18 +74,34 @@ fn serve(config: &mut Config, source: &[u8]) -> Result<i32, String> {
     }
     let _lock = cluster_lock::take(config).inspect_err(|complaint| log::say(LogLevel::Warning, complaint))?;
     let _pidfile = daemon::write_pidfile(config);
-    RealHost::run(".", async |host| run(host, config.clone()).await)
-        .map_err(|error| format!("the event loop cannot be set up: {error}"))?
+    loop {
+        let ended = RealHost::run(".", async |host| run(host, config.clone()).await)
+            .map_err(|error| format!("the event loop cannot be set up: {error}"))??;
+        let Some((restart, in_force)) = ended.restart else { return Ok(ended.status) };
+        std::thread::sleep(std::time::Duration::from_nanos(restart.delay.0));
+        if restart.is_orderly {
+            *config = in_force;
+        }
+    }
 }
 
-async fn run(host: RealHost, config: Config) -> Result<i32, String> {
+/// How a server's life has ended.
+struct Ended {
+    status: i32,
+    /// Another life is wanted; and the configuration that was in force.
+    restart: Option<(Restart, Config)>,
+}
+
+async fn run(host: RealHost, config: Config) -> Result<Ended, String> {
     let supervisor = daemon::Supervisor::new(&config);
     let mut observer = Observer::new();
     let environment = observer.observe();
     let running = start(host.clone(), ServerOptions { config, environment, log: Box::new(log::write) });
     watch_signals(&host, &running).map_err(|error| format!("signals cannot be caught: {error}"))?;
     host.spawn(observe(host.clone(), running.clone(), observer, supervisor));
-    Ok(running.exited().await)
+    let status = running.exited().await;
+    let restart = running.inspect(|node| node.restart().map(|restart| (restart, node.config().clone())));
+    Ok(Ended { status, restart })
 }
 
 /// SIGTERM and SIGINT ask for an orderly end; an impatient second SIGINT ends at once. SIGHUP is nothing.
