@@ -368,16 +368,20 @@ impl Engine {
         self.propagation.mute(false);
         let now = self.now.unix_ms();
         let mut complete = true;
+        let (mut due_in_all, mut volatile) = (0, 0);
         for db in 0..self.keyspace.databases() {
+            volatile += self.keyspace.db(db).volatile_len();
             let mut due: Vec<Vec<u8>> = Vec::new();
             let sweep =
                 self.keyspace.db_mut(db).expired_step(now, budget, |entry| due.push(entry.key().to_vec()));
             complete &= sweep == squall_store::Sweep::Complete;
+            due_in_all += due.len();
             for key in due {
                 self.expire(db, &key);
             }
             complete &= self.expire_fields_step(db, budget);
         }
+        self.stats.note_stale(due_in_all, volatile);
         self.propagation.end_of_command();
         complete
     }

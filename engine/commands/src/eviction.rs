@@ -6,6 +6,7 @@
 //! As in Redis the key to go is the best of a sample: `maxmemory-samples` keys are drawn from each database,
 //! and the best candidates of earlier draws are kept in a small pool beside them.
 
+use squall_clock::{Mono, Nanos};
 use squall_store::{Cursor, Entry};
 
 use crate::config::{EventClass, EvictionPolicy};
@@ -34,6 +35,8 @@ pub(crate) struct Eviction {
     next_db: usize,
     /// Where the search in order goes on.
     cursor: Cursor,
+    /// Since when the dataset has been too large.
+    exceeded_since: Option<Mono>,
 }
 
 struct Candidate {
@@ -72,7 +75,23 @@ impl Engine {
         self.evict(budget);
     }
 
+    /// For how long the dataset has been too large by now.
+    pub(crate) fn memory_exceeded_for(&self) -> Nanos {
+        self.eviction.exceeded_since.map_or(Nanos::ZERO, |since| self.now.mono.since(since))
+    }
+
     fn evict(&mut self, budget: usize) -> Room {
+        let room = self.try_to_evict(budget);
+        if room != Room::Enough {
+            self.eviction.exceeded_since.get_or_insert(self.now.mono);
+        } else if self.eviction.exceeded_since.is_some() {
+            self.stats.eviction_exceeded_ms += self.memory_exceeded_for().as_millis();
+            self.eviction.exceeded_since = None;
+        }
+        room
+    }
+
+    fn try_to_evict(&mut self, budget: usize) -> Room {
         let may_delete = self.pause.is_none_or(|pause| self.now.mono >= pause.until) && !self.loading;
         if self.config.maxmemory_policy == EvictionPolicy::NoEviction
             || self.config.import_mode
@@ -86,7 +105,10 @@ impl Engine {
                 return Room::Enough;
             }
             let Some((db, key)) = self.choose() else { return Room::None };
-            self.evict_key(db, &key);
+            match self.config.latency_monitor_threshold_ms {
+                0 => self.evict_key(db, &key),
+                _ => self.watch_delay("eviction-del", |engine| engine.evict_key(db, &key)),
+            }
         }
         if self.is_out_of_memory() { Room::Soon } else { Room::Enough }
     }

@@ -48,6 +48,13 @@ pub struct ShutdownOptions {
     pub abort: bool,
 }
 
+/// What waits beside clients and replicas, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PendingBytes {
+    pub cluster_links: u64,
+    pub log: u64,
+}
+
 /// `CLIENT PAUSE`: until when, and whether reads wait too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pause {
@@ -143,8 +150,10 @@ pub trait Server {
     /// `LASTSAVE`, in Unix seconds.
     fn last_save(&self) -> u64;
     /// Appends `field:value\r\n` lines of INFO: all of the sections `replication` and `persistence`, and of
-    /// `clients`, `memory` and `stats` those that the node knows.
+    /// `clients` and `stats` those that the node knows.
     fn info(&self, engine: &Engine, section: &str, text: &mut String);
+    /// What waits to be sent over the cluster's bus, and to be written to the append-only file, in bytes.
+    fn pending_bytes(&self) -> PendingBytes;
     /// `SHUTDOWN`. Where it succeeds nothing is replied; the session is blocked until the end.
     fn shutdown(
         &mut self,

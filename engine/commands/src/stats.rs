@@ -56,6 +56,13 @@ pub struct Stats {
     /// Entries that were freed later than they were removed.
     pub freed_later: u64,
     pub expire_cycle_nanos: u64,
+    /// Of the keys with an expiry time, the share whose time had come when they were looked for; recent cycles count
+    /// most.
+    pub stale_share: f64,
+    /// For how long the dataset was larger than `maxmemory`, the time that goes on now not included.
+    pub eviction_exceeded_ms: u64,
+    /// How often the node was entered: with bytes, with what the disk has done, because it was time.
+    pub turns: u64,
     pub rates: Rates,
 }
 
@@ -93,6 +100,9 @@ impl Stats {
             channels_denied: 0,
             freed_later: 0,
             expire_cycle_nanos: 0,
+            stale_share: 0.0,
+            eviction_exceeded_ms: 0,
+            turns: 0,
             rates: Rates::default(),
         }
     }
@@ -104,6 +114,18 @@ impl Stats {
 
     pub fn command(&self, id: CommandId) -> CommandStats {
         self.commands[id.0 as usize]
+    }
+
+    /// What one expiry cycle has found: so many keys whose time had come, of so many that have one.
+    pub(crate) fn note_stale(&mut self, due: usize, volatile: usize) {
+        const WEIGHT: f64 = 0.05;
+        let share = if volatile == 0 { 0.0 } else { due as f64 / volatile as f64 };
+        self.stale_share = share * WEIGHT + self.stale_share * (1.0 - WEIGHT);
+    }
+
+    /// The time that all commands together have taken.
+    pub fn command_nanos(&self) -> u64 {
+        self.commands.iter().map(|counters| counters.nanos).sum()
     }
 
     /// Counts an error by the code that its line begins with.
@@ -145,6 +167,7 @@ pub struct Rates {
     pub output_bytes: Rate,
     pub replication_input_bytes: Rate,
     pub replication_output_bytes: Rate,
+    pub turns: Rate,
 }
 
 /// The average growth of a counter per second over the last samples.
@@ -183,5 +206,6 @@ impl Stats {
         self.rates.output_bytes.sample(self.output_bytes, now);
         self.rates.replication_input_bytes.sample(self.replication_input_bytes, now);
         self.rates.replication_output_bytes.sample(self.replication_output_bytes, now);
+        self.rates.turns.sample(self.turns, now);
     }
 }

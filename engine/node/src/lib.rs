@@ -93,14 +93,19 @@ impl Node {
         self.services.next_timeout(&self.engine)
     }
 
+    fn begin_turn(&mut self, now: Now) {
+        self.engine.now = now;
+        self.engine.stats.turns += 1;
+    }
+
     /// Whatever is due by `now`: periodic work, deadlines, one slice of background work.
     pub fn timeout(&mut self, now: Now) {
-        self.engine.now = now;
+        self.begin_turn(now);
         self.services.timeout(&mut self.engine);
     }
 
     pub fn disk_done(&mut self, done: DiskDone, now: Now) {
-        self.engine.now = now;
+        self.begin_turn(now);
         self.services.disk_done(&mut self.engine, done);
     }
 
@@ -178,7 +183,7 @@ impl Node {
     /// Takes what it can use of `input`. What is left is an incomplete request, or, while `wants_input`
     /// is false, requests that must wait.
     pub fn client_data(&mut self, id: ClientId, input: &mut BytesMut, now: Now) {
-        self.engine.now = now;
+        self.begin_turn(now);
         clients::data(&mut self.engine, &mut self.services, id, input);
     }
 
@@ -235,7 +240,7 @@ impl Node {
     }
 
     pub fn link_data(&mut self, id: LinkId, input: &mut BytesMut, now: Now) {
-        self.engine.now = now;
+        self.begin_turn(now);
         self.services.link_data(&mut self.engine, id, input);
     }
 

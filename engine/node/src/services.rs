@@ -9,7 +9,7 @@ use squall_clock::{Mono, Nanos};
 use squall_commands::administration::config::ConfigChange;
 use squall_commands::config::{Config, ShutdownWish};
 use squall_commands::generic::Migration;
-use squall_commands::server::{LogLevel, WantedDisks};
+use squall_commands::server::{LogLevel, PendingBytes, WantedDisks};
 use squall_commands::{
     Blocked, ClientId, CommandError, CommandResult, Engine, FailoverRequest, Server, Session, ShutdownOptions,
 };
@@ -509,12 +509,12 @@ impl Server for Services {
             "replication" => self.replication.info(engine, text),
             "stats" => replication::info_of_synchronisations(engine, text),
             "clients" => text.push_str(&format!("cluster_connections:{}\r\n", self.bus_figures().0)),
-            "memory" => {
-                let (links, log) = (self.bus_figures().1, self.persistence.log.pending_bytes());
-                text.push_str(&format!("mem_cluster_links:{links}\r\nmem_aof_buffer:{log}\r\n"));
-            }
             _ => {}
         }
+    }
+
+    fn pending_bytes(&self) -> PendingBytes {
+        PendingBytes { cluster_links: self.bus_figures().1, log: self.persistence.log.pending_bytes() }
     }
 
     fn shutdown(

@@ -95,13 +95,13 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
     line("mem_not_counted_for_evict", &buffers.uncounted());
     line("mem_replication_backlog", &buffers.held_bytes.min(buffers.backlog_bytes_max));
     line("mem_total_replication_buffers", &buffers.held_bytes);
+    // The stream comes behind the dataset, over the same link: nothing is kept aside for it.
     line("mem_replica_full_sync_buffer", &0);
     line("mem_clients_slaves", &figures.replicas);
     line("mem_clients_normal", &figures.clients);
-    source.server.info(source.engine, "memory", text);
-    let mut line = |name: &str, value: &dyn std::fmt::Display| {
-        let _ = write!(text, "{name}:{value}\r\n");
-    };
+    let pending = source.server.pending_bytes();
+    line("mem_cluster_links", &pending.cluster_links);
+    line("mem_aof_buffer", &pending.log);
     line("mem_allocator", &environment.allocator);
     line("mem_overhead_db_hashtable_rehashing", &0);
     line("active_defrag_running", &0);

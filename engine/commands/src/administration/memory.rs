@@ -61,6 +61,7 @@ enum Figure {
 
 fn stats(context: &mut Context<'_>) -> CommandResult {
     use Figure::{Count, Share};
+    let pending = context.server.pending_bytes();
     let engine = &*context.engine;
     let environment = &engine.environment;
     let figures = Figures::of(engine);
@@ -76,8 +77,8 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
         ("replica.fullsync.buffer", Count(0)),
         ("clients.slaves", Count(figures.replicas)),
         ("clients.normal", Count(figures.clients)),
-        ("cluster.links", Count(0)),
-        ("aof.buffer", Count(0)),
+        ("cluster.links", Count(pending.cluster_links)),
+        ("aof.buffer", Count(pending.log)),
         ("lua.caches", Count((scripts.eval_vm_bytes + scripts.text_bytes) as u64)),
         ("functions.caches", Count((scripts.functions_vm_bytes + scripts.functions_text_bytes) as u64)),
         ("script.VMs", Count((scripts.eval_vm_bytes + scripts.functions_vm_bytes) as u64)),

@@ -149,6 +149,7 @@ const SUBCOMMANDS: &[Command] = &[
         .summary("Makes a script known to the server.")
         .arguments(&[Argument::string("script")]),
     script("show", 3, eval::show)
+        .flags(&[Flag::NoScript, Flag::Stale])
         .since("8.0.0")
         .summary("The text of a script that the server knows.")
         .arguments(&[Argument::string("sha1")]),

@@ -163,3 +163,39 @@ fn what_is_imported_stays() {
     assert_eq!(world.ask(source, "EXISTS late"), ":0\r\n");
     assert!(world.propagated().contains("DEL"));
 }
+
+/// The time for which nothing could go counts, and stops when there is room again.
+#[test]
+fn the_time_above_the_limit_is_told() {
+    let (mut world, client) = full("noeviction", 20);
+    let field = |world: &mut World, name: &str| {
+        let stats = world.ask(client, "INFO stats");
+        let line = stats.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
+        line.trim_start_matches(':').to_owned()
+    };
+    assert!(world.ask(client, "SET over the").starts_with("+OK"));
+    assert!(world.ask(client, "SET limit now").starts_with("-OOM"));
+    world.pass(1_500);
+    assert_eq!(field(&mut world, "current_eviction_exceeded_time"), "1500");
+    world.ask(client, "DEL over key:1");
+    world.engine.evict_step(1);
+    assert_eq!(world.ask(client, "SET room again"), "+OK\r\n");
+    assert_eq!(field(&mut world, "current_eviction_exceeded_time"), "0");
+    assert_eq!(field(&mut world, "total_eviction_exceeded_time"), "1500");
+}
+
+/// Half of what has an expiry time is past it: the first cycle sees that, and later ones that it is gone.
+#[test]
+fn the_share_of_what_had_expired_is_told() {
+    let mut world = World::start();
+    let client = world.connect();
+    for number in 0..40 {
+        world.ask(client, &format!("SET key:{number} v PX {}", if number % 2 == 0 { 10 } else { 1_000_000 }));
+    }
+    world.pass(20);
+    while !world.engine.expire_step(1_000) {}
+    let share = world.engine.stats.stale_share;
+    assert!((0.0249..0.0251).contains(&share), "a twentieth of a half: {share}");
+    while !world.engine.expire_step(1_000) {}
+    assert!(world.engine.stats.stale_share < share);
+}

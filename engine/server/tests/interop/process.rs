@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 
+use squall_resp::Value;
+
 use crate::client::Client;
 use crate::harness::{PATIENCE, Server, eventually, free_port, is_listening, run, words};
 
@@ -76,11 +78,12 @@ fn a_server_begins_anew_in_the_same_process() {
     assert_eq!(client.info("process_id"), Some(server.process_id().to_string()), "of the same process");
     assert_eq!(client.info("maxmemory"), Some("6291456".into()));
     client.done(&["SET", "second", "2"]);
+    client.done(&["CONFIG", "SET", "maxmemory", "7mb"]);
     assert!(client.try_ask(&["DEBUG", "CRASH-AND-RECOVER"]).is_none(), "the connection ends");
     eventually("it answers", || is_listening(server.port()));
     let mut client = server.client();
     eventually("it has loaded", || client.ask(&["GET", "second"]) == Value::Bulk("2".into()));
-    assert_eq!(client.info("maxmemory"), Some("5242880".into()));
+    assert_eq!(client.info("maxmemory"), Some("6291456".into()), "as this life began");
     server.signal("TERM");
     assert!(server.await_exit().success(), "signals are heard");
 }

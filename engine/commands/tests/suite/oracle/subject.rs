@@ -110,6 +110,10 @@ impl Server for Alone {
 
     fn log(&mut self, _: LogLevel, _: String) {}
 
+    fn pending_bytes(&self) -> squall_commands::server::PendingBytes {
+        unreachable!("these tests keep to data")
+    }
+
     fn last_save(&self) -> u64 {
         unreachable!("these tests keep to data")
     }

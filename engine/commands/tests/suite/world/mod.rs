@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use squall_clock::{Mono, Nanos, Now};
 use squall_commands::administration::config::ConfigChange;
 use squall_commands::config::Config;
-use squall_commands::server::{FailoverRequest, LogLevel, Server, ShutdownOptions, WantedDisks};
+use squall_commands::server::{
+    FailoverRequest, LogLevel, PendingBytes, Server, ShutdownOptions, WantedDisks,
+};
 use squall_commands::{ClientId, CommandError, CommandResult, Dispatched, Engine, Session};
 use squall_resp::{Args, Output, OwnedArgs, Reply, split_line};
 
@@ -220,6 +222,10 @@ impl Server for Recorder {
 
     fn info(&self, _: &Engine, section: &str, text: &mut String) {
         text.push_str(&format!("told_by_node:{section}\r\n"));
+    }
+
+    fn pending_bytes(&self) -> PendingBytes {
+        PendingBytes::default()
     }
 
     fn shutdown(&mut self, _: &mut Engine, _: &mut Session, options: ShutdownOptions) -> CommandResult {
