@@ -178,6 +178,12 @@ impl Engine {
         hidden.is_some_and(|hidden| hidden.contains(&slot_of(key)))
     }
 
+    /// Keys of a slot that clients may see.
+    pub fn shown_keys_in_slot(&self, db: usize, slot: Slot) -> usize {
+        let is_hidden = self.routing.as_ref().is_some_and(|routing| routing.hidden.contains(&slot));
+        if is_hidden { 0 } else { self.keyspace.db(db).slot_len(slot) }
+    }
+
     /// How many keys of a database are not to be seen.
     pub(crate) fn hidden_keys(&self, db: usize) -> usize {
         let hidden = self.routing.iter().flat_map(|routing| &routing.hidden);

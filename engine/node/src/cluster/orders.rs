@@ -112,16 +112,14 @@ impl Services {
             }
             b"countkeysinslot" => {
                 let slot = slot(args.at(2))?;
-                let is_hidden = machine.hidden_slots().contains(slot);
-                let count = engine.keyspace.db(db).slot_len(routes::store_slot(slot));
-                reply.integer(if is_hidden { 0 } else { count as i64 });
+                reply.integer(engine.shown_keys_in_slot(db, routes::store_slot(slot)) as i64);
             }
             b"getkeysinslot" => {
                 let slot = slot(args.at(2))?;
                 let count = parse_i64(args.at(3)).and_then(|count| usize::try_from(count).ok());
                 let count = count.ok_or(CommandError::line("ERR Invalid number of keys"))?;
-                let count = if machine.hidden_slots().contains(slot) { 0 } else { count };
                 let slot = routes::store_slot(slot);
+                let count = count.min(engine.shown_keys_in_slot(db, slot));
                 let keys: Vec<&[u8]> =
                     engine.keyspace.db(db).slot_iter(slot).take(count).map(|entry| entry.key()).collect();
                 reply.array(keys.len());
