@@ -10,8 +10,7 @@ use crate::durability::Claims;
 use crate::event::{Event, Severity};
 use crate::node::{Node, Stage};
 use crate::nodes::Nodes;
-use crate::slots::{Slot, SlotSet};
-use crate::turns::Turn;
+use crate::slots::SlotSet;
 use crate::wire::Ports;
 use crate::{Epoch, NodeId, ShardId};
 
@@ -134,69 +133,6 @@ impl Cluster {
         self.order_done()
     }
 
-    /// CLUSTER SETSLOT MIGRATING.
-    pub fn set_migrating(&mut self, slot: Slot, to: NodeId, now: Now) -> OrderResult {
-        self.now = now;
-        if self.nodes.owner(slot) != Some(self.my_id()) {
-            return Err(format!("ERR I'm not the owner of hash slot {slot}").into());
-        }
-        self.target(to)?;
-        self.migrating.insert(slot, to);
-        self.took(Turn::SlotOpened);
-        self.intent_noted()
-    }
-
-    /// CLUSTER SETSLOT IMPORTING.
-    pub fn set_importing(&mut self, slot: Slot, from: NodeId, now: Now) -> OrderResult {
-        self.now = now;
-        if self.nodes.owner(slot) == Some(self.my_id()) {
-            return Err(format!("ERR I'm already the owner of hash slot {slot}").into());
-        }
-        self.target(from)?;
-        self.importing.insert(slot, from);
-        self.took(Turn::SlotOpened);
-        self.intent_noted()
-    }
-
-    /// CLUSTER SETSLOT STABLE.
-    pub fn set_stable(&mut self, slot: Slot, now: Now) -> OrderResult {
-        self.now = now;
-        let was_taken_in = self.importing.remove(&slot).is_some();
-        if self.migrating.remove(&slot).is_some() || was_taken_in {
-            self.took(Turn::SlotClosed);
-        }
-        self.intent_noted()
-    }
-
-    /// CLUSTER SETSLOT NODE. `has_keys`: keys of that slot are here.
-    pub fn set_owner(&mut self, slot: Slot, owner: NodeId, has_keys: bool, now: Now) -> OrderResult {
-        self.now = now;
-        self.target(owner)?;
-        let myself = self.my_id();
-        if self.nodes.owner(slot) == Some(myself) && owner != myself && has_keys {
-            return Err(format!(
-                "ERR Can't assign hashslot {slot} to a different node while I still hold keys for this hash slot."
-            )
-            .into());
-        }
-        match owner == myself {
-            true => self.take_slot(slot),
-            false => self.give_slot(slot, owner),
-        }
-        self.assess();
-        self.finish(false);
-        Ok(())
-    }
-
-    /// Checks that somebody can be given a slot.
-    fn target(&self, id: NodeId) -> OrderResult {
-        match self.nodes.get(id) {
-            None => Err(format!("ERR I don't know about node {id}").into()),
-            Some(node) if !node.is_primary() => Err("ERR Target node is not a master".into()),
-            Some(_) => Ok(()),
-        }
-    }
-
     /// CLUSTER BUMPEPOCH: the epoch, and whether it was raised; it is not where it is the highest already.
     pub fn bump_epoch(&mut self, now: Now) -> (bool, Epoch) {
         self.now = now;
@@ -276,7 +212,7 @@ impl Cluster {
     }
 
     /// What is only meant to happen claims nothing, and is written with the next tick.
-    fn intent_noted(&mut self) -> OrderResult {
+    pub(crate) fn intent_noted(&mut self) -> OrderResult {
         self.durability.want_soon();
         self.finish(false);
         Ok(())

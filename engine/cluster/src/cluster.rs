@@ -19,7 +19,7 @@ use crate::node::{Node, Stage};
 use crate::nodes::Nodes;
 use crate::options::Options;
 use crate::slot_migration::SlotMigrations;
-use crate::slots::{Slot, SlotSet};
+use crate::slots::{Promise, Slot, SlotSet};
 use crate::turns::{Turn, Turns};
 use crate::wire::Kind;
 use crate::{Epoch, NodeId, ShardId};
@@ -49,6 +49,7 @@ pub struct Cluster {
     /// Slots that this node gives away, and to whom; that it takes in, and from whom.
     pub(crate) migrating: BTreeMap<Slot, NodeId>,
     pub(crate) importing: BTreeMap<Slot, NodeId>,
+    pub(crate) promised: BTreeMap<Slot, Promise>,
     pub(crate) migrations: SlotMigrations,
     /// Nodes that were forgotten, until gossip may bring them back.
     pub(crate) forgotten: BTreeMap<NodeId, Mono>,
@@ -128,6 +129,7 @@ impl Cluster {
             hand_over: None,
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
+            promised: BTreeMap::new(),
             migrations: SlotMigrations::default(),
             forgotten: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -329,6 +331,7 @@ impl Cluster {
         self.nodes.drop_slots_of(myself);
         self.migrating.clear();
         self.importing.clear();
+        self.promised.clear();
     }
 
     /// Slots that went to others, whose keys are stale here.

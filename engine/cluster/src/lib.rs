@@ -58,5 +58,5 @@ pub use options::Options;
 pub use slot_migration::{
     JobFacts, JobState, MigrationLink, MigrationOrder, Operation, Record, RecordKind, Words, parse_slots,
 };
-pub use slots::{Slot, SlotSet};
+pub use slots::{Slot, SlotSet, SlotStep};
 pub use turns::{Turn, Turns};

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall_cluster::{Cluster, JobName, MigrationLink, MigrationOrder, NodeId, Record, Slot, SlotSet, Words};
+use squall_cluster::{
+    Cluster, JobName, MigrationLink, MigrationOrder, NodeId, OrderResult, Record, Slot, SlotSet, SlotStep,
+    Words,
+};
 
 use crate::forming::FIRST_PORT;
 use crate::world::{Action, MS, World};
@@ -191,7 +194,16 @@ impl World {
         self.settle(machine);
     }
 
-    pub(crate) fn followers_reached(&self, machine: usize) -> Vec<usize> {
+    /// CLUSTER SETSLOT at a primary: its replicas that are in step are told first.
+    pub fn set_slot(&mut self, machine: usize, slot: Slot, step: SlotStep) -> OrderResult {
+        self.cluster(machine).may_set_slot(slot, step, false)?;
+        for replica in self.followers_reached(machine) {
+            self.order(replica, |cluster, now| cluster.primary_sets_slot(slot, step, now));
+        }
+        self.order(machine, |cluster, now| cluster.set_slot(slot, step, false, now))
+    }
+
+    pub fn followers_reached(&self, machine: usize) -> Vec<usize> {
         let id = self.machines[machine].id;
         let is_cut =
             |other: usize| self.cut.contains(&(machine, other)) || self.cut.contains(&(other, machine));

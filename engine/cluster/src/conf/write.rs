@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::cluster::Cluster;
 use crate::node::{Health, Node, Stage};
+use crate::{NodeId, Slot};
 
 /// The whole file. Nodes whose name is not known are not in it.
 pub fn text(cluster: &Cluster) -> String {
@@ -66,10 +67,12 @@ fn put_line(text: &mut String, cluster: &Cluster, node: &Node, for_file: bool) {
         }
     }
     if is_me {
-        for (slot, to) in &cluster.migrating {
+        // Of a node that is forgotten, or not met yet, the file could not be read again.
+        let is_known = |(_, other): &(&Slot, &NodeId)| cluster.nodes.member(**other).is_some();
+        for (slot, to) in cluster.migrating.iter().filter(is_known) {
             put(format_args!(" [{slot}->-{to}]"));
         }
-        for (slot, from) in &cluster.importing {
+        for (slot, from) in cluster.importing.iter().filter(is_known) {
             put(format_args!(" [{slot}-<-{from}]"));
         }
     }

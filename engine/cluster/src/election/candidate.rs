@@ -253,6 +253,7 @@ impl Cluster {
         me.config_epoch = me.config_epoch.max(epoch);
         me.migrate_to = has_siblings;
         slots.iter().for_each(|slot| self.nodes.set_owner(slot, Some(myself)));
+        self.keep_promises(primary);
         self.resume_migrations();
         self.election = None;
         self.manual = None;

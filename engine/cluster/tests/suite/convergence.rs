@@ -2,7 +2,7 @@
 //! own, and that within a bound after the faults end.
 
 use proptest::prelude::*;
-use squall_cluster::{FailoverKind, Slot};
+use squall_cluster::{FailoverKind, Slot, SlotStep};
 use squall_message_world::World;
 
 use crate::chance::chosen_cases;
@@ -109,14 +109,15 @@ fn strike(world: &mut World, fault: Fault) {
             if let Some(from) = owner.and_then(|id| world.machine_of(id)).filter(|from| runs(world, *from))
                 && world.cluster(machine).my_node().is_primary()
             {
-                world.order(machine, |cluster, now| cluster.set_owner(slot(number), to, false, now).unwrap());
+                let heirs_are_in_step = heirs_are_in_step(world, machine);
+                world.set_slot(machine, slot(number), SlotStep::Owner(to)).unwrap();
                 // The source is told when the target has answered, and that is when it has written it down.
                 world.until("the target has answered", 1_000, |world| {
                     world.cluster(machine).pending_save().is_none()
                 });
                 world.run_ms(10);
-                if heirs_know(world, machine, slot(number)) {
-                    let _ = world.order(from, |cluster, now| cluster.set_owner(slot(number), to, false, now));
+                if heirs_are_in_step {
+                    let _ = world.set_slot(from, slot(number), SlotStep::Owner(to));
                 }
             }
         }
@@ -125,16 +126,13 @@ fn strike(world: &mut World, fault: Fault) {
     }
 }
 
-/// Whether all that may take the node's place have heard that the slot is its own. A source that gives a slot up
-/// before that leaves it without an owner, as in Redis, should the target die and be replaced at this moment: its
-/// heir knows of no claim, and the source makes none any more. So these tests, like a careful operator, wait;
-/// migrations of whole slots tell the heirs by themselves.
-fn heirs_know(world: &World, machine: usize, slot: Slot) -> bool {
+/// Whether all that may take the node's place hear what it is ordered. One that does not may be elected without
+/// knowing of the slot, as it may without the latest writes; so these tests, like a careful operator, go on only
+/// where it does: a source that gives a slot up otherwise may leave it without an owner.
+fn heirs_are_in_step(world: &World, machine: usize) -> bool {
     let id = world.id(machine);
-    (0..world.machines.len()).filter(|heir| world.machines[*heir].follows == Some(id)).all(|heir| {
-        let cluster = world.machines[heir].cluster.as_ref();
-        cluster.is_some_and(|cluster| cluster.owner(slot).map(|owner| owner.id) == Some(id))
-    })
+    let heirs = (0..world.machines.len()).filter(|heir| world.machines[*heir].follows == Some(id)).count();
+    heirs == world.followers_reached(machine).len()
 }
 
 /// Shards of two nodes, befallen by all that; then everything is mended. `is_sparse`: few watch each node.

@@ -6,6 +6,7 @@ mod hand_over;
 mod hostile;
 mod large;
 mod nodes_conf;
+mod open_slots;
 mod slot_migration;
 mod stories;
 mod transcripts;

@@ -32,6 +32,17 @@ fn what_redis_wrote_is_understood() {
     assert!(!cluster.is_ok(), "nobody has been heard yet");
 }
 
+/// A slot moves to a node that is forgotten meanwhile.
+#[test]
+fn a_slot_on_its_way_to_nobody_keeps_no_node_from_starting() {
+    let mut cluster = read(FROM_REDIS).expect("a file of redis-server");
+    let slot = Slot::checked(5001).unwrap();
+    let target = cluster.migrating_to(slot).expect("it is on its way").id;
+    cluster.forget(target, NOW).expect("it can be forgotten");
+    let again = read(&cluster.conf_text()).expect("our own file");
+    assert!(again.migrating_to(slot).is_none());
+}
+
 #[test]
 fn what_is_written_is_read_again() {
     let cluster = read(FROM_REDIS).expect("a file of redis-server");

@@ -1,7 +1,7 @@
 //! What has gone wrong in real clusters, played again: each story with the link at which it was told. Each
 //! ends as it should have ended then.
 
-use squall_cluster::{FailoverKind, NodeId, Slot};
+use squall_cluster::{FailoverKind, NodeId, Slot, SlotStep};
 use squall_message_world::{MS, World};
 
 fn slot(number: u64) -> Slot {
@@ -153,8 +153,8 @@ fn collision_bump_hides_a_migrated_slot() {
     world.cut(c, a);
     let target = world.id(c);
     let moved = 16_384 / 4;
-    world.order(c, |cluster, now| cluster.set_owner(slot(moved), target, false, now).unwrap());
-    world.order(b, |cluster, now| cluster.set_owner(slot(moved), target, false, now).unwrap());
+    world.set_slot(c, slot(moved), SlotStep::Owner(target)).unwrap();
+    world.set_slot(b, slot(moved), SlotStep::Owner(target)).unwrap();
     world.run_ms(200);
     world.order(b, |cluster, now| cluster.bump_epoch(now));
     world.run_ms(700);
@@ -172,7 +172,7 @@ fn setslot_node_without_importing() {
     let target = world.id(0);
     let moved = 16_384 / 3 + 10;
     world.power_off(1);
-    world.order(0, |cluster, now| cluster.set_owner(slot(moved), target, false, now).unwrap());
+    world.set_slot(0, slot(moved), SlotStep::Owner(target)).unwrap();
     world
         .until("all that live name the owner", 5_000, |world| owner_everywhere(world, moved) == Some(target));
     world.start(1);

@@ -2,7 +2,7 @@
 //! when a slot moves. Pings and their answers are shown where somebody's role or slots are new in them.
 
 use insta::assert_snapshot;
-use squall_cluster::{Epoch, FailoverKind, Slot};
+use squall_cluster::{Epoch, FailoverKind, Slot, SlotStep};
 use squall_message_world::{World, share};
 
 /// From here on everything of note is written down.
@@ -73,11 +73,11 @@ fn a_slot_moves() {
     world.run_ms(3_000);
     listen(&mut world);
     let (source, target) = (world.id(0), world.id(1));
-    world.order(1, |cluster, now| cluster.set_importing(slot(0), source, now).unwrap());
-    world.order(0, |cluster, now| cluster.set_migrating(slot(0), target, now).unwrap());
+    world.set_slot(1, slot(0), SlotStep::Importing(source)).unwrap();
+    world.set_slot(0, slot(0), SlotStep::Migrating(target)).unwrap();
     world.run_ms(200);
-    world.order(1, |cluster, now| cluster.set_owner(slot(0), target, false, now).unwrap());
-    world.order(0, |cluster, now| cluster.set_owner(slot(0), target, false, now).unwrap());
+    world.set_slot(1, slot(0), SlotStep::Owner(target)).unwrap();
+    world.set_slot(0, slot(0), SlotStep::Owner(target)).unwrap();
     world.run_ms(300);
     assert_snapshot!(heard(&world));
 }

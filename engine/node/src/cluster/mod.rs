@@ -4,7 +4,7 @@
 //! - `bus`: the links, and what waits to be sent over them;
 //! - `file`: nodes.conf, read at start and replaced as a whole;
 //! - `outcome`: what the machine wants done, carried out;
-//! - `orders`: CLUSTER's subcommands; `answers`: those that only tell;
+//! - `orders`: CLUSTER's subcommands; `answers`: those that only tell; `slot_orders`: SETSLOT;
 //! - `slot_migration`: the keys of slots that move as a whole;
 //! - `settings`: redis.conf in the machine's terms; `routes`: its slots in the engine's.
 
@@ -16,6 +16,7 @@ mod outcome;
 mod routes;
 mod settings;
 mod slot_migration;
+mod slot_orders;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,6 +30,7 @@ use squall_store::Slot;
 use self::bus::Bus;
 use self::file::{ConfFile, FileOutcome};
 use self::slot_migration::Mover;
+use self::slot_orders::SlotOrders;
 use crate::effect::{DiskDone, Effect, Effects};
 use crate::services::Services;
 
@@ -39,6 +41,7 @@ pub(crate) struct Membership {
     file: ConfFile,
     bus: Bus,
     mover: Mover,
+    slot_orders: SlotOrders,
     /// What the machine decided that this server is, until it can be: not before the dataset is loaded.
     role: Option<RoleWish>,
     /// The data here are those of the primary's shard: its stream has come in, or they were so at start.
@@ -67,6 +70,7 @@ impl Membership {
             file: ConfFile::at(engine.config.cluster_config_file.clone()),
             bus: Bus::default(),
             mover: Mover::default(),
+            slot_orders: SlotOrders::default(),
             role: None,
             has_synced: false,
             is_complete: false,
@@ -143,6 +147,7 @@ impl Services {
             self.drop_lost_keys(engine);
             self.advance_migrations(engine);
         }
+        self.advance_slot_orders(engine);
     }
 
     pub fn next_cluster_timeout(&self, engine: &Engine) -> Option<Mono> {
@@ -151,7 +156,8 @@ impl Services {
         let slice = (leads && !membership.lost.is_empty()).then_some(now);
         let machine = membership.machine.as_ref().map(Cluster::poll_timeout);
         let mover = membership.mover.next_timeout(now).filter(|_| leads);
-        slice.into_iter().chain(machine).chain(mover).min()
+        let orders = membership.slot_orders.next_timeout(now);
+        slice.into_iter().chain(machine).chain(mover).chain(orders).min()
     }
 
     /// A request to the disk is done; true where it was for nodes.conf.

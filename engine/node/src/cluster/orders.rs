@@ -25,6 +25,9 @@ impl Services {
         if session.is_primary_link && word == b"failover" && self.is_in_cluster() {
             return self.heed_resignation(engine, args);
         }
+        if word == b"setslot" && session.is_primary_link {
+            return self.hear_slot_order(engine, args);
+        }
         if session.is_primary_link {
             return Err(CommandError::line("ERR a primary gives its replica no orders about the cluster"));
         }
@@ -37,18 +40,38 @@ impl Services {
         if self.answer_question(engine, session.db, &word, args, reply)? {
             return Ok(());
         }
+        if word == b"setslot" {
+            return self.set_slot(engine, session, args, reply);
+        }
         let membership = self.membership.as_mut().expect("looked at above");
         let done = order(membership, engine, &word, args)?;
+        match done {
+            Done::WhenSaved => self.answer_when_saved(engine, session, reply),
+            Done::Text(text) => {
+                self.settle_cluster(engine);
+                reply.simple(&text);
+                Ok(())
+            }
+        }
+    }
+
+    /// OK, when nodes.conf holds what was ordered.
+    pub(super) fn answer_when_saved(
+        &mut self,
+        engine: &mut Engine,
+        session: &mut Session,
+        reply: &mut Reply<'_>,
+    ) -> CommandResult {
+        let membership = self.membership.as_mut().expect("the caller has looked");
         let pending = membership.machine().pending_save();
         self.settle_cluster(engine);
-        match (done, pending) {
-            (Done::Text(text), _) => reply.simple(&text),
-            (Done::WhenSaved, Some(generation)) if !session.deny_blocking => {
+        match pending.filter(|_| !session.deny_blocking) {
+            Some(generation) => {
                 session.blocked = Some(Blocked::Disk);
                 let membership = self.membership.as_mut().expect("looked at above");
                 membership.waiting.push((generation, session.id));
             }
-            (Done::WhenSaved, _) => reply.ok(),
+            None => reply.ok(),
         }
         Ok(())
     }
@@ -164,7 +187,6 @@ fn order(
         b"addslotsrange" => machine.add_slots(&ranges(args)?, now),
         b"delslotsrange" => machine.delete_slots(&ranges(args)?, now),
         b"flushslots" => machine.flush_slots(is_empty, now),
-        b"setslot" => return set_slot(membership, engine, args),
         b"meet" => {
             let (host, port, bus) = meeting_place(args)?;
             machine.meet(&host, port, bus, now)
@@ -211,62 +233,9 @@ fn order(
     Ok(Done::WhenSaved)
 }
 
-fn set_slot(membership: &mut Membership, engine: &Engine, args: Args<'_>) -> Result<Done, CommandError> {
-    let now = engine.now;
-    let slot = slot(args.at(2))?;
-    let args = without_timeout(args)?;
-    let machine = membership.machine();
-    if !machine.my_node().is_primary() {
-        return Err(CommandError::line("ERR Please use SETSLOT only with masters."));
-    }
-    let node = || match args.get(4) {
-        Some(name) => NodeId::parse(name)
-            .filter(|id| machine.node(*id).is_some())
-            .ok_or_else(|| CommandError::Bytes([b"ERR I don't know about node ", name].concat())),
-        None => Err(CommandError::Syntax),
-    };
-    let has_keys = engine.keys_in_slot(routes::store_slot(slot)) > 0;
-    let word = args.at(3).to_ascii_lowercase();
-    match (word.as_slice(), args.len()) {
-        (b"stable", 4) => machine.set_stable(slot, now),
-        (b"migrating", 5) => {
-            let node = node()?;
-            machine.set_migrating(slot, node, now)
-        }
-        (b"importing", 5) => {
-            let node = node()?;
-            machine.set_importing(slot, node, now)
-        }
-        (b"node", 5) => {
-            let node = node()?;
-            machine.set_owner(slot, node, has_keys, now)
-        }
-        _ => {
-            return Err(CommandError::line(
-                "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP",
-            ));
-        }
-    }
-    .map_err(CommandError::line)?;
-    Ok(Done::WhenSaved)
-}
-
 /// CLUSTER REPLICATE NO ONE.
 fn names_nobody(args: Args<'_>) -> bool {
     args.len() == 4 && args.at(2).eq_ignore_ascii_case(b"no") && args.at(3).eq_ignore_ascii_case(b"one")
-}
-
-/// SETSLOT without the `TIMEOUT milliseconds` of Valkey. That waits until replicas know; here they hear of it over the
-/// bus, like everybody else.
-fn without_timeout(args: Args<'_>) -> Result<Args<'_>, CommandError> {
-    let Some(rest) = args.len().checked_sub(2).filter(|rest| args.at(*rest).eq_ignore_ascii_case(b"timeout"))
-    else {
-        return Ok(args);
-    };
-    let timeout = parse_i64(args.at(rest + 1)).filter(|timeout| *timeout >= 0);
-    timeout
-        .map(|_| args.first(rest))
-        .ok_or(CommandError::line("ERR timeout is not an integer or out of range"))
 }
 
 fn failover_kind(args: Args<'_>) -> Result<FailoverKind, CommandError> {
@@ -294,7 +263,7 @@ fn meeting_place(args: Args<'_>) -> Result<(String, u16, u16), CommandError> {
     Ok((text(2), client, bus))
 }
 
-fn slot(text: &[u8]) -> Result<Slot, CommandError> {
+pub(super) fn slot(text: &[u8]) -> Result<Slot, CommandError> {
     let number = parse_i64(text).and_then(|number| u64::try_from(number).ok());
     number.and_then(Slot::checked).ok_or(CommandError::line("ERR Invalid or out of range slot"))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use squall_clock::{Mono, UnixMs};
 use squall_commands::Engine;
 use squall_commands::engine::Role;
-use squall_replication::LinkState;
+use squall_replication::{LinkState, ReplicaKey};
 use squall_resp::Reply;
 
 use super::Replication;
@@ -70,6 +70,11 @@ impl Replication {
     /// How many replicas INFO calls `online`.
     pub fn replicas_online(&self) -> usize {
         self.primary.past_transfer_len()
+    }
+
+    /// The replicas that read the stream.
+    pub fn replicas_in_step(&self) -> impl Iterator<Item = ReplicaKey> {
+        self.primary.online()
     }
 
     /// The primary's dataset that comes in now, if one does.

@@ -190,6 +190,46 @@ fn a_replica_heeds_valkeys_primary_that_is_about_to_end() {
     assert_eq!(replica.ask(&["GET", "k"]), Value::Bulk("w".into()));
 }
 
+/// Replicas know which slots of their primary are open before the operator is answered, those that come later as well,
+/// and go on where it was. An order that they do not hear in time is refused, and leaves nothing behind.
+#[test]
+fn replicas_are_told_of_open_slots_first() {
+    let [(one, _), (two, bus_of_two), (mut three, bus_of_three)] = [Program::Squall; 3].map(start_node);
+    let (mut source, mut target, mut replica) = (one.client(), two.client(), three.client());
+    let ok = Value::Simple("OK".into());
+    assert_eq!(source.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]), ok);
+    assert_eq!(target.ask(&["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]), ok);
+    for (server, bus) in [(&two, &bus_of_two), (&three, &bus_of_three)] {
+        let port = server.port().to_string();
+        assert_eq!(source.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]), ok);
+    }
+    let [source_id, target_id] =
+        [&mut source, &mut target].map(|client| client.text(&["CLUSTER", "MYID"]).expect("its name"));
+    let open_there = |client: &mut Client, slot: &str| {
+        client.text(&["CLUSTER", "NODES"]).expect("its nodes").contains(&format!("[{slot}->-{target_id}]"))
+    };
+    eventually("they know one another", || {
+        source.ask(&["CLUSTER", "SETSLOT", "7", "MIGRATING", &target_id]) == ok
+    });
+    eventually("it can be followed", || replica.ask(&["CLUSTER", "REPLICATE", &source_id]) == ok);
+    eventually("who came later was told as well", || open_there(&mut replica, "7"));
+    eventually("the source waits for it", || source.info("connected_slaves").as_deref() == Some("1"));
+
+    assert_eq!(source.ask(&["CLUSTER", "SETSLOT", "8", "MIGRATING", &target_id]), ok);
+    assert!(open_there(&mut replica, "8"), "told before the operator was answered");
+    assert_eq!(source.ask(&["CLUSTER", "SETSLOT", "7", "STABLE", "TIMEOUT", "5000"]), ok);
+    assert!(!open_there(&mut replica, "7"));
+
+    three.signal("STOP");
+    let refused = source.ask(&["CLUSTER", "SETSLOT", "9", "MIGRATING", &target_id, "TIMEOUT", "100"]);
+    assert_eq!(refused, Value::Error("NOREPLICAS Not enough good replicas to write.".into()));
+    three.signal("CONT");
+    assert!(!open_there(&mut source, "9"));
+    assert_eq!(source.ask(&["CLUSTER", "SETSLOT", "10", "MIGRATING", &target_id, "TIMEOUT", "5000"]), ok);
+    assert!(open_there(&mut replica, "10") && !open_there(&mut replica, "9"));
+    three.assert_alive();
+}
+
 /// A node that is not in a cluster yet, and the port of its bus.
 pub fn start_node(program: Program) -> (Server, String) {
     let bus = free_port().to_string();
