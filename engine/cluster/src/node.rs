@@ -44,6 +44,8 @@ pub struct Node {
     /// Empty: nobody knows where it is.
     pub host: String,
     pub ports: Ports,
+    /// Where gossip says that it is now: believed when it is said again.
+    pub rumoured: Option<(String, Ports)>,
     pub hostname: String,
     pub human_name: String,
     pub no_failover: bool,
@@ -89,6 +91,7 @@ impl Node {
             health: Health::Ok,
             host: String::new(),
             ports: Ports::default(),
+            rumoured: None,
             hostname: String::new(),
             human_name: String::new(),
             no_failover: false,

@@ -142,14 +142,18 @@ impl Cluster {
         }
     }
 
-    /// Somebody reaches a node elsewhere that cannot be reached here.
+    /// Somebody reaches a node elsewhere that cannot be reached here. What is said once may be a flipped bit.
     pub(crate) fn note_new_address(&mut self, entry: &GossipEntry) {
         let Some(node) = self.nodes.get(entry.node) else { return };
         let unreachable = !node.is_well() || node.host.is_empty();
         let moved = node.host != entry.host || node.ports.bus != entry.ports.bus;
         let usable = !entry.host.is_empty() && !entry.flags.has(NodeFlags::NO_ADDRESS);
         if unreachable && moved && usable && !self.is_my_address(&entry.host, entry.ports) {
-            self.move_node(entry.node, entry.host.clone(), entry.ports);
+            let said = Some((entry.host.clone(), entry.ports));
+            match said == node.rumoured {
+                true => self.move_node(entry.node, entry.host.clone(), entry.ports),
+                false => self.nodes.get_mut(entry.node).expect("looked up above").rumoured = said,
+            }
         }
     }
 
@@ -159,6 +163,7 @@ impl Cluster {
         node.host = host;
         node.ports = ports;
         node.refused_since = None;
+        node.rumoured = None;
         let outbound = node.link;
         self.took(Turn::AddressLearnt);
         self.log(Severity::Notice, format!("Address updated for node {id}"));
