@@ -9,7 +9,10 @@ use squall_clock::{Mono, Nanos, Now};
 use crate::cluster::Cluster;
 use crate::event::{BusLink, Event, Severity};
 use crate::node::Stage;
-use crate::wire::{Body, HEADER_BYTES, Header, MESSAGE_BYTES_MAX, WireError, decode, encode, frame_bytes};
+use crate::wire::{
+    Body, HEADER_BYTES, Header, MESSAGE_BYTES_MAX, Published, WireError, decode, encode, encode_light,
+    frame_bytes,
+};
 use crate::{NodeId, wire};
 
 /// What somebody may say at once who has not yet said anything that a member says: gossip about everybody.
@@ -253,6 +256,24 @@ impl Cluster {
         let links = self.nodes.others().filter(|node| node.is_member() && node.link_is_open && wanted(node));
         let links: Vec<BusLink> = links.filter_map(|node| node.link).collect();
         *self.sent.entry(body.kind()).or_default() += links.len() as u64;
+        for link in links {
+            self.push(Event::Send { link, bytes: bytes.clone() });
+        }
+    }
+
+    /// The same, in the light form, to those that read it.
+    pub(crate) fn broadcast_light(
+        &mut self,
+        published: &Published,
+        wanted: impl Fn(&crate::node::Node) -> bool,
+    ) {
+        let links = self.nodes.others().filter(|node| node.is_member() && node.link_is_open && wanted(node));
+        let links: Vec<BusLink> = links.filter_map(|node| node.link).collect();
+        if links.is_empty() {
+            return;
+        }
+        let bytes = encode_light(published);
+        *self.sent.entry(published.kind()).or_default() += links.len() as u64;
         for link in links {
             self.push(Event::Send { link, bytes: bytes.clone() });
         }

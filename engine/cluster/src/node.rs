@@ -75,6 +75,8 @@ pub struct Node {
     /// Since when its messages show that it sees the cluster otherwise than this node.
     pub view_differs_since: Option<Mono>,
     pub reads_extensions: bool,
+    /// What is published need not carry a whole header to it.
+    pub reads_light: bool,
     /// Whose candidature in its place this node has voted for last, and when.
     pub voted: Option<(NodeId, Mono)>,
     /// Since when it has no replica that works.
@@ -112,6 +114,7 @@ impl Node {
             is_squall: false,
             view_differs_since: None,
             reads_extensions: false,
+            reads_light: false,
             voted: None,
             orphaned_since: None,
         }
@@ -156,5 +159,6 @@ impl Node {
             .with(NodeFlags::NO_ADDRESS, self.host.is_empty() && !is_myself)
             .with(NodeFlags::MIGRATE_TO, self.migrate_to)
             .with(NodeFlags::NO_FAILOVER, self.no_failover)
+            .with(NodeFlags::READS_LIGHT, is_myself)
     }
 }

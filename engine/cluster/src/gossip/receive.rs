@@ -18,8 +18,11 @@ impl Cluster {
             Message::Full { header, body } => (header, body),
             Message::Light(published) => {
                 *self.received.entry(published.kind()).or_default() += 1;
+                let now = self.now.mono;
                 let known = self.links.get(link).and_then(|link| link.node);
-                if known.is_some_and(|node| self.nodes.member(node).is_some()) {
+                let known = known.and_then(|node| self.nodes.get_mut(node));
+                if let Some(node) = known.filter(|node| node.is_member()) {
+                    node.data_received = Some(now);
                     self.push(Event::Published(published));
                 }
                 return;
@@ -73,6 +76,7 @@ impl Cluster {
         node.offset_heard = Some(now);
         node.is_squall = header.is_squall;
         node.reads_extensions = header.message.extensions;
+        node.reads_light = header.flags.has(NodeFlags::READS_LIGHT);
         node.no_failover = header.flags.has(NodeFlags::NO_FAILOVER);
         node.migrate_to |= header.primary.is_none() && header.flags.has(NodeFlags::MIGRATE_TO);
         let raised = header.config_epoch > node.config_epoch;

@@ -218,11 +218,10 @@ impl Cluster {
     }
 
     pub(crate) fn broadcast_published(&mut self, sharded: bool, channel: Bytes, message: Bytes) {
-        let body = Body::Publish(Published { sharded, channel, message });
+        let published = Published { sharded, channel, message };
         let primary = self.nodes.my_shard_primary();
-        match sharded {
-            false => self.broadcast(&body, |_| true),
-            true => self.broadcast(&body, |node| node.id == primary || node.primary == Some(primary)),
-        }
+        let wanted = |node: &Node| !sharded || node.id == primary || node.primary == Some(primary);
+        self.broadcast_light(&published, |node| wanted(node) && node.reads_light);
+        self.broadcast(&Body::Publish(published), |node| wanted(node) && !node.reads_light);
     }
 }

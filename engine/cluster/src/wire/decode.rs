@@ -4,15 +4,12 @@ use bytes::Bytes;
 
 use super::{
     ADDRESS_BYTES, Body, EPOCH_MAX, Extension, GOSSIP_BYTES, GossipEntry, GossipKind, HEADER_BYTES, Header,
-    LIGHT_HEADER_BYTES, MESSAGE_BYTES_MAX, Message, MessageFlags, NodeFlags, Ports, Published, SQUALL_MARK,
-    WireError,
+    LIGHT, LIGHT_HEADER_BYTES, MESSAGE_BYTES_MAX, Message, MessageFlags, NodeFlags, Ports, Published,
+    SQUALL_MARK, WireError,
 };
 use crate::identity::NAME_BYTES;
 use crate::slots::SlotSet;
 use crate::{Epoch, NodeId};
-
-/// Bit 15 of the type: the light form.
-const LIGHT: u16 = 0x8000;
 
 /// How long the message at the beginning of `input` is, once that can be told. `bytes_max`: how much this
 /// sender is trusted to say at once.

@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    ADDRESS_BYTES, Body, GOSSIP_BYTES, GossipEntry, HEADER_BYTES, Header, MessageFlags, Published,
-    SQUALL_MARK,
+    ADDRESS_BYTES, Body, GOSSIP_BYTES, GossipEntry, HEADER_BYTES, Header, LIGHT, LIGHT_HEADER_BYTES,
+    MessageFlags, Published, SQUALL_MARK,
 };
 use crate::NodeId;
 use crate::identity::NAME_BYTES;
@@ -35,6 +35,20 @@ pub fn encode(header: &Header, body: &Body) -> Bytes {
     }
     let len = output.len() as u32;
     output[4..8].copy_from_slice(&len.to_be_bytes());
+    output.freeze()
+}
+
+/// What was published, for a peer that reads it so: its bytes without two kilobytes of slots before them.
+pub fn encode_light(published: &Published) -> Bytes {
+    let bytes = LIGHT_HEADER_BYTES + 8 + published.channel.len() + published.message.len();
+    let mut output = BytesMut::with_capacity(bytes);
+    output.put_slice(b"RCmb");
+    output.put_u32(bytes as u32);
+    output.put_u16(1);
+    output.put_u16(0);
+    output.put_u16(LIGHT | published.kind().number());
+    output.put_u16(0);
+    put_published(&mut output, published);
     output.freeze()
 }
 

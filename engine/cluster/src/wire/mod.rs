@@ -24,7 +24,8 @@
 //! AUTH REQUEST, AUTH ACK, MFSTART have none
 //! ```
 //!
-//! Valkey's light form, for PUBLISH alone: bit 15 of `type` is set and the data follow at byte 16.
+//! Valkey's light form, for PUBLISH alone, to those whose headers say that they read it: bit 15 of `type` is set, `port`
+//! and `n` are zero, and the data follow at byte 16.
 //!
 //! The 30 unused bytes are zero in other servers, and not looked at by them. Squall's nodes recognise one
 //! another by a mark there ([`SQUALL_MARK`]); two bytes later stands a digest of how the sender sees the
@@ -42,13 +43,15 @@ use bytes::Bytes;
 use crate::slots::SlotSet;
 use crate::{Epoch, NodeId};
 pub use decode::{decode, frame_bytes};
-pub use encode::encode;
+pub use encode::{encode, encode_light};
 pub use extension::Extension;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 2256;
 /// Bytes of the light header.
 pub const LIGHT_HEADER_BYTES: usize = 16;
+/// Bit 15 of the type: the light form.
+const LIGHT: u16 = 0x8000;
 /// Bytes of a gossip entry.
 pub const GOSSIP_BYTES: usize = 104;
 /// Bytes of an address, the zero at its end counted.
@@ -75,6 +78,8 @@ impl NodeFlags {
     pub const MEET: u16 = 1 << 7;
     pub const MIGRATE_TO: u16 = 1 << 8;
     pub const NO_FAILOVER: u16 = 1 << 9;
+    /// Of the sender itself: it reads published messages in the light form.
+    pub const READS_LIGHT: u16 = 1 << 11;
     /// Among Squall's nodes, of third nodes: it owes an answer, though not for so long that it is suspected.
     pub const DOUBTED: u16 = 1 << 15;
 

@@ -7,6 +7,7 @@ mod hostile;
 mod large;
 mod nodes_conf;
 mod open_slots;
+mod publishing;
 mod rumours;
 mod slot_migration;
 mod stories;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use squall_cluster::wire::{
     Body, EPOCH_MAX, Extension, GossipEntry, GossipKind, Header, MESSAGE_BYTES_MAX, Message, MessageFlags,
-    NodeFlags, Ports, Published, WireError, decode, encode, frame_bytes,
+    NodeFlags, Ports, Published, WireError, decode, encode, encode_light, frame_bytes,
 };
 use squall_cluster::{Epoch, NodeId, ShardId, Slot, SlotSet};
 
@@ -67,10 +67,11 @@ fn what_redis_means_is_understood() {
 }
 
 #[test]
-fn the_light_form_is_understood() {
+fn the_light_form_is_understood_and_written() {
     let mut bytes = b"RCmb\0\0\0\x1d\0\x01\0\0\x80\x04\0\0".to_vec();
     bytes.extend_from_slice(b"\0\0\0\x02\0\0\0\x03chmsg");
     let published = Published { sharded: false, channel: "ch".into(), message: "msg".into() };
+    assert_eq!(encode_light(&published), bytes);
     assert_eq!(decode(&Bytes::from(bytes)), Ok(Message::Light(published)));
 }
 
