@@ -149,6 +149,10 @@ impl Cluster {
                 self.nodes.set_owner(slot, Some(promise.owner));
             }
         }
+        // What has been settled meanwhile, and was not heard of in the stream.
+        let owner = |slot: &Slot| self.nodes.owner(*slot);
+        self.migrating.retain(|slot, _| owner(slot) == Some(myself));
+        self.importing.retain(|slot, _| owner(slot) != Some(myself));
     }
 
     /// The slot was claimed by somebody: what this node had in hand for it is carried on or given up.

@@ -120,3 +120,24 @@ fn a_slot_that_was_made_stable_is_stable_at_the_replicas() {
     let heir = replace(&mut world, SOURCE);
     assert!(world.cluster(heir).migrating_to(slot()).is_none());
 }
+
+/// Of a slot that has been settled while it was away the replica hears later, and what it hears then is old.
+#[test]
+fn an_heir_leaves_nothing_open_that_is_settled() {
+    let mut world = world_with_open_slot(7);
+    let (source, target) = (world.id(SOURCE), world.id(TARGET));
+    for machine in [TARGET, SOURCE] {
+        world.set_slot(machine, slot(), SlotStep::Owner(target)).unwrap();
+    }
+    world.run_ms(3_000);
+    let old =
+        [(SOURCE + SHARDS, SlotStep::Migrating(target)), (TARGET + SHARDS, SlotStep::Importing(source))];
+    for (replica, step) in old {
+        world.order(replica, |cluster, now| cluster.primary_sets_slot(slot(), step, now));
+    }
+    for machine in [SOURCE, TARGET] {
+        let heir = replace_at_once(&mut world, machine);
+        let (migrating, importing) = world.cluster(heir).transfers();
+        assert!(migrating.is_empty() && importing.is_empty());
+    }
+}

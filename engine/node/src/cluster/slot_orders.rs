@@ -52,13 +52,14 @@ impl Services {
         let machine = membership.machine();
         let has_keys = engine.keys_in_slot(routes::store_slot(slot)) > 0;
         machine.may_set_slot(slot, step, has_keys).map_err(CommandError::line)?;
-        let waits = has_replicas && machine.replicas_take_slot_orders();
+        let tells = machine.replicas_take_slot_orders();
         let until = engine.now.mono + patience.unwrap_or(machine.order_patience());
-        if waits {
+        // Also where none is in step: one that comes back reads on where it was, and has heard of the slot before.
+        if tells {
             self.tell_replicas(engine, slot, step);
         }
         let membership = self.membership.as_mut().expect("looked at above");
-        if waits && !session.deny_blocking {
+        if tells && has_replicas && !session.deny_blocking {
             let offset = self.replication.offset();
             let waiting = Waiting { slot, step, client: session.id, offset, until };
             membership.slot_orders.waiting.push(waiting);
