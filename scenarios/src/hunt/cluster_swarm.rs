@@ -37,7 +37,9 @@ pub fn draw(seed: u64) -> Scenario {
     let mut course = stream(seed, "cluster swarm course", 0);
     let lasting = Span::from_secs(8 + below(&mut course, 12));
     let faults = faults(&mut course, seed, spec, lasting);
-    let operator = orders(&mut course, spec, lasting, moved);
+    let mut operator = orders(&mut course, spec, lasting, moved);
+    operator.extend(late_orders(&mut stream(seed, "cluster swarm servers' own", 0), spec, lasting));
+    operator.sort_by_key(|step| step.at);
     // A hand-over by force does not wait for what the primary has not sent yet.
     let forced = |step: &OperatorStep| matches!(step.order, Order::Failover { how: FailoverWay::Force, .. });
     let is_calm = faults.is_empty() && !operator.iter().any(forced);
@@ -167,6 +169,33 @@ fn orders(
         let at = below(rng, millis / 2);
         let place = steps.partition_point(|step| step.at.0.as_millis() <= at);
         steps.insert(place, OperatorStep { at: Span::from_millis(at), order });
+    }
+    steps
+}
+
+/// In some courses servers move slots by themselves, and are told to leave it. Each order is given once, whatever comes
+/// of it. No replica is told to take over without votes: nothing is promised of what others agree on meanwhile.
+fn late_orders(rng: &mut ChaCha8Rng, spec: ClusterSpec, lasting: Span) -> Vec<OperatorStep> {
+    let mut steps = Vec::new();
+    let millis = lasting.0.as_millis();
+    let mut give = |at: u64, node: String, words: &[&str]| {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        steps.push(OperatorStep { at: Span::from_millis(at), order: Order::Try { node, words } });
+    };
+    let shard = 1 + below(rng, u64::from(spec.primaries)) as u16;
+    let next = 1 + shard % spec.primaries;
+    let (primary, target) = (format!("primary of shard {shard}"), format!("{{id primary of shard {next}}}"));
+    // Behind those that an operator moves key by key.
+    let first = slots_of_shard(spec.primaries, shard).0 + 100 + below(rng, 50) as u16;
+    let range = [first.to_string(), (first + below(rng, 200) as u16).to_string()];
+    let (moves, at) = (chance(rng, 0.4), below(rng, millis / 2));
+    let (cancels, later) = (chance(rng, 0.3), 1 + below(rng, 400));
+    if moves {
+        let words = ["CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", &range[0], &range[1], "NODE", &target];
+        give(at, primary.clone(), &words);
+        if cancels {
+            give(at + later, primary, &["CLUSTER", "CANCELSLOTMIGRATIONS"]);
+        }
     }
     steps
 }
