@@ -17,6 +17,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "sources lie on a real disk, outside of any world")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -71,15 +72,21 @@ impl Planted {
     /// Its files below `root`, each with the text that has the bug in it.
     pub fn planted_texts(&self, root: &Path) -> Result<Vec<(String, String)>, String> {
         let Bug { file, find, replace, also, .. } = &self.bug;
-        let mut texts = vec![(file.clone(), self.change(root, file, find, replace)?)];
-        for Change { file, find, replace } in also {
-            texts.push((file.clone(), self.change(root, file, find, replace)?));
+        let first = Change { file: file.clone(), find: find.clone(), replace: replace.clone() };
+        let mut texts: BTreeMap<String, String> = BTreeMap::new();
+        for change in [first].iter().chain(also) {
+            let text = match texts.remove(&change.file) {
+                Some(changed) => changed,
+                None => std::fs::read_to_string(root.join(&change.file))
+                    .map_err(|error| format!("{}: {error}", change.file))?,
+            };
+            texts.insert(change.file.clone(), self.change(change, &text)?);
         }
-        Ok(texts)
+        Ok(texts.into_iter().collect())
     }
 
-    fn change(&self, root: &Path, file: &str, find: &str, replace: &str) -> Result<String, String> {
-        let text = std::fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
+    fn change(&self, change: &Change, text: &str) -> Result<String, String> {
+        let Change { file, find, replace } = change;
         match text.matches(find).count() {
             1 => Ok(text.replacen(find, replace, 1)),
             count => {
