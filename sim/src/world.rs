@@ -9,6 +9,7 @@ use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,29 +96,34 @@ where
     let running = thread
         .spawn(move || {
             let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
-            runtime.block_on(World::live(seed, options, body))
+            let world = World::begin(seed, options);
+            let lived = catch_unwind(AssertUnwindSafe(|| runtime.block_on(world.live(body))));
+            lived.unwrap_or_else(|panic| {
+                // What the panic left standing would never be freed. It may panic again, and has said enough.
+                let _ = catch_unwind(AssertUnwindSafe(|| runtime.block_on(world.end())));
+                resume_unwind(panic)
+            })
         })
         .map_err(|error| RunFailure { message: format!("no thread for the run: {error}") })?;
     running.join().map_err(|panic| RunFailure { message: panic_message(&*panic) })
 }
 
 impl World {
-    async fn live<T, F, B>(seed: u64, options: WorldOptions, body: B) -> Run<T>
+    async fn live<T, F, B>(&self, body: B) -> Run<T>
     where
         T: 'static,
         F: Future<Output = T> + 'static,
         B: FnOnce(World) -> F,
     {
-        let world = World::begin(seed, options);
-        let body = madsim::task::spawn_local(body(world.clone()));
-        world.settle().await;
+        let body = madsim::task::spawn_local(body(self.clone())).cancel_on_drop();
+        self.settle().await;
         while !body.is_finished() {
-            world.advance();
-            world.settle().await;
+            self.advance();
+            self.settle().await;
         }
         let outcome = body.await.expect("the body has finished");
-        world.end().await;
-        let mut state = world.state();
+        self.end().await;
+        let mut state = self.state();
         let mut chronicle = state.chronicle.take().unwrap_or_default();
         chronicle.machines = state.machines.iter().map(|machine| machine.name.clone()).collect();
         let (trace, events, simulated) = (state.trace.finish(), state.events, Nanos(state.now.0));
@@ -190,12 +196,14 @@ impl World {
         }
         self.settle().await;
         // What is dropped may reach for the state, so it is dropped after the state has been let go.
-        let mut state = self.state();
-        let agenda = std::mem::take(&mut state.agenda);
-        let connections = std::mem::take(&mut state.connections);
-        let programs: Vec<_> = state.machines.iter_mut().map(Machine::retire).collect();
-        drop(state);
-        drop((agenda, connections, programs));
+        let left = {
+            let mut state = self.state();
+            let programs: Vec<_> = state.machines.iter_mut().map(Machine::retire).collect();
+            (std::mem::take(&mut state.agenda), std::mem::take(&mut state.connections), programs)
+        };
+        drop(left);
+        // A task that nobody can wake any more is run once, to be dropped.
+        self.settle().await;
     }
 
     pub fn seed(&self) -> u64 {

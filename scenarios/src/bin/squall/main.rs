@@ -84,6 +84,11 @@ enum Command {
     Real(RealArguments),
 }
 
+/// A hunt makes thousands of worlds, each on a thread of its own. They give everything back, but leave the C library's
+/// heaps in pieces, which grow from 30 MB to 90 in six minutes; with this allocator they stay as small as one world needs.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const FAILED: u8 = 1;
 const CANNOT_BE_PLAYED: u8 = 2;
 const PANICKED: u8 = 3;
