@@ -1,6 +1,9 @@
 //! Which key an operation turns to: all alike, or some liked better than others by Zipf's law; and what it is called,
 //! where keys must lie in certain slots of a cluster.
 
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
 use rand_chacha::ChaCha8Rng;
 
 use super::Workload;
@@ -13,23 +16,30 @@ pub(super) struct Keys {
     count: u64,
     /// Where keys are not all alike: the sum of the weights up to each.
     weights: Vec<f64>,
+    /// The tags that were found already: to few slots lead few.
+    tags: BTreeMap<u64, String>,
 }
 
 impl Keys {
     pub(super) fn of(workload: &Workload) -> Keys {
         let Workload { kind, slots, keys, .. } = *workload;
-        Keys { prefix: kind.prefix(), slots, count: keys, weights: weights_of(workload) }
+        Keys {
+            prefix: kind.prefix(),
+            slots,
+            count: keys,
+            weights: weights_of(workload),
+            tags: BTreeMap::new(),
+        }
     }
 
     /// The name of the key with that number; where it has to lie in certain slots, with a tag that leads there.
-    pub(super) fn name(&self, number: u64) -> String {
+    pub(super) fn name(&mut self, number: u64) -> String {
         let prefix = self.prefix;
         match self.slots {
             None => format!("{prefix}:{number}"),
-            Some([first, last]) => {
-                let tagged = (0_u64..).map(|tag| format!("{prefix}:{{{tag}.{number}}}"));
-                let mut within = tagged.filter(|key| (first..=last).contains(&slot_of(key.as_bytes())));
-                within.next().expect("some number hashes to every slot")
+            Some(slots) => {
+                let tag = self.tags.entry(number).or_insert_with(|| tag_within(slots, number));
+                format!("{prefix}:{{{tag}}}")
             }
         }
     }
@@ -43,6 +53,19 @@ impl Keys {
             }
         }
     }
+}
+
+/// A tag of its own for the key with that number.
+fn tag_within([first, last]: [u16; 2], number: u64) -> String {
+    let mut tag = String::new();
+    for attempt in 0_u64.. {
+        tag.clear();
+        write!(tag, "{attempt}.{number}").expect("a string takes whatever comes");
+        if (first..=last).contains(&slot_of(tag.as_bytes())) {
+            break;
+        }
+    }
+    tag
 }
 
 /// The sums of Zipf's weights; none where all keys are alike. libm is the same on every machine.
@@ -68,9 +91,10 @@ mod tests {
     #[test]
     fn keys_lie_where_they_must() {
         let work = Workload { slots: Some([100, 103]), ..Workload::writing(Kind::Sets, Vec::new(), 1) };
-        let keys = Keys::of(&work);
+        let mut keys = Keys::of(&work);
         let names: std::collections::BTreeSet<String> = (0..50).map(|number| keys.name(number)).collect();
         assert_eq!(names.len(), 50);
+        assert!((0..50).all(|number| names.contains(&keys.name(number))), "a key keeps its name");
         assert!(names.iter().all(|name| (100..=103).contains(&slot_of(name.as_bytes()))), "{names:?}");
     }
 

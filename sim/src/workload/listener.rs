@@ -39,7 +39,7 @@ impl<H: Resident> Listener<H> {
         let first = number as usize % nodes.len();
         nodes.rotate_left(first);
         let nodes = nodes.iter().map(|name| host.world().address_of(name)).collect();
-        let (sharded, keys) = (work.kind == Kind::ShardChannels, Keys::of(work));
+        let (sharded, mut keys) = (work.kind == Kind::ShardChannels, Keys::of(work));
         // Channels of different shards are not heard at one node.
         let heard =
             if sharded { vec![number % work.keys] } else { (0..work.keys.min(CHANNELS_MAX)).collect() };
