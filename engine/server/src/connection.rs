@@ -143,7 +143,7 @@ impl<H: Host> Connection<H> {
     /// Gives `input` to the node and sends its output, as often as sending makes room for more input.
     fn exchange(&mut self, cx: &mut Context<'_>, input: &mut BytesMut, sending: Sending) -> Result<(), Stop> {
         let shell = self.shell.clone();
-        let (mut node, now) = shell.enter();
+        let (mut node, now) = if input.is_empty() { shell.enter_again() } else { shell.enter() };
         loop {
             if !input.is_empty() {
                 self.party.data(&mut node, input, now);

@@ -21,6 +21,8 @@ use crate::timer::Timer;
 pub(crate) struct Shell<H: Host> {
     pub host: H,
     node: RefCell<Node>,
+    /// When the last turn began.
+    turned: Cell<Now>,
     /// Where every connection's input lands first; one that holds an incomplete request takes it along.
     pub scratch: RefCell<BytesMut>,
     clients: RefCell<BTreeMap<ClientId, Rc<Doorbell>>>,
@@ -49,6 +51,7 @@ struct Exit {
 impl<H: Host> Shell<H> {
     pub fn new(host: H, node: Node, log: Box<dyn Fn(LogLine<'_>)>) -> Shell<H> {
         Shell {
+            turned: Cell::new(host.now()),
             host,
             node: RefCell::new(node),
             scratch: RefCell::default(),
@@ -73,8 +76,7 @@ impl<H: Host> Shell<H> {
 
     /// Calls the node, then carries out what it wants done.
     pub fn turn<R>(self: &Rc<Self>, act: impl FnOnce(&mut Node, Now) -> R) -> R {
-        let now = self.host.now();
-        let mut node = self.node.borrow_mut();
+        let (mut node, now) = self.enter();
         let outcome = act(&mut node, now);
         self.settle(&mut node, now);
         outcome
@@ -92,7 +94,13 @@ impl<H: Host> Shell<H> {
 
     /// Begins a turn of several calls; each group of them ends with `settle`.
     pub fn enter(&self) -> (std::cell::RefMut<'_, Node>, Now) {
-        (self.node.borrow_mut(), self.host.now())
+        self.turned.set(self.host.now());
+        self.enter_again()
+    }
+
+    /// Goes on with what the last turn has left to do: the clock is not read for it once more.
+    pub fn enter_again(&self) -> (std::cell::RefMut<'_, Node>, Now) {
+        (self.node.borrow_mut(), self.turned.get())
     }
 
     /// The node, for a look that changes nothing.

@@ -71,6 +71,7 @@ impl Placement {
         self.partitioning
     }
 
+    #[inline]
     pub fn place(&self, key: &[u8]) -> Place {
         let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
         hasher.write(key);

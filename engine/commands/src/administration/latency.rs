@@ -62,19 +62,17 @@ const BUCKETS: usize = 32;
 #[derive(Clone, Default)]
 pub struct Histogram {
     buckets: [u64; BUCKETS],
-    count: u64,
 }
 
 impl Histogram {
     fn record(&mut self, usec: u64) {
         let bucket = (u64::BITS - usec.leading_zeros()) as usize;
         self.buckets[bucket.min(BUCKETS - 1)] += 1;
-        self.count += 1;
     }
 
     /// An upper bound, in microseconds, of what `percent` of all calls took.
     pub fn percentile(&self, percent: f64) -> u64 {
-        let wanted = (self.count as f64 * percent / 100.0).ceil() as u64;
+        let wanted = (self.count() as f64 * percent / 100.0).ceil() as u64;
         let mut seen = 0;
         let bucket = self.buckets.iter().position(|count| {
             seen += count;
@@ -84,7 +82,7 @@ impl Histogram {
     }
 
     pub fn count(&self) -> u64 {
-        self.count
+        self.buckets.iter().sum()
     }
 
     /// The bounds, in microseconds, below which there are calls that are not below the one before, and how
@@ -219,7 +217,7 @@ fn histogram(context: &mut Context<'_>) -> CommandResult {
         reply.bulk_str(&engine.table.row(id).full_name);
         reply.map(2);
         reply.bulk_str("calls");
-        reply.integer(histogram.count as i64);
+        reply.integer(histogram.count() as i64);
         reply.bulk_str("histogram_usec");
         reply.map(histogram.cumulative().count());
         for (bound, count) in histogram.cumulative() {

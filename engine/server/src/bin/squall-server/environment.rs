@@ -1,8 +1,10 @@
 //! What INFO shows about the process and its memory: from the allocator, the kernel and the machine.
 #![allow(clippy::disallowed_methods, reason = "the figures are read from /proc")]
 
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use quanta::Clock;
 use rustix::time::{ClockId, clock_gettime};
 use squall_clock::Mono;
 use squall_node::Environment;
@@ -34,7 +36,7 @@ impl Observer {
             multiplexing_api: "epoll".to_owned(),
             allocator: allocator_name(),
             total_system_memory_bytes: rustix::system::sysinfo().totalram,
-            stopwatch: Some(stopwatch),
+            stopwatch: Some(stopwatch()),
             ..Environment::default()
         };
         Observer {
@@ -73,10 +75,21 @@ impl Observer {
     }
 }
 
-/// Time since the machine began: commands are measured with it, each of them.
-fn stopwatch() -> Mono {
-    let time = clock_gettime(ClockId::Monotonic);
-    Mono(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+/// The clock that commands are measured by. Each of them is: asking the kernel, though it answers without a system
+/// call, takes two and a half times as long as a look at the processor's counter, and makes a short command a tenth
+/// longer. The counter is trusted where the kernel tells the time by it, who goes on comparing it with other clocks.
+fn stopwatch() -> fn() -> Mono {
+    static COUNTER: LazyLock<Clock> = LazyLock::new(Clock::new);
+    let source = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    if source.is_ok_and(|source| source.trim() == "tsc") {
+        // It is calibrated now, and not by the first command.
+        LazyLock::force(&COUNTER);
+        return || Mono(COUNTER.delta_as_nanos(0, COUNTER.raw()));
+    }
+    || {
+        let time = clock_gettime(ClockId::Monotonic);
+        Mono(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    }
 }
 
 /// `jemalloc-` and the release, as Redis says it.
