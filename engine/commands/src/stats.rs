@@ -63,6 +63,8 @@ pub struct Stats {
     pub eviction_exceeded_ms: u64,
     /// How often the node was entered: with bytes, with what the disk has done, because it was time.
     pub turns: u64,
+    /// How long it was in there.
+    pub turn_nanos: u64,
     pub rates: Rates,
 }
 
@@ -103,6 +105,7 @@ impl Stats {
             stale_share: 0.0,
             eviction_exceeded_ms: 0,
             turns: 0,
+            turn_nanos: 0,
             rates: Rates::default(),
         }
     }
@@ -168,6 +171,7 @@ pub struct Rates {
     pub replication_input_bytes: Rate,
     pub replication_output_bytes: Rate,
     pub turns: Rate,
+    pub turn_nanos: Rate,
 }
 
 /// The average growth of a counter per second over the last samples.
@@ -207,5 +211,6 @@ impl Stats {
         self.rates.replication_input_bytes.sample(self.replication_input_bytes, now);
         self.rates.replication_output_bytes.sample(self.replication_output_bytes, now);
         self.rates.turns.sample(self.turns, now);
+        self.rates.turn_nanos.sample(self.turn_nanos, now);
     }
 }

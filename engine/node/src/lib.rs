@@ -93,20 +93,21 @@ impl Node {
         self.services.next_timeout(&self.engine)
     }
 
-    fn begin_turn(&mut self, now: Now) {
-        self.engine.now = now;
-        self.engine.stats.turns += 1;
+    /// A call that counts as a turn: with bytes, with what the disk has done, because it is time.
+    fn turn<R>(&mut self, now: Now, act: impl FnOnce(&mut Engine, &mut Services) -> R) -> R {
+        let began = self.engine.begin_turn(now);
+        let outcome = act(&mut self.engine, &mut self.services);
+        self.engine.end_turn(began);
+        outcome
     }
 
     /// Whatever is due by `now`: periodic work, deadlines, one slice of background work.
     pub fn timeout(&mut self, now: Now) {
-        self.begin_turn(now);
-        self.services.timeout(&mut self.engine);
+        self.turn(now, |engine, services| services.timeout(engine));
     }
 
     pub fn disk_done(&mut self, done: DiskDone, now: Now) {
-        self.begin_turn(now);
-        self.services.disk_done(&mut self.engine, done);
+        self.turn(now, |engine, services| services.disk_done(engine, done));
     }
 
     /// The certificates of `Effect::Secure` are in use; or they cannot be, and those before them still are.
@@ -183,8 +184,7 @@ impl Node {
     /// Takes what it can use of `input`. What is left is an incomplete request, or, while `wants_input`
     /// is false, requests that must wait.
     pub fn client_data(&mut self, id: ClientId, input: &mut BytesMut, now: Now) {
-        self.begin_turn(now);
-        clients::data(&mut self.engine, &mut self.services, id, input);
+        self.turn(now, |engine, services| clients::data(engine, services, id, input));
     }
 
     /// The connection is gone, whoever closed it.
@@ -240,8 +240,7 @@ impl Node {
     }
 
     pub fn link_data(&mut self, id: LinkId, input: &mut BytesMut, now: Now) {
-        self.begin_turn(now);
-        self.services.link_data(&mut self.engine, id, input);
+        self.turn(now, |engine, services| services.link_data(engine, id, input));
     }
 
     pub fn link_output_slices<'a>(&'a self, id: LinkId, slices: &mut [IoSlice<'a>]) -> usize {

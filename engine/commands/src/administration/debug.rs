@@ -20,7 +20,8 @@ const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-co
 you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \
 restart the server.";
 
-const HELP: [(&str, &str); 24] = [
+const HELP: [(&str, &str); 25] = [
+    ("ASSERT", "Ends the process at once, as a fault would."),
     ("CHANGE-REPL-ID", "Gives this server a new replication id."),
     ("CRASH-AND-RECOVER [<milliseconds>]", "Ends at once, as a fault would, and begins anew after so long."),
     ("DIGEST", "A hash of the whole dataset."),
@@ -78,7 +79,7 @@ fn debug(context: &mut Context<'_>) -> CommandResult {
             Ok(())
         }
         (b"protocol", 3) => protocol(context),
-        (b"segfault" | b"panic" | b"oom", 2) => {
+        (b"segfault" | b"assert" | b"panic" | b"oom", 2) => {
             context.server.abort();
             Ok(())
         }

@@ -50,11 +50,14 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("tracking_total_items", &tracked_items);
     line("tracking_total_prefixes", &prefixes);
     line("eventloop_cycles", &stats.turns);
+    line("eventloop_duration_sum", &(stats.turn_nanos / 1_000));
     line("eventloop_duration_cmd_sum", &(stats.command_nanos() / 1_000));
     line("instantaneous_eventloop_cycles_per_sec", &rates.turns.per_second());
+    let turn_us = rates.turn_nanos.per_second() / rates.turns.per_second().max(1) / 1_000;
+    line("instantaneous_eventloop_duration_usec", &turn_us);
     // What does not exist here stands still, for the tools that look for it: no process is forked, nothing is moved
-    // to undo fragmentation, one thread does all, and its tasks take turns without a loop around them to be timed.
-    const ABSENT: [&str; 14] = [
+    // to undo fragmentation, and one thread does all.
+    const ABSENT: [&str; 12] = [
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -67,8 +70,6 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
         "current_active_defrag_time",
         "io_threaded_total_prefetch_batches",
         "io_threaded_total_prefetch_entries",
-        "eventloop_duration_sum",
-        "instantaneous_eventloop_duration_usec",
     ];
     for name in ABSENT {
         line(name, &0);

@@ -83,8 +83,10 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
         ("functions.caches", Count((scripts.functions_vm_bytes + scripts.functions_text_bytes) as u64)),
         ("script.VMs", Count((scripts.eval_vm_bytes + scripts.functions_vm_bytes) as u64)),
     ];
+    let databases = (0..engine.keyspace.databases()).filter(|&number| !engine.keyspace.db(number).is_empty());
+    let tables: usize = databases.clone().map(|number| engine.keyspace.db(number).table_bytes()).sum();
     let after = [
-        ("overhead.db.hashtable.lut", Count(0)),
+        ("overhead.db.hashtable.lut", Count(tables as u64)),
         ("overhead.db.hashtable.rehashing", Count(0)),
         ("db.dict.rehashing.count", Count(0)),
         ("overhead.total", Count(figures.overhead)),
@@ -106,15 +108,15 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
         ("fragmentation", Share(fraction(resident, figures.used))),
         ("fragmentation.bytes", Count(resident.saturating_sub(figures.used))),
     ];
-    let databases = (0..engine.keyspace.databases()).filter(|&number| !engine.keyspace.db(number).is_empty());
     let reply = &mut context.reply;
     reply.map(before.len() + databases.clone().count() + after.len());
     show(reply, &before);
     for number in databases {
-        // A key and what stands before it are one block here: there are no tables beside it to be counted.
+        // An expiry time stands with its key, and has no table of its own.
+        let table = Count(engine.keyspace.db(number).table_bytes() as u64);
         reply.bulk_str(&format!("db.{number}"));
         reply.map(2);
-        show(reply, &[("overhead.hashtable.main", Count(0)), ("overhead.hashtable.expires", Count(0))]);
+        show(reply, &[("overhead.hashtable.main", table), ("overhead.hashtable.expires", Count(0))]);
     }
     show(reply, &after);
     Ok(())

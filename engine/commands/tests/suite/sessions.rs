@@ -284,6 +284,26 @@ fn slow_clock() -> Mono {
 }
 
 #[test]
+fn turns_are_measured_and_tables_are_weighed() {
+    let mut world = World::start();
+    let client = world.connect();
+    for key in 0..1000 {
+        world.ask(client, &format!("SET key:{key} v"));
+    }
+    world.engine.environment.stopwatch = Some(slow_clock);
+    let began = world.engine.begin_turn(world.engine.now);
+    world.engine.end_turn(began);
+    let stats = world.ask(client, "INFO stats");
+    assert!(stats.contains("eventloop_cycles:1\r\neventloop_duration_sum:15000\r\n"), "{stats}");
+    let figures = world.ask(client, "MEMORY STATS");
+    let (_, behind) = figures.split_once("overhead.hashtable.main\r\n:").expect("a database that holds keys");
+    let bytes: usize = behind.split("\r\n").next().and_then(|number| number.parse().ok()).expect("a number");
+    // A pointer and a tag for each key at least, and what 256 partitions cost that hold four of them.
+    assert!((10_000..150_000).contains(&bytes), "{bytes}");
+    assert!(figures.contains(&format!("overhead.db.hashtable.lut\r\n:{bytes}\r\n")), "{figures}");
+}
+
+#[test]
 fn a_shell_with_a_clock_measures_commands() {
     let mut world = World::start();
     let client = world.connect();

@@ -183,6 +183,13 @@ impl Db {
         self.totals.bytes
     }
 
+    /// How many bytes the tables take that find the entries, without what is reserved for more of them.
+    pub fn table_bytes(&self) -> usize {
+        let per_partition = size_of::<Dict>() + size_of::<u32>();
+        let dicts: usize = self.partitions.iter().map(Dict::table_bytes).sum();
+        self.partitions.len() * per_partition + dicts + self.totals.entries * size_of::<Entry>()
+    }
+
     fn store(&mut self, key: &[u8], content: Content<'_>, expire_at: Option<UnixMs>) -> Inserted {
         let place = self.placement.place(key);
         match self.find(place, key) {

@@ -71,6 +71,12 @@ impl Dict {
         self.segments.len()
     }
 
+    /// How many bytes the tables take that find the entries, beside a pointer for each entry.
+    pub fn table_bytes(&self) -> usize {
+        let per_segment = size_of::<BoxedSegment>() + size_of::<Segment>();
+        self.directory.capacity() * size_of::<u32>() + self.segments.len() * per_segment
+    }
+
     /// Makes sure that there is a segment.
     pub fn ensure_segment(&mut self) {
         if self.segments.is_empty() {
