@@ -146,13 +146,8 @@ fn answers_otherwise(name: &str, second: &str, one: &Value, other: &Value) -> bo
     match name {
         // Doubles are written with the fewest digits that tell them from their neighbours since, then with 17.
         "EVAL" | "EVAL_RO" => numbers(one) == numbers(other),
-        // A group that begins before what was deleted last does not know how far behind it is since.
-        "XINFO" => {
-            let lacks_lag = leaves(other)
-                .windows(2)
-                .any(|pair| matches!(pair, [Value::Bulk(name), Value::Null] if name == "lag"));
-            lacks_lag && without_lag(one) == without_lag(other)
-        }
+        // How far a group is behind follows from other rules since, and is not known more often.
+        "XINFO" => without_lag(one) == without_lag(other),
         // Whoever stores a result overwrites, and does not read, since.
         "COMMAND" if second == "GETKEYSANDFLAGS" => {
             let overwriting = |text: String| text.replace("\"RW\"", "\"OW\"");

@@ -2,6 +2,7 @@
 //! by request, is what Squall has to answer.
 
 use crate::oracle::subject::Subject;
+use crate::world::World;
 use squall_resp::{Args, Protocol, split_line};
 
 fn answers_as(facts: &str) {
@@ -42,4 +43,23 @@ fn what_redis_8_2_has() {
 #[test]
 fn what_valkey_9_1_alone_has() {
     answers_as(include_str!("facts/newer-valkey-9.1.txt"));
+}
+
+#[test]
+fn a_group_lags_by_all_entries_where_all_lie_ahead_of_it() {
+    let mut world = World::start();
+    let client = world.connect();
+    for id in 1..=5 {
+        world.ask(client, &format!("XADD x {id}-1 field value"));
+    }
+    world.ask(client, "XGROUP CREATE x group 3-0");
+    assert!(
+        world.ask(client, "XINFO GROUPS x").ends_with("lag\r\n$-1\r\n"),
+        "who has read how much is not known"
+    );
+    world.ask(client, "XTRIM x MAXLEN 3");
+    world.ask(client, "XDEL x 3-1");
+    assert!(world.ask(client, "XINFO GROUPS x").ends_with("lag\r\n:2\r\n"));
+    world.ask(client, "XTRIM x MAXLEN 0");
+    assert!(world.ask(client, "XINFO GROUPS x").ends_with("lag\r\n:0\r\n"));
 }

@@ -203,8 +203,13 @@ impl Stream {
     /// How many entries the group has not been given; none where that cannot be known. Negative where it was told
     /// to have read more than there were.
     pub fn lag(&self, group: &Group) -> Option<i64> {
-        if self.entries_added == 0 {
+        if self.is_empty() {
             return Some(0);
+        }
+        let first = self.first_id();
+        if group.last_id < first && self.max_deleted_id < first {
+            // All that there is lies ahead of it, and nothing was taken out from in between.
+            return Some(self.len() as i64);
         }
         let read = match group.entries_read {
             Some(read) if !self.may_lack_entries_after(group.last_id) => Some(read),
