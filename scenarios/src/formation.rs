@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rand_chacha::rand_core::Rng;
-use squall_clock::Mono;
+use squall_clock::{Mono, Nanos};
 use squall_sim::checkers::View;
 use squall_sim::entropy::stream;
 use squall_sim::{Resident, Theatre, World};
@@ -17,6 +17,8 @@ use crate::operator::{insist, view_of};
 /// Rows of replicas are called by letters.
 const ROWS: &[u8] = b"abcdefghijklmnopqrstuvw";
 const NAME_BYTES: usize = 20;
+/// Those who do not know each other after that are introduced again.
+const ACQUAINTED_WITHIN: Nanos = Nanos::from_secs(10);
 /// Where a node listens for its peers, above its port for clients.
 pub(crate) const BUS_PORT_STEP: u16 = 10_000;
 
@@ -149,23 +151,39 @@ pub(crate) async fn form_by_orders(host: &impl Resident, spec: ClusterSpec, dead
             }
         }
     }
-    for name in &names[1..] {
-        let (ip, port) = (host.world().ip_of(name), host.world().address_of(name).port.to_string());
-        let order = words(&["CLUSTER", "MEET", &ip, &port]);
-        if !insist(host, &names[0], &[&order], deadline).await {
-            return false;
-        }
-    }
     let knows_all =
         |view: &View| view.members.values().filter(|member| !member.is_unknown).count() == names.len();
-    let mut ids = Vec::new();
-    for name in &names {
+    let first = loop {
+        if !introduce(host, &names, deadline).await {
+            return false;
+        }
+        let until = deadline.min(host.now().mono + ACQUAINTED_WITHIN);
+        match view_of(host, &names[0], until, knows_all).await {
+            Some(view) => break view,
+            None if host.now().mono >= deadline => return false,
+            None => {}
+        }
+    };
+    let mut ids = vec![first.myself];
+    for name in &names[1..] {
         let Some(view) = view_of(host, name, deadline, knows_all).await else { return false };
         ids.push(view.myself);
     }
     for (number, name) in names.iter().enumerate().skip(primaries) {
         let order = words(&["CLUSTER", "REPLICATE", &ids[number % primaries]]);
         if !insist(host, name, &[&order], deadline).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// Tells the first where the others are. A node that is met and does not answer for the node timeout is forgotten.
+async fn introduce(host: &impl Resident, names: &[String], deadline: Mono) -> bool {
+    for name in &names[1..] {
+        let (ip, port) = (host.world().ip_of(name), host.world().address_of(name).port.to_string());
+        let order = words(&["CLUSTER", "MEET", &ip, &port]);
+        if !insist(host, &names[0], &[&order], deadline).await {
             return false;
         }
     }

@@ -58,11 +58,9 @@ impl Cluster {
         self.durability.want_now();
         let is_bare = had_slots && self.nodes.get(mine).is_none_or(|node| node.slots.is_empty());
         if from_mine > 0 && is_bare && sender != myself && self.inherits(sender, from_mine) {
-            self.log(
-                Severity::Notice,
-                format!("Configuration change detected. I follow {sender} from now on"),
-            );
-            self.follow(sender);
+            let heir = self.shard_heir(mine).unwrap_or(sender);
+            self.log(Severity::Notice, format!("Configuration change detected. I follow {heir} from now on"));
+            self.follow(heir);
         } else {
             self.push_lost(lost);
         }
@@ -77,6 +75,17 @@ impl Cluster {
             node.id != sender && node.is_voter() && node.shard == Some(shard) && node.config_epoch > epoch
         };
         self.nodes.owners().any(|node| replaces(&node))
+    }
+
+    /// Who leads this shard by now in place of `primary`. Most of its slots were taken by that one, though the last of
+    /// them may have gone to another shard before.
+    fn shard_heir(&self, primary: NodeId) -> Option<NodeId> {
+        let shard = self.nodes.me().shard?;
+        let leads = |node: &&Node| {
+            node.id != primary && node.is_voter() && node.shard == Some(shard) && !node.is_failed()
+        };
+        let heirs = self.nodes.owners().filter(|node| node.id != self.my_id());
+        heirs.filter(leads).max_by_key(|node| node.config_epoch).map(|node| node.id)
     }
 
     /// Whether the node that took the last slots of this shard took its place as well.
