@@ -49,6 +49,7 @@ pub struct Cluster {
     /// Slots that this node gives away, and to whom; that it takes in, and from whom.
     pub(crate) migrating: BTreeMap<Slot, NodeId>,
     pub(crate) importing: BTreeMap<Slot, NodeId>,
+    /// What the primary of this replica has said that it is about to do with a slot, until it is seen done or is old.
     pub(crate) promised: BTreeMap<Slot, Promise>,
     pub(crate) migrations: SlotMigrations,
     /// Nodes that were forgotten, until gossip may bring them back.

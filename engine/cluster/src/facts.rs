@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use squall_clock::Nanos;
-
 use crate::cluster::Cluster;
 use crate::conf;
 use crate::event::BusLink;
 use crate::links::Link;
 use crate::node::{Health, Node};
-use crate::slots::{ORDER_PATIENCE_TIMEOUTS, Slot};
+use crate::slots::Slot;
 use crate::wire::Kind;
 use crate::{Epoch, NodeId, ShardId};
 
@@ -77,11 +75,6 @@ impl Cluster {
 
     pub fn links(&self) -> impl Iterator<Item = (BusLink, &Link)> {
         self.links.iter()
-    }
-
-    /// How long the replicas are given to hear an order, where the operator does not say.
-    pub fn order_patience(&self) -> Nanos {
-        Nanos(self.options.node_timeout.0.saturating_mul(ORDER_PATIENCE_TIMEOUTS))
     }
 
     pub fn my_shard(&self) -> Option<ShardId> {

@@ -8,9 +8,9 @@ use squall_clock::{Mono, Nanos, Now};
 
 use crate::cluster::Cluster;
 use crate::event::{BusLink, Event, Severity};
-use crate::node::Stage;
+use crate::node::{Node, Stage};
 use crate::wire::{
-    Body, HEADER_BYTES, Header, MESSAGE_BYTES_MAX, Published, WireError, decode, encode, encode_light,
+    Body, HEADER_BYTES, Header, Kind, MESSAGE_BYTES_MAX, Published, WireError, decode, encode, encode_light,
     frame_bytes,
 };
 use crate::{NodeId, wire};
@@ -250,37 +250,37 @@ impl Cluster {
     }
 
     /// Sends the same to every member that `wanted` picks.
-    pub(crate) fn broadcast(&mut self, body: &Body, wanted: impl Fn(&crate::node::Node) -> bool) {
-        let Some(header) = self.header() else { return };
-        let bytes: Bytes = encode(&header, body);
-        let links = self.nodes.others().filter(|node| node.is_member() && node.link_is_open && wanted(node));
-        let links: Vec<BusLink> = links.filter_map(|node| node.link).collect();
-        *self.sent.entry(body.kind()).or_default() += links.len() as u64;
-        for link in links {
-            self.push(Event::Send { link, bytes: bytes.clone() });
-        }
+    pub(crate) fn broadcast(&mut self, body: &Body, wanted: impl Fn(&Node) -> bool) {
+        let encoded = |cluster: &Cluster| Some(encode(&cluster.header()?, body));
+        self.send_to_all(body.kind(), wanted, encoded);
     }
 
     /// The same, in the light form, to those that read it.
-    pub(crate) fn broadcast_light(
+    pub(crate) fn broadcast_light(&mut self, published: &Published, wanted: impl Fn(&Node) -> bool) {
+        self.send_to_all(published.kind(), wanted, |_| Some(encode_light(published)));
+    }
+
+    /// Nothing is encoded for nobody.
+    fn send_to_all(
         &mut self,
-        published: &Published,
-        wanted: impl Fn(&crate::node::Node) -> bool,
+        kind: Kind,
+        wanted: impl Fn(&Node) -> bool,
+        encoded: impl FnOnce(&Cluster) -> Option<Bytes>,
     ) {
-        let links = self.nodes.others().filter(|node| node.is_member() && node.link_is_open && wanted(node));
-        let links: Vec<BusLink> = links.filter_map(|node| node.link).collect();
+        let reached = |node: &&Node| node.is_member() && node.link_is_open && wanted(node);
+        let links: Vec<BusLink> = self.nodes.others().filter(reached).filter_map(|node| node.link).collect();
         if links.is_empty() {
             return;
         }
-        let bytes = encode_light(published);
-        *self.sent.entry(published.kind()).or_default() += links.len() as u64;
+        let Some(bytes) = encoded(self) else { return };
+        *self.sent.entry(kind).or_default() += links.len() as u64;
         for link in links {
             self.push(Event::Send { link, bytes: bytes.clone() });
         }
     }
 
     /// How long a message has been waited for on an open link without a word.
-    pub(crate) fn silence_of(&self, node: &crate::node::Node) -> Nanos {
+    pub(crate) fn silence_of(&self, node: &Node) -> Nanos {
         let Some(asked) = node.ping_sent else { return Nanos::ZERO };
         let heard = node.data_received.unwrap_or(Mono(0));
         self.now.mono.since(asked.max(heard))

@@ -3,7 +3,8 @@
 //!
 //! A write that made `dirty` grow is propagated as it was sent, unless it said otherwise: [`Propagation::replace`]
 //! names other commands, [`Propagation::suppress`] none. What happens beside it (an expired key's DEL) is
-//! [`Propagation::also`]. What changes nothing, and is for replicas alone, is [`Propagation::tell_replicas`]. All that one request of a client did leaves as one: EXEC is one request.
+//! [`Propagation::also`]. What changes nothing, and is for replicas alone, is [`Propagation::tell_replicas`].
+//! All that one request of a client did leaves as one: EXEC is one request.
 
 use std::ops::Range;
 

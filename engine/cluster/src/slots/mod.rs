@@ -12,5 +12,5 @@ mod transfers;
 
 pub use map::SlotMap;
 pub use set::{SLOT_COUNT, Slot, SlotSet};
+pub(crate) use transfers::Promise;
 pub use transfers::SlotStep;
-pub(crate) use transfers::{ORDER_PATIENCE_TIMEOUTS, Promise};

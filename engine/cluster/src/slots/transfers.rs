@@ -1,7 +1,7 @@
 //! Slots on their way from one node to another, by an operator's word: SETSLOT MIGRATING at the source,
 //! IMPORTING at the target, NODE at the end.
 
-use squall_clock::{Mono, Now};
+use squall_clock::{Mono, Nanos, Now};
 
 use crate::admin::OrderResult;
 use crate::cluster::Cluster;
@@ -10,7 +10,7 @@ use crate::turns::Turn;
 use crate::{NodeId, Slot};
 
 /// So many node timeouts after its replicas have heard an order a primary carries it out no more.
-pub(crate) const ORDER_PATIENCE_TIMEOUTS: u64 = 2;
+const ORDER_PATIENCE_TIMEOUTS: u64 = 2;
 
 /// What CLUSTER SETSLOT may say of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +29,11 @@ pub(crate) struct Promise {
 }
 
 impl Cluster {
+    /// How long the replicas are given to hear an order, where the operator does not say.
+    pub fn order_patience(&self) -> Nanos {
+        Nanos(self.options.node_timeout.0.saturating_mul(ORDER_PATIENCE_TIMEOUTS))
+    }
+
     /// Whether a slot may be set so. `has_keys`: keys of that slot are here.
     pub fn may_set_slot(&self, slot: Slot, step: SlotStep, has_keys: bool) -> OrderResult {
         if !self.nodes.me().is_primary() {

@@ -92,6 +92,28 @@ fn the_heir_of_a_source_does_not_take_back_what_was_given() {
     });
 }
 
+/// Its heir took most of its slots, and gave the last one away: whoever has that one is no kin.
+#[test]
+fn a_primary_that_comes_back_follows_its_heir_and_not_who_took_the_last_slot() {
+    let mut world = World::formed(8, SHARDS, 1);
+    world.run_ms(3_000);
+    let (last, target) =
+        (world.cluster(SOURCE).my_node().slots.iter().last().expect("it has slots"), world.id(TARGET));
+    let heir = replace(&mut world, SOURCE);
+    world.set_slot(TARGET, last, SlotStep::Owner(target)).unwrap();
+    world.set_slot(heir, last, SlotStep::Owner(target)).unwrap();
+    world.until("all agree", 20_000, World::converged);
+    // It hears of the heir first, and of the slot that was given away last.
+    world.start(SOURCE);
+    let others: Vec<usize> = (0..2 * SHARDS).filter(|machine| ![SOURCE, heir].contains(machine)).collect();
+    world.part(&[SOURCE], &others);
+    world.until("one slot is left", 20_000, |world| world.cluster(SOURCE).my_node().slots.len() == 1);
+    world.heal();
+    world.until("it follows somebody", 20_000, |world| !world.cluster(SOURCE).my_node().is_primary());
+    assert_eq!(world.cluster(SOURCE).my_node().primary, Some(world.id(heir)));
+    world.check_invariants();
+}
+
 /// Its primary was told so, never did it, and has said otherwise ever since.
 #[test]
 fn a_replica_does_not_insist_on_what_was_never_done() {

@@ -167,6 +167,10 @@ pub struct ShutdownWish {
 
 pub struct ShutdownWords;
 
+impl ShutdownWords {
+    const NAMES: &str = "default, save, nosave, now, force, safe, failover";
+}
+
 impl Kind<ShutdownWish> for ShutdownWords {
     const MANY_WORDS: bool = true;
 
@@ -181,13 +185,7 @@ impl Kind<ShutdownWish> for ShutdownWords {
                 b"force" => wish.force = true,
                 b"safe" => wish.safe = true,
                 b"failover" => wish.failover = true,
-                _ => {
-                    return Err(
-                        "argument(s) must be one of the following: default, save, nosave, now, force, safe, \
-                                failover"
-                            .into(),
-                    );
-                }
+                _ => return Err(format!("argument(s) must be one of the following: {}", Self::NAMES)),
             }
         }
         if words.is_empty() || wish.save && wish.no_save {

@@ -15,6 +15,7 @@ use crate::services::Services;
 
 /// Between two looks at what the replicas have acknowledged.
 const ACKNOWLEDGEMENT_POLL: Nanos = Nanos::from_millis(1);
+
 /// Orders that wait until the replicas have them.
 #[derive(Default)]
 pub(super) struct SlotOrders {
