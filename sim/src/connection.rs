@@ -67,6 +67,8 @@ pub(crate) struct Keepalive {
 pub(crate) struct Segment {
     /// Its place in the stream.
     pub(crate) serial: u64,
+    /// The place of the last segment that has joined it.
+    through: u64,
     /// When it was sent for the first time.
     pub(crate) sent: Mono,
     pub(crate) arrives: Mono,
@@ -107,6 +109,8 @@ pub(crate) struct Pipe {
     /// On the cluster bus: the frames that the bytes make up.
     pub(crate) framing: Option<Framing>,
     next_serial: u64,
+    /// The last segment that has been received.
+    delivered: u64,
 }
 
 pub(crate) struct Retry {
@@ -203,17 +207,20 @@ impl Pipe {
         }
     }
 
-    /// Puts a segment behind the others in flight, or into the last one where both arrive together.
+    /// Puts a segment behind the others in flight, or into the one that it follows where both arrive together. One that
+    /// is sent again flies behind those that it precedes in the stream.
     /// Says when it arrives if that is another time than that of the segment before it.
     pub(crate) fn launch(&mut self, mut segment: Segment) -> Option<Mono> {
         segment.arrives = segment.arrives.max(self.last_arrival);
         self.last_arrival = segment.arrives;
         if let Some(last) = self.in_flight.back_mut()
             && last.arrives == segment.arrives
+            && last.through + 1 == segment.serial
             && last.mark == Mark::None
             && segment.mark == Mark::None
         {
             last.bytes.extend_from_slice(&segment.bytes);
+            last.through = segment.through;
             return None;
         }
         let arrives = segment.arrives;
@@ -224,7 +231,14 @@ impl Pipe {
     /// A segment of the stream's next bytes.
     pub(crate) fn segment(&mut self, sent: Mono, bytes: BytesMut, mark: Mark) -> Segment {
         self.next_serial += 1;
-        Segment { serial: self.next_serial, sent, arrives: Mono::default(), bytes, mark }
+        Segment {
+            serial: self.next_serial,
+            through: self.next_serial,
+            sent,
+            arrives: Mono::default(),
+            bytes,
+            mark,
+        }
     }
 
     /// Keeps a segment until it is sent again, in its place among the others.
@@ -233,9 +247,14 @@ impl Pipe {
         self.lost.insert(place, segment);
     }
 
-    /// Whether something before `serial` has not been delivered: then what follows waits in the receiver's kernel.
-    pub(crate) fn has_gap_before(&self, serial: u64) -> bool {
-        self.lost.front().is_some_and(|first| first.serial < serial)
+    /// Whether something before `segment` has not been delivered, lost or overtaken: then it has to wait.
+    pub(crate) fn has_gap_before(&self, segment: &Segment) -> bool {
+        segment.serial != self.delivered + 1
+    }
+
+    /// Its bytes reach the receiver.
+    pub(crate) fn deliver(&mut self, segment: &Segment) {
+        self.delivered = segment.through;
     }
 
     /// Nothing of it is worth sending again: its sender's kernel is gone or has given up.

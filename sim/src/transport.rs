@@ -204,7 +204,7 @@ impl State {
         let receiver = connection.end(side.other()).state;
         let listens = receiver != EndState::Forgotten || self.machines[to.index()].has_power();
         let pipe = connection.pipe(side);
-        let gap = pipe.has_gap_before(segment.serial);
+        let gap = pipe.has_gap_before(&segment);
         if gap || pipe.muted || !self.paths.is_open(from, to) || !listens {
             pipe.lose(segment);
             self.retry_later(id, side);
@@ -225,6 +225,7 @@ impl State {
         let (sender, receiver) = (&machines[from.index()].name, &machines[to.index()].name);
         let answers = paths.acknowledgement(*now, to, from).filter(|_| !connection.pipe(side.other()).muted);
         let pipe = connection.pipe(side);
+        pipe.deliver(&segment);
         if !segment.bytes.is_empty() {
             let (len, print) = (segment.bytes.len(), digest(&segment.bytes));
             trace.line(*now, receiver, format_args!("< {sender} #{} {len}b {print:04x}", id.0));

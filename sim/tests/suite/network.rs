@@ -5,7 +5,10 @@ use std::io::ErrorKind;
 use crate::probe::{Probe, elapsed_us, in_world, read_some};
 use squall_clock::Nanos;
 use squall_net::{Host, Stream};
-use squall_sim::{Latency, LinkChange, LinkSettings, MachineStatus, Rate, Size, Span};
+use squall_sim::entropy::{below, stream};
+use squall_sim::{
+    Latency, LinkChange, LinkSettings, MachineId, MachineStatus, Rate, SimHost, Size, Span, World,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[test]
@@ -79,6 +82,47 @@ fn short_reads_and_writes_lose_and_reorder_nothing() {
             })
             .await;
     });
+}
+
+/// A slow link still holds what was sent over it when it is fast again and is cut: what is lost then is sent again, and
+/// must not overtake what flies.
+#[test]
+fn whatever_becomes_of_a_link_bytes_arrive_in_their_order() {
+    for seed in 1..=20 {
+        in_world(seed, LinkSettings::default(), async |probe: Probe| {
+            let world = probe.world.clone();
+            let (client, server) = (probe.client, probe.server);
+            probe
+                .on_client(async move |host| send_over_a_changing_link(&host, &world, client, server).await)
+                .await;
+        });
+    }
+}
+
+async fn send_over_a_changing_link(host: &SimHost, world: &World, client: MachineId, server: MachineId) {
+    let mut connection = crate::probe::connect(host).await.unwrap();
+    let mut chance = stream(world.seed(), "link", 0);
+    let mut sent = Vec::new();
+    for piece in 0..100u32 {
+        let bandwidth = Some(Rate { bytes_per_second: 1_000 + below(&mut chance, 20_000) });
+        let slow = LinkChange { bandwidth, ..Default::default() };
+        let trouble = below(&mut chance, 4);
+        let slowed = (trouble != 1).then(|| world.change_link(client, server, &slow));
+        if trouble == 2 {
+            world.cut(client, server);
+        }
+        let bytes: Vec<u8> = (0..50).flat_map(|step| (piece * 50 + step).to_be_bytes()).collect();
+        connection.write_all(&bytes).await.unwrap();
+        sent.extend(bytes);
+        world.sleep(Nanos::from_millis(1 + below(&mut chance, 60))).await;
+        if trouble == 2 {
+            world.heal(client, server);
+        }
+        slowed.into_iter().for_each(|number| world.undo_link_change(client, server, number));
+    }
+    let mut received = vec![0; sent.len()];
+    connection.read_exact(&mut received).await.unwrap();
+    assert!(received == sent, "seed {}", world.seed());
 }
 
 #[test]
