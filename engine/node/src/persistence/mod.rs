@@ -16,7 +16,7 @@ mod save;
 use squall_clock::{Mono, UnixMs};
 use squall_commands::Engine;
 use squall_commands::config::AppendFsync;
-use squall_store::rdb::{Aux, Loaded};
+use squall_store::rdb::{Aux, Loaded, NO_LINEAGE};
 
 use crate::effect::{DiskDone, Effect, Effects};
 use crate::marks::Mark;
@@ -261,7 +261,9 @@ impl Persistence {
         // In the middle of a script the dataset is no point of the history.
         if is_free && self.log.wants_cursor() && !engine.scripts.is_parked() {
             assert!(engine.propagation.is_empty(), "what was done is in the history");
-            let aux = Aux { aof_base: true, ..aux(engine) };
+            let mut aux = Aux { aof_base: true, ..aux(engine) };
+            // By this a reader knows whose rules the file behind the base follows.
+            aux.lineage.get_or_insert_with(|| NO_LINEAGE.to_owned());
             let target = self.log.switch(&engine.config, engine.now.mono);
             engine.propagation.forget_database();
             let save = Save::begin(engine, effects, &aux, SaveFor::LogBase, target);

@@ -1,7 +1,7 @@
 //! A log that was cut short or changed anywhere: the server comes up with what was logged, or with a beginning
 //! of it where the end is torn, or it does not come up, says which file and which byte, and changes nothing.
 
-use crate::common::{MemoryDisk, START, World};
+use crate::common::{MemoryDisk, START, World, ok};
 use squall_resp::Value;
 
 const ON: &[&str] = &["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
@@ -14,6 +14,17 @@ const COUNTS: i64 = 12;
 fn logged(settings: &[&str]) -> MemoryDisk {
     let mut world = World::new(settings);
     let client = world.connect();
+    for _ in 0..COUNTS {
+        world.send(client, b"MULTI\r\nINCR one\r\nINCR other\r\nEXEC\r\n");
+    }
+    world.disk
+}
+
+/// The same of one that had been told to follow somebody, and had never had anybody's dataset.
+fn logged_by_a_former_replica(settings: &[&str]) -> MemoryDisk {
+    let mut world = World::new(&[settings, &["--replicaof", "127.0.0.1", "1"]].concat());
+    let client = world.connect();
+    assert_eq!(world.call(client, &["REPLICAOF", "NO", "ONE"]), ok());
     for _ in 0..COUNTS {
         world.send(client, b"MULTI\r\nINCR one\r\nINCR other\r\nEXEC\r\n");
     }
@@ -48,16 +59,22 @@ fn refused(words: &str, path: &str) {
 
 #[test]
 fn cut_anywhere_it_is_a_prefix() {
-    let disk = logged(ON);
+    let without_preamble = [ON, &["--aof-use-rdb-preamble", "no"]].concat();
+    prefixes(ON, &logged(ON));
+    prefixes(ON, &logged_by_a_former_replica(ON));
+    prefixes(&without_preamble, &logged_by_a_former_replica(&without_preamble));
+}
+
+fn prefixes(settings: &[&str], disk: &MemoryDisk) {
     let whole = disk.files[INCREMENT].clone();
     let mut last = 0;
     for len in 0..=whole.len() {
-        let cut = with(&disk, INCREMENT, whole[..len].to_vec());
-        let (count, left) = found(ON, cut.clone());
+        let cut = with(disk, INCREMENT, whole[..len].to_vec());
+        let (count, left) = found(settings, cut.clone());
         let count = count.unwrap_or_else(|words| panic!("cut at {len}: {words}"));
         assert!(count == last || count == last + 1, "cut at {len}: {count} after {last}");
         last = count;
-        let (again, _) = found(ON, left);
+        let (again, _) = found(settings, left);
         assert_eq!(again, Ok(count), "cut at {len}: what was repaired stays repaired");
         if let (Err(words), left) = found(STRICT, cut.clone()) {
             refused(&words, INCREMENT);

@@ -4,6 +4,9 @@ use super::write::put_aux;
 use crate::number::parse_i64;
 use bytes::{Bytes, BytesMut};
 
+/// What a server of Squall's that has never had a dataset calls its lineage.
+pub const NO_LINEAGE: &str = "-";
+
 /// What a file says about itself. Written by a snapshot, given back by the loader.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Aux {
@@ -17,7 +20,7 @@ pub struct Aux {
     /// Where the replication stream continues from it.
     pub replication: Option<ReplicationAux>,
     /// Which dataset it is a state of, by a name that outlives replication ids, and which one that replaced.
-    /// Squall's own field.
+    /// Squall's own field; [`NO_LINEAGE`] in a file of its that is of no dataset yet.
     pub lineage: Option<String>,
     /// What is known of slots that move, a line for each. Squall's own field.
     pub migrations: Vec<String>,

@@ -30,7 +30,7 @@ mod write;
 pub(crate) mod ziplist;
 pub(crate) mod zipmap;
 
-pub use aux::{Aux, ReplicationAux};
+pub use aux::{Aux, NO_LINEAGE, ReplicationAux};
 pub use crc64::crc64;
 pub use load::{LoadOptions, Loaded, Loader, Loading};
 pub use payload::{dump, dump_functions, restore, restore_functions};

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! #TS:1700000000                     Redis's own: what follows was written in this second
-//! #LINEAGE:<40 hex digits>           at the front of a base that is no RDB file: which dataset it is
+//! #LINEAGE:<40 hex digits, or ->     at the front of a base that is no RDB file: which dataset it is
 //! #SYNCED:<16 hex digits>            a group begins; so many bytes of the file were durable when it was written
 //! #ID:<40 hex digits, or ->          what follows belongs to the replication history of this id
 //! #AT:<offset, or ->:<16 hex digits> the group ends; it brought the history to this offset
@@ -21,7 +21,7 @@ use squall_store::rdb::crc64;
 /// What a line says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Annotation {
-    Lineage(ReplId),
+    Lineage(Option<ReplId>),
     Synced(u64),
     History(Option<ReplId>),
     Offset {
@@ -42,12 +42,17 @@ impl Annotation {
     }
 
     fn parse_own(line: &[u8]) -> Option<Annotation> {
+        let id_or_none = |id: &[u8]| match id {
+            b"-" => Some(None),
+            digits => ReplId::parse(digits).map(Some),
+        };
         if let Some(id) = line.strip_prefix(b"#ID:") {
-            let id = if id == b"-" { None } else { Some(ReplId::parse(id)?) };
-            return Some(Annotation::History(id));
+            return id_or_none(id).map(Annotation::History);
         }
         if let Some(lineage) = line.strip_prefix(b"#LINEAGE:") {
-            return Some(Annotation::Lineage(ReplId::parse(lineage)?));
+            // The name of the lineage that it replaced may follow.
+            let name = lineage.split(|&byte| byte == b' ').next().unwrap_or_default();
+            return id_or_none(name).map(Annotation::Lineage);
         }
         if let Some(bytes) = line.strip_prefix(b"#SYNCED:") {
             return Some(Annotation::Synced(parse_hexadecimal(std::str::from_utf8(bytes).ok()?)?));

@@ -7,7 +7,7 @@ use squall_commands::table::Found;
 use squall_commands::{Engine, Session};
 use squall_replication::{Position, ReplId, ReplOffset};
 use squall_resp::{Args, Output};
-use squall_store::rdb::{Aux, ReplicationAux};
+use squall_store::rdb::{Aux, NO_LINEAGE, ReplicationAux};
 
 use super::scanner::{Damage, Item, Scanned, Scanner};
 use crate::services::Services;
@@ -168,7 +168,9 @@ impl Replay {
     ) -> Result<(), String> {
         match item {
             Item::Other | Item::Synced(_) => {}
-            Item::Lineage(lineage) => self.base.lineage = Some(lineage.to_string()),
+            Item::Lineage(lineage) => {
+                self.base.lineage = Some(lineage.map_or(NO_LINEAGE.to_owned(), |id| id.to_string()));
+            }
             Item::History(id) => {
                 self.history = id;
                 // The dataset is the same, the name of its past has changed.

@@ -34,7 +34,7 @@ struct Group {
 pub(crate) enum Item {
     /// `Scanner::args` yields it, until it is passed.
     Command,
-    Lineage(ReplId),
+    Lineage(Option<ReplId>),
     /// A group begins; when it was written, so many bytes of the file were durable.
     Synced(u64),
     History(Option<ReplId>),
