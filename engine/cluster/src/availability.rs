@@ -33,6 +33,12 @@ impl Availability {
 }
 
 impl Cluster {
+    /// Whether a majority may have put another in this node's place, of which it has not heard yet.
+    pub(crate) fn may_have_been_replaced(&self) -> bool {
+        let owns_slots = !self.nodes.me().slots.is_empty();
+        owns_slots && self.availability.in_minority_until.is_some_and(|until| self.now.mono < until)
+    }
+
     pub(crate) fn assess(&mut self) {
         let now = self.now.mono;
         let myself = self.my_id();

@@ -40,6 +40,12 @@ impl Cluster {
             return Err("ERR Please use SETSLOT only with masters.".into());
         }
         let is_mine = self.nodes.owner(slot) == Some(self.my_id());
+        // Under the epoch with which it takes the slot it would take back all that its successor has by now.
+        if step == SlotStep::Owner(self.my_id()) && !is_mine && self.may_have_been_replaced() {
+            return Err("ERR This node has been without the majority and may have been replaced meanwhile. Try again \
+                        when it has been back for a node timeout."
+                .into());
+        }
         let (SlotStep::Migrating(other) | SlotStep::Importing(other) | SlotStep::Owner(other)) = step else {
             return Ok(());
         };

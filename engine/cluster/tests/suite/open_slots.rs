@@ -114,6 +114,28 @@ fn a_primary_that_comes_back_follows_its_heir_and_not_who_took_the_last_slot() {
     world.check_invariants();
 }
 
+/// It was cut off, its replica has its slots, and the operator's last order reaches it before that news: under the
+/// epoch with which it took the slot it would take back all the others too.
+#[test]
+fn a_target_that_was_replaced_meanwhile_takes_no_slot() {
+    let mut world = world_with_open_slot(9);
+    let (target, heir) = (world.id(TARGET), TARGET + SHARDS);
+    let others: Vec<usize> = (0..2 * SHARDS).filter(|machine| *machine != TARGET).collect();
+    world.part(&[TARGET], &others);
+    world.until("the replica stands in", 20_000, |world| world.cluster(heir).my_node().is_primary());
+    world.run_ms(1_000);
+    let before = world.cluster(heir).my_node().slots.len();
+    world.heal();
+    for _ in 0..500 {
+        world.run_ms(1);
+        let _ = world.set_slot(TARGET, slot(), SlotStep::Owner(target));
+    }
+    world.until("the views are one", 20_000, World::converged);
+    assert_eq!(world.cluster(heir).my_node().slots.len(), before);
+    assert_eq!(world.cluster(TARGET).my_node().primary, Some(world.id(heir)));
+    world.check_invariants();
+}
+
 /// Its primary was told so, never did it, and has said otherwise ever since.
 #[test]
 fn a_replica_does_not_insist_on_what_was_never_done() {
