@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use squall_sim::entropy::{below, chance, stream};
 use squall_sim::{FaultPlan, FaultStep, Kind, PlanShape, Size, Span, Workload};
 
-use super::swarm::{draw_each, family_of, kind_number, links, never, pick, placeless};
+use super::swarm::{confirm, draw_each, family_of, kind_number, links, never, pick, placeless};
 use crate::cast::slots_of_shard;
 use crate::file::{
     Chaos, ClientGroup, ClusterSpec, FailoverWay, Formed, Observe, OperatorStep, Order, Repair, Scenario,
@@ -33,12 +33,23 @@ pub fn draw(seed: u64) -> Scenario {
     let server = configuration(&mut shape);
     let links = links(&mut shape);
     let moved = moved_slots(&mut shape, spec);
-    let clients = client_groups(&mut shape, moved);
+    let mut clients = client_groups(&mut shape, moved);
+    let mut confirmed = stream(family_of(seed), "cluster swarm confirmed", 0);
+    for group in &mut clients {
+        confirm(&mut confirmed, &mut group.work);
+        if let Some(wait) = &mut group.work.wait {
+            // Nobody waits for more replicas than a shard has, nor for disks that are synced once a second: such a client
+            // would never get a write through.
+            (wait.replicas, wait.on_disks) = (wait.replicas.min(u64::from(spec.replicas)), false);
+        }
+    }
     let mut course = stream(seed, "cluster swarm course", 0);
     let lasting = Span::from_secs(8 + below(&mut course, 12));
     let faults = faults(&mut course, seed, spec, lasting);
     let mut operator = orders(&mut course, spec, lasting, moved);
     operator.extend(late_orders(&mut stream(seed, "cluster swarm servers' own", 0), spec, lasting));
+    operator.extend(second_thoughts(&mut stream(seed, "cluster swarm second thoughts", 0), spec, lasting));
+    operator.extend(saves(&mut stream(seed, "cluster swarm saves", 0), spec, lasting));
     operator.sort_by_key(|step| step.at);
     // A hand-over by force does not wait for what the primary has not sent yet.
     let forced = |step: &OperatorStep| matches!(step.order, Order::Failover { how: FailoverWay::Force, .. });
@@ -178,10 +189,7 @@ fn orders(
 fn late_orders(rng: &mut ChaCha8Rng, spec: ClusterSpec, lasting: Span) -> Vec<OperatorStep> {
     let mut steps = Vec::new();
     let millis = lasting.0.as_millis();
-    let mut give = |at: u64, node: String, words: &[&str]| {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
-        steps.push(OperatorStep { at: Span::from_millis(at), order: Order::Try { node, words } });
-    };
+    let mut give = |at: u64, node: String, words: &[&str]| steps.push(once(at, node, words));
     let shard = 1 + below(rng, u64::from(spec.primaries)) as u16;
     let next = 1 + shard % spec.primaries;
     let (primary, target) = (format!("primary of shard {shard}"), format!("{{id primary of shard {next}}}"));
@@ -198,6 +206,39 @@ fn late_orders(rng: &mut ChaCha8Rng, spec: ClusterSpec, lasting: Span) -> Vec<Op
         }
     }
     steps
+}
+
+/// In some courses nodes are told to write a snapshot, which a failing disk or a full one may refuse.
+fn saves(rng: &mut ChaCha8Rng, spec: ClusterSpec, lasting: Span) -> Vec<OperatorStep> {
+    let names = names_of(spec);
+    let count = if chance(rng, 0.3) { 1 + below(rng, 3) } else { 0 };
+    let steps = (0..count).map(|_| {
+        let at = below(rng, lasting.0.as_millis());
+        once(at, pick(rng, &names).clone(), &["BGSAVE"])
+    });
+    steps.collect()
+}
+
+/// In some courses an operator opens a slot, and then leaves it where it is. Opened it is in one attempt or not at all;
+/// closed it must be in the end, by whoever has it then.
+fn second_thoughts(rng: &mut ChaCha8Rng, spec: ClusterSpec, lasting: Span) -> Vec<OperatorStep> {
+    let (wanted, at) = (chance(rng, 0.15), below(rng, lasting.0.as_millis() / 2));
+    let shard = 1 + below(rng, u64::from(spec.primaries)) as u16;
+    // Behind those that move.
+    let slot = (slots_of_shard(spec.primaries, shard).0 + 400 + below(rng, 50) as u16).to_string();
+    let (primary, next) = (format!("primary of shard {shard}"), 1 + shard % spec.primaries);
+    let target = format!("{{id primary of shard {next}}}");
+    let words = ["CLUSTER", "SETSLOT", &slot, "STABLE"].map(str::to_owned).to_vec();
+    let later = Span::from_millis(at + 100 + below(rng, 2_000));
+    let opens = once(at, primary.clone(), &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target]);
+    let closes = OperatorStep { at: later, order: Order::Command { node: primary, words } };
+    if wanted { vec![opens, closes] } else { Vec::new() }
+}
+
+/// A command that is sent once, whatever comes of it.
+fn once(at_ms: u64, node: String, words: &[&str]) -> OperatorStep {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    OperatorStep { at: Span::from_millis(at_ms), order: Order::Try { node, words } }
 }
 
 #[cfg(test)]

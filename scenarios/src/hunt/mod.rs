@@ -228,7 +228,11 @@ impl Tally {
 
     /// Those that no seed has reached, and that one could.
     pub fn never_reached(&self) -> impl Iterator<Item = Mark> + '_ {
-        let can_be = |mark: &Mark| self.is_clustered || !mark.is_of_cluster();
+        // FAILOVER is not for nodes of a cluster.
+        let can_be = |mark: &Mark| match self.is_clustered {
+            true => !matches!(mark, Mark::FailedOver | Mark::FailoverEnded),
+            false => !mark.is_of_cluster(),
+        };
         Mark::ALL.iter().copied().filter(can_be).filter(|mark| !self.marks.contains_key(mark))
     }
 
@@ -304,7 +308,7 @@ mod tests {
         assert_eq!(tally.findings[0].first.seed, 2, "the order in which runs end decides nothing");
         assert!(tally.never_reached().all(|mark| mark != Mark::Promoted && !mark.is_of_cluster()));
         let of_cluster = Tally { is_clustered: true, ..tally.clone() };
-        assert_eq!(of_cluster.never_reached().count(), Mark::ALL.len() - 1);
+        assert_eq!(of_cluster.never_reached().count(), Mark::ALL.len() - 3, "one was reached, two cannot be");
         assert_eq!(tally.to_json("swarm")["marks"]["promoted"]["seeds"], 2);
     }
 }

@@ -238,7 +238,7 @@ fn work(rng: &mut ChaCha8Rng, kind: Kind, names: &[String]) -> Workload {
 }
 
 /// Some clients want to hear that replicas, or disks, have what they wrote.
-fn confirm(rng: &mut ChaCha8Rng, work: &mut Workload) {
+pub(super) fn confirm(rng: &mut ChaCha8Rng, work: &mut Workload) {
     let wants = chance(rng, 0.4);
     let (replicas, on_disks) = (1 + below(rng, 2), chance(rng, 0.3));
     let in_script = work.kind == Kind::Ledgers && chance(rng, 0.2);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use squall_scenarios::artefacts::{Ended, keep, write_json};
-use squall_scenarios::catalog::{Source, source};
+use squall_scenarios::catalog::{ENTRIES, Source, find, source};
 use squall_scenarios::fleet::Stop;
 use squall_scenarios::hunt::{Catch, Ground, Tally, hunt};
 use squall_scenarios::seeds::{Seeds, Shard};
@@ -177,9 +177,10 @@ impl Watch {
             let label = title(number == 0);
             text.push_str(&format!("{label}  {:22} {share:5.1} % of seeds, first {first}\n", mark.name()));
         }
-        let never: Vec<&str> = tally.never_reached().map(|mark| mark.name()).collect();
-        if !never.is_empty() {
-            text.push_str(&format!("  never      {}\n", never.join(", ")));
+        for (number, mark) in tally.never_reached().enumerate() {
+            let label = if number == 0 { "\n  never  " } else { "         " };
+            let reached = reached_by(mark.name());
+            text.push_str(&format!("{label}  {:22} {}\n", mark.name(), reached.unwrap_or_default()));
         }
         for finding in &tally.findings {
             let (first, count) = (&finding.first, finding.count);
@@ -191,6 +192,14 @@ impl Watch {
         }
         text
     }
+}
+
+/// Which scenario is there for a mark that no seed of a hunt has reached.
+fn reached_by(mark: &str) -> Option<String> {
+    let is_for =
+        |name: &&str| find(name).is_ok_and(|found| found.scenario.reaches.iter().any(|it| it == mark));
+    let name = ENTRIES.iter().map(|entry| entry.name).find(is_for)?;
+    Some(format!("but by `squall run {name}`"))
 }
 
 fn hours(tally: &Tally) -> String {
