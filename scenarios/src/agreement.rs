@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use squall_sim::checkers::{Gist, Sighting, View, chains};
+use squall_sim::checkers::{Sighting, View, chains};
 
 use crate::agent::NodeState;
 use crate::cast::SLOT_COUNT;
@@ -45,7 +45,7 @@ fn agree_on_views(states: &[&(String, NodeState)]) -> Result<(), String> {
         if let Some(flaw) = flaw_of(view, state) {
             return Err(format!("{node} {flaw}"));
         }
-        if let Some(difference) = first.and_then(|first| difference(first, view)) {
+        if let Some(difference) = first.and_then(|first| view.difference(first)) {
             return Err(format!("{node} sees another cluster than others do: {difference}"));
         }
         first.get_or_insert(view);
@@ -53,34 +53,6 @@ fn agree_on_views(states: &[&(String, NodeState)]) -> Result<(), String> {
     let first = first.ok_or("nobody knows anybody")?;
     let sighting = Sighting { at: squall_clock::Mono(0), node: String::new(), view: first.clone() };
     chains(&[sighting]).is_empty().then_some(()).ok_or_else(|| "replicas follow replicas".to_owned())
-}
-
-/// The first member of which `view` says other things than `first`.
-fn difference(first: &View, view: &View) -> Option<String> {
-    let (theirs, its) = (first.gist(), view.gist());
-    let missing = |one: &[Gist<'_>], other: &[Gist<'_>]| {
-        one.iter().find(|row| !other.iter().any(|known| known.0 == row.0)).map(|row| row.0.to_owned())
-    };
-    if let Some(id) = missing(&its, &theirs) {
-        return Some(format!("it alone knows {}", view.members[&id].address));
-    }
-    if let Some(id) = missing(&theirs, &its) {
-        return Some(format!("it does not know {}", first.members[&id].address));
-    }
-    let (others, own) = theirs.iter().zip(&its).find(|(others, own)| others != own)?;
-    let address = &view.members[own.0].address;
-    Some(format!("of {address} it says `{}`, they say `{}`", told(view, own), told(first, others)))
-}
-
-fn told(view: &View, (_, follows, epoch, slots): &Gist<'_>) -> String {
-    let role = match follows {
-        Some(primary) => {
-            format!("follows {}", view.members.get(*primary).map_or(*primary, |member| &member.address))
-        }
-        None => "primary".to_owned(),
-    };
-    let ranges: Vec<String> = slots.iter().map(|(first, last)| format!("{first}-{last}")).collect();
-    format!("{role}, epoch {epoch}, slots {}", ranges.join(" "))
 }
 
 /// What a node says of itself or others that keeps its cluster from being whole.

@@ -30,13 +30,17 @@ impl Availability {
     pub fn is_ok(&self) -> bool {
         self.ok
     }
+
+    /// It is in the minority, or has not been back for long.
+    fn is_rejoining(&self, now: Mono) -> bool {
+        self.in_minority_until.is_some_and(|until| now < until)
+    }
 }
 
 impl Cluster {
     /// Whether a majority may have put another in this node's place, of which it has not heard yet.
     pub(crate) fn may_have_been_replaced(&self) -> bool {
-        let owns_slots = !self.nodes.me().slots.is_empty();
-        owns_slots && self.availability.in_minority_until.is_some_and(|until| self.now.mono < until)
+        !self.nodes.me().slots.is_empty() && self.availability.is_rejoining(self.now.mono)
     }
 
     pub(crate) fn assess(&mut self) {
@@ -63,9 +67,8 @@ impl Cluster {
         }
         let mut ok = covered && !is_minority;
         if ok && !self.availability.ok && self.nodes.me().is_primary() {
-            let rejoining = self.availability.in_minority_until.is_some_and(|until| now < until);
             let starting = now.since(self.started) < START_DELAY || !self.availability.heard_majority;
-            ok = !rejoining && !starting;
+            ok = !self.availability.is_rejoining(now) && !starting;
         }
         if ok != self.availability.ok {
             self.availability.ok = ok;

@@ -27,7 +27,7 @@ pub use sessions::{SessionReads, session_reads};
 pub use stale_reads::{StaleReads, stale_reads};
 pub use torn::{Torn, torn};
 pub use views::{
-    Gist, Member, Sighting, View, chains, cycles, double_votes, epoch_conflicts, owner_conflicts, strangers,
+    Member, Sighting, View, chains, cycles, double_votes, epoch_conflicts, owner_conflicts, strangers,
 };
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use squall_clock::Mono;
 /// The first and the last of slots that follow one another.
 pub type SlotRange = (u16, u16);
 /// A node, whom it follows, its configuration epoch and its slots.
-pub type Gist<'a> = (&'a str, Option<&'a str>, u64, &'a [SlotRange]);
+type Gist<'a> = (&'a str, Option<&'a str>, u64, &'a [SlotRange]);
 
 /// One node's view at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -100,10 +100,36 @@ impl View {
     }
 
     /// What all nodes must come to say alike: who is who's, which slots are whose, under which epochs.
-    pub fn gist(&self) -> Vec<Gist<'_>> {
+    fn gist(&self) -> Vec<Gist<'_>> {
         let rows = self.members.iter().filter(|(_, member)| !member.is_unknown);
         rows.map(|(id, member)| (id.as_str(), member.follows.as_deref(), member.epoch, &member.slots[..]))
             .collect()
+    }
+
+    /// The first thing of which this view says otherwise than `others`, in words.
+    pub fn difference(&self, others: &View) -> Option<String> {
+        let (own, theirs) = (self.gist(), others.gist());
+        let lacks = |rows: &[Gist<'_>], id: &str| rows.iter().all(|row| row.0 != id);
+        if let Some((id, ..)) = own.iter().find(|row| lacks(&theirs, row.0)) {
+            return Some(format!("it alone knows {}", self.members[*id].address));
+        }
+        if let Some((id, ..)) = theirs.iter().find(|row| lacks(&own, row.0)) {
+            return Some(format!("it does not know {}", others.members[*id].address));
+        }
+        let (own, theirs) = own.iter().zip(&theirs).find(|(own, theirs)| own != theirs)?;
+        let address = &self.members[own.0].address;
+        Some(format!("of {address} it says `{}`, they say `{}`", self.told(own), others.told(theirs)))
+    }
+
+    fn told(&self, (_, follows, epoch, slots): &Gist<'_>) -> String {
+        let role = match follows {
+            Some(primary) => {
+                format!("follows {}", self.members.get(*primary).map_or(*primary, |member| &member.address))
+            }
+            None => "primary".to_owned(),
+        };
+        let ranges: Vec<String> = slots.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+        format!("{role}, epoch {epoch}, slots {}", ranges.join(" "))
     }
 }
 
@@ -262,6 +288,20 @@ mod tests {
         assert_eq!(owner_conflicts(&alike), []);
         let apart = [sighting("a", "x", &lines), sighting("b", "y", &moved)];
         assert_eq!(owner_conflicts(&apart), [("a".to_owned(), "b".to_owned(), 99)]);
+    }
+
+    #[test]
+    fn the_first_difference_of_two_views_is_told() {
+        let view = |lines: &[(&str, &str, u64, &str)]| sighting("a", "x", lines).view;
+        let one = view(&[("x", "-", 1, "0-99"), ("y", "x", 1, "")]);
+        assert_eq!(one.difference(&one), None);
+        assert_eq!(
+            view(&[("x", "-", 1, "0-98"), ("y", "x", 1, "")]).difference(&one).unwrap(),
+            "of 10.0.0.1:6379 it says `primary, epoch 1, slots 0-98`, they say `primary, epoch 1, slots 0-99`"
+        );
+        let alone = view(&[("x", "-", 1, "0-99")]);
+        assert_eq!(alone.difference(&one).unwrap(), "it does not know 10.0.0.1:6379");
+        assert_eq!(one.difference(&alone).unwrap(), "it alone knows 10.0.0.1:6379");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::slots::SlotSet;
 use crate::turns::Turn;
 use crate::wire::{Body, Header};
-use crate::{Epoch, NodeId};
+use crate::{Epoch, NodeId, ShardId};
 
 impl Cluster {
     pub(crate) fn take_claims(&mut self, header: &Header) {
@@ -71,21 +71,22 @@ impl Cluster {
     /// nobody, is its successor's to claim.
     fn was_replaced(&self, sender: NodeId, epoch: Epoch) -> bool {
         let Some(shard) = self.nodes.get(sender).and_then(|node| node.shard) else { return false };
-        let replaces = |node: &&Node| {
-            node.id != sender && node.is_voter() && node.shard == Some(shard) && node.config_epoch > epoch
-        };
-        self.nodes.owners().any(|node| replaces(&node))
+        self.other_primaries(shard, sender).any(|node| node.config_epoch > epoch)
     }
 
     /// Who leads this shard by now in place of `primary`. Most of its slots were taken by that one, though the last of
     /// them may have gone to another shard before.
     fn shard_heir(&self, primary: NodeId) -> Option<NodeId> {
         let shard = self.nodes.me().shard?;
-        let leads = |node: &&Node| {
-            node.id != primary && node.is_voter() && node.shard == Some(shard) && !node.is_failed()
-        };
-        let heirs = self.nodes.owners().filter(|node| node.id != self.my_id());
-        heirs.filter(leads).max_by_key(|node| node.config_epoch).map(|node| node.id)
+        let heirs = self.other_primaries(shard, primary);
+        let heirs = heirs.filter(|node| node.id != self.my_id() && !node.is_failed());
+        heirs.max_by_key(|node| node.config_epoch).map(|node| node.id)
+    }
+
+    /// Those that own slots in the name of a shard, but for that one.
+    fn other_primaries(&self, shard: ShardId, than: NodeId) -> impl Iterator<Item = &Node> {
+        let leads = move |node: &&Node| node.id != than && node.is_voter() && node.shard == Some(shard);
+        self.nodes.owners().filter(leads)
     }
 
     /// Whether the node that took the last slots of this shard took its place as well.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a hunt is bounded by, and measured in, real time")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -171,15 +172,19 @@ impl Watch {
         );
         let mut marks: Vec<_> = tally.marks.iter().collect();
         marks.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-        let title = |empty: bool| if empty { "\n  reached" } else { "         " };
+        let label = |number: usize, title: &str| match number {
+            0 => format!("\n  {title:7}"),
+            _ => " ".repeat(9),
+        };
         for (number, (mark, (count, first))) in marks.into_iter().enumerate() {
             let share = *count as f64 * 100.0 / tally.seeds.max(1) as f64;
-            let label = title(number == 0);
+            let label = label(number, "reached");
             text.push_str(&format!("{label}  {:22} {share:5.1} % of seeds, first {first}\n", mark.name()));
         }
+        let scenarios = scenarios_by_mark();
         for (number, mark) in tally.never_reached().enumerate() {
-            let label = if number == 0 { "\n  never  " } else { "         " };
-            let reached = reached_by(mark.name());
+            let label = label(number, "never");
+            let reached = scenarios.get(mark.name()).map(|name| format!("but by `squall run {name}`"));
             text.push_str(&format!("{label}  {:22} {}\n", mark.name(), reached.unwrap_or_default()));
         }
         for finding in &tally.findings {
@@ -194,12 +199,15 @@ impl Watch {
     }
 }
 
-/// Which scenario is there for a mark that no seed of a hunt has reached.
-fn reached_by(mark: &str) -> Option<String> {
-    let is_for =
-        |name: &&str| find(name).is_ok_and(|found| found.scenario.reaches.iter().any(|it| it == mark));
-    let name = ENTRIES.iter().map(|entry| entry.name).find(is_for)?;
-    Some(format!("but by `squall run {name}`"))
+/// The first scenario that is there for each mark.
+fn scenarios_by_mark() -> BTreeMap<String, &'static str> {
+    let mut by_mark = BTreeMap::new();
+    for entry in ENTRIES {
+        for mark in find(entry.name).map_or_else(|_| Vec::new(), |found| found.scenario.reaches) {
+            by_mark.entry(mark).or_insert(entry.name);
+        }
+    }
+    by_mark
 }
 
 fn hours(tally: &Tally) -> String {
