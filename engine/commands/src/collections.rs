@@ -40,7 +40,8 @@ impl Engine {
         let collection = entry.collection_mut::<T>().ok_or(CommandError::WrongType)?;
         let result = change(collection, limits);
         if collection.is_empty() {
-            let emptied = entry.remove();
+            drop(entry);
+            let emptied = db.remove(key).expect("it was there above");
             self.dispose(emptied);
         }
         Ok(Some(result))

@@ -55,6 +55,18 @@ impl Output {
         self.tail.extend_from_slice(bytes);
     }
 
+    /// Appends a line that begins with `kind`.
+    #[inline]
+    pub(crate) fn extend_line(&mut self, kind: u8, text: &[u8]) {
+        let len = text.len() + 3;
+        if self.tail.capacity() - self.tail.len() < len {
+            self.grow(len);
+        }
+        self.tail.push(kind);
+        self.tail.extend_from_slice(text);
+        self.tail.extend_from_slice(b"\r\n");
+    }
+
     /// Appends `bytes`, without a copy when they are many.
     pub fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() <= OUTPUT_COPY_BYTES_MAX {

@@ -8,9 +8,6 @@ use bytes::Bytes;
 use crate::double::DoubleText;
 use crate::output::Output;
 
-/// `:-9223372036854775808` and the end of the line.
-const INTEGER_LINE_BYTES_MAX: usize = 23;
-
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Protocol {
     #[default]
@@ -74,7 +71,7 @@ impl<'a> Reply<'a> {
 
     /// A status that need not be UTF-8.
     pub fn simple_bytes(&mut self, text: &[u8]) {
-        self.line(b'+', text);
+        self.output.extend_line(b'+', text);
     }
 
     /// An error: its code, a blank, its text. Line breaks become blanks.
@@ -98,14 +95,7 @@ impl<'a> Reply<'a> {
     pub fn integer(&mut self, number: i64) {
         match number {
             0..=9 => self.output.extend(&[b':', b'0' + number as u8, b'\r', b'\n']),
-            _ => {
-                let mut digits = itoa::Buffer::new();
-                let digits = digits.format(number).as_bytes();
-                let mut line = [b':'; INTEGER_LINE_BYTES_MAX];
-                line[1..=digits.len()].copy_from_slice(digits);
-                line[digits.len() + 1..][..2].copy_from_slice(b"\r\n");
-                self.output.extend(&line[..digits.len() + 3]);
-            }
+            _ => self.output.extend_line(b':', itoa::Buffer::new().format(number).as_bytes()),
         }
     }
 
@@ -185,7 +175,7 @@ impl<'a> Reply<'a> {
         let text = DoubleText::of(number);
         match self.protocol {
             Protocol::Resp2 => self.bulk(text.as_bytes()),
-            Protocol::Resp3 => self.line(b',', text.as_bytes()),
+            Protocol::Resp3 => self.output.extend_line(b',', text.as_bytes()),
         }
     }
 
@@ -216,7 +206,7 @@ impl<'a> Reply<'a> {
     pub fn big_number(&mut self, digits: &[u8]) {
         match self.protocol {
             Protocol::Resp2 => self.bulk(digits),
-            Protocol::Resp3 => self.line(b'(', digits),
+            Protocol::Resp3 => self.output.extend_line(b'(', digits),
         }
     }
 
@@ -262,13 +252,7 @@ impl<'a> Reply<'a> {
                 let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
                 self.output.extend(&[kind, tens, ones, b'\r', b'\n']);
             }
-            _ => self.line(kind, itoa::Buffer::new().format(len).as_bytes()),
+            _ => self.output.extend_line(kind, itoa::Buffer::new().format(len).as_bytes()),
         }
-    }
-
-    fn line(&mut self, kind: u8, text: &[u8]) {
-        self.output.extend(&[kind]);
-        self.output.extend(text);
-        self.output.extend(b"\r\n");
     }
 }

@@ -120,12 +120,11 @@ impl Engine {
         let mut entry = self.keyspace.db_mut(db).lookup_mut(key).expect("it was there above");
         let hash = entry.collection_mut::<Hash>().expect("it was a hash above");
         let expired = hash.take_expired(now, count);
-        match hash.is_empty() {
-            true => {
-                let emptied = entry.remove();
-                self.dispose(emptied);
-            }
-            false => drop(entry),
+        let is_empty = hash.is_empty();
+        drop(entry);
+        if is_empty {
+            let emptied = self.keyspace.db_mut(db).remove(key).expect("it was there above");
+            self.dispose(emptied);
         }
         for part in expired.chunks(PROPAGATED_FIELDS_MAX) {
             let words: Vec<&[u8]> =

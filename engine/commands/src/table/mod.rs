@@ -78,7 +78,8 @@ struct Slot {
     row: u16,
 }
 
-/// A name without its case: its length and both of its ends. Up to 16 bytes that is all of it.
+/// A name without its case: its length and both of its ends, in one word if they fit. Up to 16 bytes that is all of
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Name {
     head: u64,
@@ -226,9 +227,10 @@ impl Name {
         let (head, tail) = match name.len() {
             0 => (0, 0),
             1..4 => {
-                (u64::from(name[0]), u64::from(name[name.len() / 2]) << 8 | u64::from(name[name.len() - 1]))
+                let ends = u64::from(name[0]) | u64::from(name[name.len() - 1]) << 8;
+                (ends | u64::from(name[name.len() / 2]) << 16, 0)
             }
-            4..8 => (u64::from(four(name)), u64::from(four(&name[name.len() - 4..]))),
+            4..8 => (u64::from(four(name)) | u64::from(four(&name[name.len() - 4..])) << 32, 0),
             _ => (eight(name), eight(&name[name.len() - 8..])),
         };
         Name { head: lower_case(head), tail: lower_case(tail), len: name.len() }
@@ -242,9 +244,8 @@ impl Name {
     /// Where the search for it begins. Two names may meet.
     #[inline]
     fn slot(self) -> usize {
-        let mixed = self.head.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ self.tail.wrapping_add(self.len as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        ((mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS
+        let mixed = self.head ^ self.tail.rotate_left(29) ^ self.len as u64;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS
     }
 }
 

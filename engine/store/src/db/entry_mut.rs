@@ -1,25 +1,32 @@
-//! One entry of a database, borrowed to be changed in place. The database's totals follow when the
-//! borrow ends.
+//! One entry of a database, borrowed to be changed in place. The database's books follow when the borrow ends.
 
+use super::books::{Books, Share};
 use super::{At, Db};
-use crate::entry::{Content, Entry, Removed, Value, string_content};
+use crate::dict::{Expiries, NEVER};
+use crate::entry::{Content, Entry, Value, string_content};
 use squall_clock::UnixMs;
 use std::ops::Deref;
 
 /// Reads as an [`Entry`], and can be changed.
 pub struct EntryMut<'a> {
-    db: &'a mut Db,
-    at: At,
-    bytes_before: usize,
-    field_expiry_before: Option<UnixMs>,
+    entry: &'a mut Entry,
+    /// Those of its segment.
+    expiries: &'a mut Expiries,
+    /// The lower bound of its dictionary.
+    earliest_expiry: &'a mut UnixMs,
+    books: &'a mut Books,
+    /// What the books say of it, from the first change on that may make it another.
+    share: Option<Share>,
 }
 
 impl<'a> EntryMut<'a> {
+    #[inline]
     pub(super) fn of(db: &'a mut Db, at: At) -> EntryMut<'a> {
         at.before_change(db);
-        let entry = &db.segment_at(at).entries()[at.index];
-        let (bytes_before, field_expiry_before) = (entry.memory_bytes(), entry.next_field_expiry());
-        EntryMut { db, at, bytes_before, field_expiry_before }
+        let dict = &mut db.partitions[at.partition];
+        let (segment, earliest_expiry) = dict.segment_and_earliest_expiry(at.segment);
+        let (entry, expiries) = segment.entry_and_expiries(at.index);
+        EntryMut { entry, expiries, earliest_expiry, books: &mut db.books, share: None }
     }
 
     /// Replaces the value by a string. Key and expiry time stay.
@@ -30,10 +37,7 @@ impl<'a> EntryMut<'a> {
     /// Replaces the value by a string that spells this number.
     #[inline]
     pub fn set_int(&mut self, n: i64) -> Option<Value> {
-        match self.entry_mut().overwrite(Content::Int(n)) {
-            Ok(()) => None,
-            Err(content) => self.set_content(content),
-        }
+        self.set_content(Content::Int(n))
     }
 
     /// Appends to a string.
@@ -52,83 +56,58 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Sets or clears the expiry time.
-    pub fn set_expire(&mut self, expire_at: Option<UnixMs>) {
-        let before = self.expire_at();
-        if before == expire_at {
-            return;
-        }
-        self.db.totals.subtract_expiry(before);
-        self.db.totals.add_expiry(expire_at);
-        if let Some(at) = expire_at {
-            self.db.expiry_sweep.note(at);
-            let dict = &mut self.db.partitions[self.at.partition];
-            dict.earliest_expiry = dict.earliest_expiry.min(at);
-        }
-        let index = self.at.index;
-        self.db.segment_at_mut(self.at).set_expire_at(index, expire_at);
-    }
-
-    /// Takes the entry out of the database.
-    pub fn remove(mut self) -> Removed {
-        self.settle();
-        // There is no entry left to settle when this borrow ends.
-        let mut gone = std::mem::ManuallyDrop::new(self);
-        let at = gone.at;
-        gone.db.remove_at(at)
-    }
-
-    /// Replaces the value and the expiry time.
     #[inline]
-    pub(super) fn replace(mut self, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Value> {
-        self.set_expire(expire_at);
-        self.set_content(content)
+    pub fn set_expire(&mut self, expire_at: Option<UnixMs>) {
+        let before = self.entry.expire_at();
+        if before != expire_at {
+            self.change_expire(before, expire_at);
+        }
     }
 
-    fn set_content(&mut self, content: Content<'_>) -> Option<Value> {
-        self.entry_mut().set_content(content)
+    fn change_expire(&mut self, before: Option<UnixMs>, after: Option<UnixMs>) {
+        self.entry_mut().set_expire_at(after);
+        self.books.change_expiry(before, after);
+        self.expiries.change(before, after);
+        *self.earliest_expiry = (*self.earliest_expiry).min(after.unwrap_or(NEVER));
+    }
+
+    #[inline]
+    pub(super) fn set_content(&mut self, content: Content<'_>) -> Option<Value> {
+        // Mostly nothing but the value's bytes changes, of which the books know nothing.
+        match self.entry.overwrite(content) {
+            Ok(()) => None,
+            Err(content) => self.entry_mut().set_content(content),
+        }
     }
 
     /// The value, unless it is a small string, to be changed.
+    #[inline]
     pub(crate) fn rich_mut(&mut self) -> Option<&mut Value> {
         self.entry_mut().rich_mut()
     }
 
-    fn entry_mut(&mut self) -> &mut Entry {
-        let index = self.at.index;
-        self.db.segment_at_mut(self.at).entry_mut(index)
-    }
-
-    /// Brings the database's count of bytes, and its list of hashes whose fields expire, up to date.
+    /// The entry, for a change that the books have to hear of.
     #[inline]
-    fn settle(&mut self) {
-        let bytes_after = self.memory_bytes();
-        self.db.totals.bytes = self.db.totals.bytes + bytes_after - self.bytes_before;
-        self.bytes_before = bytes_after;
-        let field_expiry_after = self.next_field_expiry();
-        if field_expiry_after != self.field_expiry_before {
-            self.settle_field_expiry(field_expiry_after);
-        }
-    }
-
-    #[cold]
-    fn settle_field_expiry(&mut self, after: Option<UnixMs>) {
-        let key: Box<[u8]> = self.key().into();
-        self.db.expiring_fields.forget(self.field_expiry_before, &key);
-        self.db.expiring_fields.note(after, &key);
-        self.field_expiry_before = after;
+    fn entry_mut(&mut self) -> &mut Entry {
+        self.share.get_or_insert_with(|| Share::of(self.entry));
+        self.entry
     }
 }
 
 impl Deref for EntryMut<'_> {
     type Target = Entry;
 
+    #[inline]
     fn deref(&self) -> &Entry {
-        &self.db.segment_at(self.at).entries()[self.at.index]
+        self.entry
     }
 }
 
 impl Drop for EntryMut<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.settle();
+        if let Some(before) = &self.share {
+            self.books.settle(before, self.entry);
+        }
     }
 }

@@ -42,24 +42,24 @@ impl SweepState {
 impl Db {
     /// A time before which no entry expires, or `None` if none ever does. It may be too early.
     pub fn earliest_expiry(&self) -> Option<UnixMs> {
-        (self.expiry_sweep.earliest != NEVER).then_some(self.expiry_sweep.earliest)
+        (self.books.expiry_sweep.earliest != NEVER).then_some(self.books.expiry_sweep.earliest)
     }
 
     /// Goes on looking for expired entries and passes each to `expired`, which has to note its key for removal.
     /// Looks at no more than `budget` entries and segments, or a segment's worth more.
     pub fn expired_step(&mut self, now: UnixMs, mut budget: usize, mut expired: impl FnMut(&Entry)) -> Sweep {
-        if self.expiry_sweep.earliest > now {
+        if self.books.expiry_sweep.earliest > now {
             return Sweep::Complete;
         }
-        while self.expiry_sweep.partition < self.partitions.len() {
-            let dict = &mut self.partitions[self.expiry_sweep.partition];
+        while self.books.expiry_sweep.partition < self.partitions.len() {
+            let dict = &mut self.partitions[self.books.expiry_sweep.partition];
             if dict.earliest_expiry <= now {
-                while self.expiry_sweep.segment < dict.segments_len() {
+                while self.books.expiry_sweep.segment < dict.segments_len() {
                     if budget == 0 {
                         return Sweep::Partial;
                     }
-                    let segment = dict.segment_mut(self.expiry_sweep.segment);
-                    self.expiry_sweep.segment += 1;
+                    let segment = dict.segment_mut(self.books.expiry_sweep.segment);
+                    self.books.expiry_sweep.segment += 1;
                     budget -= 1;
                     if segment.earliest_expiry() <= now {
                         budget = budget.saturating_sub(segment.len());
@@ -70,11 +70,11 @@ impl Db {
                 let bounds = dict.segments().map(Segment::earliest_expiry);
                 dict.earliest_expiry = bounds.min().unwrap_or(NEVER);
             }
-            self.expiry_sweep.partition += 1;
-            self.expiry_sweep.segment = 0;
+            self.books.expiry_sweep.partition += 1;
+            self.books.expiry_sweep.segment = 0;
         }
-        self.expiry_sweep.partition = 0;
-        self.expiry_sweep.earliest =
+        self.books.expiry_sweep.partition = 0;
+        self.books.expiry_sweep.earliest =
             self.partitions.iter().map(|dict| dict.earliest_expiry).min().unwrap_or(NEVER);
         Sweep::Complete
     }

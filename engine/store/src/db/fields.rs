@@ -30,11 +30,11 @@ impl ExpiringFields {
 impl Db {
     /// How many hashes have fields that expire.
     pub fn expiring_hashes_len(&self) -> usize {
-        self.expiring_fields.0.len()
+        self.books.expiring_fields.0.len()
     }
 
     /// A hash with fields whose time has come.
     pub fn hash_with_expired_fields(&self, now: UnixMs) -> Option<&[u8]> {
-        self.expiring_fields.0.first().filter(|(at, _)| *at <= now).map(|(_, key)| &**key)
+        self.books.expiring_fields.0.first().filter(|(at, _)| *at <= now).map(|(_, key)| &**key)
     }
 }

@@ -4,6 +4,7 @@
 //! The database counts what it holds as it changes (keys, keys with an expiry, bytes), so that no
 //! question about the whole ever walks it.
 
+mod books;
 mod entry_mut;
 mod expire;
 mod fields;
@@ -13,12 +14,13 @@ mod snapshot;
 mod tests;
 mod warm;
 
+use books::Books;
 pub use entry_mut::EntryMut;
 pub use expire::Sweep;
 pub use scan::Cursor;
 pub use warm::Warming;
 
-use crate::dict::{Dict, Segment};
+use crate::dict::Dict;
 use crate::entry::{Content, Entry, Removed, Value, string_content, with_content};
 use crate::place::{Place, Placement};
 use crate::snapshot::Capture;
@@ -36,23 +38,11 @@ pub struct Db {
     partitions: Vec<Dict>,
     /// How many entries each partition holds; beside the partitions, so that summing them is quick.
     partition_lens: Vec<u32>,
-    totals: Totals,
-    expiry_sweep: expire::SweepState,
-    expiring_fields: fields::ExpiringFields,
+    books: Books,
     /// What the access word of an entry becomes when a value is stored under its key.
     access_of_stored: u32,
     /// What is owed to a running snapshot.
     capture: Option<Box<Capture>>,
-}
-
-/// What is counted over all entries.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Totals {
-    entries: usize,
-    volatile: usize,
-    /// The sum of all expiry times, for their average.
-    expiry_ms_sum: u128,
-    bytes: usize,
 }
 
 /// What storing a value found.
@@ -79,9 +69,7 @@ impl Db {
             placement,
             partitions: Vec::new(),
             partition_lens: Vec::new(),
-            totals: Totals::default(),
-            expiry_sweep: expire::SweepState::default(),
-            expiring_fields: fields::ExpiringFields::default(),
+            books: Books::default(),
             access_of_stored: 0,
             capture: None,
         }
@@ -158,36 +146,36 @@ impl Db {
     }
 
     pub fn len(&self) -> usize {
-        self.totals.entries
+        self.books.totals.entries
     }
 
     pub fn is_empty(&self) -> bool {
-        self.totals.entries == 0
+        self.books.totals.entries == 0
     }
 
     /// How many keys have an expiry time.
     pub fn volatile_len(&self) -> usize {
-        self.totals.volatile
+        self.books.totals.volatile
     }
 
     /// How long the keys with an expiry time have left, on average; zero when there are none.
     pub fn average_ttl_ms(&self, now: UnixMs) -> u64 {
-        match self.totals.volatile {
+        match self.books.totals.volatile {
             0 => 0,
-            count => ((self.totals.expiry_ms_sum / count as u128) as u64).saturating_sub(now.0),
+            count => ((self.books.totals.expiry_ms_sum / count as u128) as u64).saturating_sub(now.0),
         }
     }
 
     /// How many bytes the entries hold, without the tables that find them.
     pub fn memory_bytes(&self) -> usize {
-        self.totals.bytes
+        self.books.totals.bytes
     }
 
     /// How many bytes the tables take that find the entries, without what is reserved for more of them.
     pub fn table_bytes(&self) -> usize {
         let per_partition = size_of::<Dict>() + size_of::<u32>();
         let dicts: usize = self.partitions.iter().map(Dict::table_bytes).sum();
-        self.partitions.len() * per_partition + dicts + self.totals.entries * size_of::<Entry>()
+        self.partitions.len() * per_partition + dicts + self.books.totals.entries * size_of::<Entry>()
     }
 
     fn store(&mut self, key: &[u8], content: Content<'_>, expire_at: Option<UnixMs>) -> Inserted {
@@ -204,20 +192,13 @@ impl Db {
     }
 
     /// Replaces the value and expiry time of an entry.
+    #[inline]
     fn store_at(&mut self, at: At, content: Content<'_>, expire_at: Option<UnixMs>) -> Option<Value> {
-        at.before_change(self);
         let access = self.access_of_stored;
-        let entry = self.segment_at_mut(at).entry_mut(at.index);
+        let mut entry = EntryMut::of(self, at);
         entry.touch(access);
-        // Mostly nothing but the value's bytes changes, and so none of the totals.
-        let content = match entry.expire_at() == expire_at {
-            true => match entry.overwrite(content) {
-                Ok(()) => return None,
-                Err(content) => content,
-            },
-            false => content,
-        };
-        EntryMut::of(self, at).replace(content, expire_at)
+        entry.set_expire(expire_at);
+        entry.set_content(content)
     }
 
     fn find(&self, place: Place, key: &[u8]) -> Option<At> {
@@ -230,12 +211,8 @@ impl Db {
     /// Adds an entry whose key is known to be absent.
     fn add(&mut self, place: Place, entry: Entry) {
         self.ensure_partitions();
-        self.totals.add(&entry);
-        self.expiring_fields.note(entry.next_field_expiry(), entry.key());
+        self.books.add(&entry);
         self.partition_lens[place.partition] += 1;
-        if let Some(at) = entry.expire_at() {
-            self.expiry_sweep.note(at);
-        }
         self.partitions[place.partition].ensure_segment();
         self.before_push(place.partition, self.partitions[place.partition].segment_number(place.hash));
         let dict = &mut self.partitions[place.partition];
@@ -258,8 +235,7 @@ impl Db {
         at.before_change(self);
         let segment = self.partitions[at.partition].segment_mut(at.segment);
         let entry = segment.swap_remove(at.index, |key| self.placement.place(key).tag());
-        self.totals.subtract(&entry);
-        self.expiring_fields.forget(entry.next_field_expiry(), entry.key());
+        self.books.remove(&entry);
         self.partition_lens[at.partition] -= 1;
         let mut number = at.segment;
         while let Some(neighbour) = self.partitions[at.partition].merge_candidate(number) {
@@ -269,41 +245,5 @@ impl Db {
         }
         self.partitions[at.partition].release_if_empty();
         Removed(entry)
-    }
-
-    fn segment_at(&self, at: At) -> &Segment {
-        self.partitions[at.partition].segment(at.segment)
-    }
-
-    fn segment_at_mut(&mut self, at: At) -> &mut Segment {
-        self.partitions[at.partition].segment_mut(at.segment)
-    }
-}
-
-impl Totals {
-    fn add(&mut self, entry: &Entry) {
-        self.entries += 1;
-        self.bytes += entry.memory_bytes();
-        self.add_expiry(entry.expire_at());
-    }
-
-    fn subtract(&mut self, entry: &Entry) {
-        self.entries -= 1;
-        self.bytes -= entry.memory_bytes();
-        self.subtract_expiry(entry.expire_at());
-    }
-
-    fn add_expiry(&mut self, expire_at: Option<UnixMs>) {
-        if let Some(at) = expire_at {
-            self.volatile += 1;
-            self.expiry_ms_sum += u128::from(at.0);
-        }
-    }
-
-    fn subtract_expiry(&mut self, expire_at: Option<UnixMs>) {
-        if let Some(at) = expire_at {
-            self.volatile -= 1;
-            self.expiry_ms_sum -= u128::from(at.0);
-        }
     }
 }

@@ -56,7 +56,7 @@ impl Db {
 
     /// Takes the database apart when it is flushed: what it owes a running snapshot, and its content.
     pub(crate) fn into_parts(self) -> (Option<Box<Capture>>, Discarded) {
-        (self.capture, Discarded::of(self.partitions, self.totals.entries))
+        (self.capture, Discarded::of(self.partitions, self.books.totals.entries))
     }
 }
 

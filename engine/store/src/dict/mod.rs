@@ -7,7 +7,7 @@
 mod captured;
 mod segment;
 
-pub(crate) use segment::{NEVER, SEGMENT_ENTRIES_MAX, Segment};
+pub(crate) use segment::{Expiries, NEVER, SEGMENT_ENTRIES_MAX, Segment};
 
 use squall_clock::UnixMs;
 
@@ -54,12 +54,14 @@ impl Dict {
         self.segments.get(self.segment_number(hash)).map(|segment| &**segment)
     }
 
-    pub fn segment(&self, number: usize) -> &Segment {
-        &self.segments[number]
-    }
-
     pub fn segment_mut(&mut self, number: usize) -> &mut Segment {
         &mut self.segments[number]
+    }
+
+    /// A segment to be changed, and the lower bound of all of them.
+    #[inline]
+    pub fn segment_and_earliest_expiry(&mut self, number: usize) -> (&mut Segment, &mut UnixMs) {
+        (&mut self.segments[number], &mut self.earliest_expiry)
     }
 
     /// All segments, in the order in which they were made.
@@ -246,7 +248,7 @@ mod tests {
                     } else if !insert {
                         model.remove(&hash);
                         let mut number = dict.segment_number(hash);
-                        let index = dict.segment(number).find(tag, &hash.to_le_bytes()).unwrap();
+                        let index = dict.segments[number].find(tag, &hash.to_le_bytes()).unwrap();
                         dict.segment_mut(number).swap_remove(index, |key| place(key).1);
                         while let Some(neighbour) = dict.merge_candidate(number) {
                             number = dict.merge(number, neighbour);
@@ -280,13 +282,13 @@ mod tests {
         while !left.is_empty() {
             let number = dict.segment_number(hash);
             for n in &left {
-                let index = dict.segment(number).find(tag, &n.to_le_bytes()).expect("it is there");
-                assert_eq!(dict.segment(number).entries()[index].key(), n.to_le_bytes());
+                let index = dict.segments[number].find(tag, &n.to_le_bytes()).expect("it is there");
+                assert_eq!(dict.segments[number].entries()[index].key(), n.to_le_bytes());
             }
             let gone = left.swap_remove(left.len() * (left.len() % 3) / 3);
-            let index = dict.segment(number).find(tag, &gone.to_le_bytes()).expect("it is there");
+            let index = dict.segments[number].find(tag, &gone.to_le_bytes()).expect("it is there");
             dict.segment_mut(number).swap_remove(index, |key| place(key).1);
-            assert!(dict.segment(number).find(tag, &gone.to_le_bytes()).is_none());
+            assert!(dict.segments[number].find(tag, &gone.to_le_bytes()).is_none());
         }
     }
 }

@@ -34,13 +34,19 @@ pub(crate) struct Segment {
     tags: [u16; SEGMENT_ENTRIES_MAX],
     /// The lowest hash that belongs here.
     start: u64,
-    /// No entry expires before this. It may be too early, never too late.
-    earliest_expiry: UnixMs,
-    /// How many of the entries have an expiry time.
-    volatile: u32,
+    expiries: Expiries,
     captured: Captured,
     /// How many top bits of the hash all entries share.
     depth: u8,
+}
+
+/// What a segment knows of when its entries expire.
+#[derive(Clone, Copy)]
+pub(crate) struct Expiries {
+    /// No entry expires before this. It may be too early, never too late.
+    earliest: UnixMs,
+    /// How many of the entries have an expiry time.
+    volatile: u32,
 }
 
 impl Segment {
@@ -49,8 +55,7 @@ impl Segment {
             entries: Vec::new(),
             tags: [0; SEGMENT_ENTRIES_MAX],
             start: 0,
-            earliest_expiry: NEVER,
-            volatile: 0,
+            expiries: Expiries::NONE,
             captured: Captured::default(),
             depth: 0,
         }
@@ -74,8 +79,10 @@ impl Segment {
         self.entries
     }
 
-    pub fn entry_mut(&mut self, index: usize) -> &mut Entry {
-        &mut self.entries[index]
+    /// An entry to be changed, and what has to follow when its expiry time does.
+    #[inline]
+    pub fn entry_and_expiries(&mut self, index: usize) -> (&mut Entry, &mut Expiries) {
+        (&mut self.entries[index], &mut self.expiries)
     }
 
     pub fn start(&self) -> u64 {
@@ -116,7 +123,7 @@ impl Segment {
     }
 
     pub fn earliest_expiry(&self) -> UnixMs {
-        self.earliest_expiry
+        self.expiries.earliest
     }
 
     /// Where the entry with this key is.
@@ -166,10 +173,7 @@ impl Segment {
         if index == self.entries.capacity() {
             self.reserve(index + 1);
         }
-        if let Some(at) = entry.expire_at() {
-            self.note_expiry(at);
-            self.volatile += 1;
-        }
+        self.expiries.change(None, entry.expire_at());
         if let Some(slot) = self.tags.get_mut(index) {
             *slot = tag;
         }
@@ -187,33 +191,20 @@ impl Segment {
                 None => tag(self.entries[index].key()),
             };
         }
-        if entry.expire_at().is_some() {
-            self.volatile -= 1;
-        }
+        self.expiries.change(entry.expire_at(), None);
         if self.entries.capacity() > CAPACITIES[0] && last < self.entries.capacity() / 4 {
             self.entries.shrink_to(2 * last);
         }
         entry
     }
 
-    /// Changes when an entry expires.
-    pub fn set_expire_at(&mut self, index: usize, at: Option<UnixMs>) {
-        let entry = &mut self.entries[index];
-        let had = entry.expire_at().is_some();
-        entry.set_expire_at(at);
-        self.volatile = self.volatile + u32::from(at.is_some()) - u32::from(had);
-        if let Some(at) = at {
-            self.note_expiry(at);
-        }
-    }
-
     /// Makes the lower bound of the earliest expiry exact again.
     pub fn refresh_earliest_expiry(&mut self) -> UnixMs {
-        self.earliest_expiry = match self.volatile {
+        self.expiries.earliest = match self.expiries.volatile {
             0 => NEVER,
             _ => self.entries.iter().filter_map(Entry::expire_at).min().unwrap_or(NEVER),
         };
-        self.earliest_expiry
+        self.expiries.earliest
     }
 
     /// Gives the upper half of the hash range to a segment of its own. `place` computes a key's hash and tag.
@@ -229,8 +220,7 @@ impl Segment {
         };
         self.glance_at_entries();
         let entries = std::mem::take(&mut self.entries);
-        self.volatile = 0;
-        self.earliest_expiry = NEVER;
+        self.expiries = Expiries::NONE;
         // Half of them, and a little more for the likely deviation.
         let room = entries.len() / 2 + entries.len() / 16;
         self.reserve(room);
@@ -255,14 +245,20 @@ impl Segment {
         }
     }
 
-    fn note_expiry(&mut self, at: UnixMs) {
-        self.earliest_expiry = self.earliest_expiry.min(at);
-    }
-
     /// Makes room for `count` entries in all.
     fn reserve(&mut self, count: usize) {
         let step = CAPACITIES.into_iter().find(|&step| step >= count);
         let capacity = step.unwrap_or(count.next_multiple_of(SEGMENT_ENTRIES_MAX));
         self.entries.reserve_exact(capacity.saturating_sub(self.entries.len()));
+    }
+}
+
+impl Expiries {
+    const NONE: Expiries = Expiries { earliest: NEVER, volatile: 0 };
+
+    /// One entry's expiry time was this, or there was none, and now is that.
+    pub fn change(&mut self, before: Option<UnixMs>, after: Option<UnixMs>) {
+        self.volatile = self.volatile + u32::from(after.is_some()) - u32::from(before.is_some());
+        self.earliest = self.earliest.min(after.unwrap_or(NEVER));
     }
 }

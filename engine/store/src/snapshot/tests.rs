@@ -125,7 +125,8 @@ fn edit<T: Collection>(keyspace: &mut Keyspace, db: usize, key: u16, change: imp
     let collection = entry.collection_mut::<T>().unwrap();
     change(collection, limits);
     if collection.is_empty() {
-        entry.remove();
+        drop(entry);
+        db.remove(&name(key));
     }
 }
 
