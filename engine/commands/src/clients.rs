@@ -1,7 +1,9 @@
 //! The table of all connected clients, in order of arrival.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use squall_resp::{Output, RequestParser};
 
 use crate::pubsub::Message;
@@ -41,7 +43,10 @@ impl Client {
 /// the others; its place stays.
 #[derive(Default)]
 pub struct Clients {
-    by_id: BTreeMap<ClientId, Option<Box<Client>>>,
+    /// Every batch of requests looks its client up several times.
+    by_id: HashMap<ClientId, Option<Box<Client>>, FixedState>,
+    /// In order of arrival.
+    ids: BTreeSet<ClientId>,
     last_id: u64,
     /// Clients that another client's command has written to: the node has to flush them.
     written: Vec<ClientId>,
@@ -63,6 +68,7 @@ impl Clients {
         let client = Client::new(session);
         let before = self.by_id.insert(id, Some(Box::new(client)));
         assert!(before.is_none(), "client ids are never reused");
+        self.ids.insert(id);
     }
 
     /// Takes the client out to serve it; `None` where it is gone or already taken.
@@ -85,6 +91,7 @@ impl Clients {
 
     /// Removes the client, or the place of one that was taken.
     pub fn remove(&mut self, id: ClientId) -> Option<Box<Client>> {
+        self.ids.remove(&id);
         let client = self.by_id.remove(&id)??;
         self.counted_bytes -= client.counted_bytes;
         Some(client)
@@ -162,12 +169,12 @@ impl Clients {
 
     /// All ids in order of arrival, the served one's too.
     pub fn ids(&self) -> impl Iterator<Item = ClientId> + '_ {
-        self.by_id.keys().copied()
+        self.ids.iter().copied()
     }
 
     /// All clients but the served one, in order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
-        self.by_id.values().filter_map(|client| client.as_deref())
+        self.ids.iter().filter_map(|&id| self.get(id))
     }
 
     /// The number of clients, the served one counted.
