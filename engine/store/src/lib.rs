@@ -45,6 +45,7 @@ mod slot;
 mod snapshot;
 pub mod stream;
 pub mod table;
+mod text;
 mod zset;
 
 pub use collection::Collection;

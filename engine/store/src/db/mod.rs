@@ -97,6 +97,7 @@ impl Db {
     }
 
     /// The entry, to be changed in place.
+    #[inline]
     pub fn lookup_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
         let at = self.find(self.placement.place(key), key)?;
         Some(EntryMut::of(self, at))
@@ -201,6 +202,7 @@ impl Db {
         entry.set_content(content)
     }
 
+    #[inline]
     fn find(&self, place: Place, key: &[u8]) -> Option<At> {
         let dict = self.partitions.get(place.partition)?;
         let number = dict.segment_number(place.hash);

@@ -10,6 +10,7 @@
 
 use super::captured::Captured;
 use crate::entry::Entry;
+use crate::text::is_same;
 use squall_clock::UnixMs;
 use std::hint::black_box;
 
@@ -127,6 +128,7 @@ impl Segment {
     }
 
     /// Where the entry with this key is.
+    #[inline]
     pub fn find(&self, tag: u16, key: &[u8]) -> Option<usize> {
         let count = self.entries.len();
         for (lanes, base) in self.tags.as_chunks::<LANES>().0.iter().zip((0..count).step_by(LANES)) {
@@ -137,7 +139,7 @@ impl Segment {
             let mut from = 0;
             while let Some(offset) = lanes[from..].iter().position(|&t| t == tag) {
                 let index = base + from + offset;
-                if self.entries.get(index).is_some_and(|entry| entry.key() == key) {
+                if self.entries.get(index).is_some_and(|entry| is_same(entry.key(), key)) {
                     return Some(index);
                 }
                 from += offset + 1;

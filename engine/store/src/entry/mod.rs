@@ -21,6 +21,7 @@ impl Entry {
     }
 
     /// The value, if it is a string.
+    #[inline]
     pub fn string(&self) -> Option<StringRef<'_>> {
         match self.body() {
             Body::Int(n) => Some(StringRef::Int(n)),
@@ -59,6 +60,7 @@ impl Entry {
     }
 
     /// When the first field of a hash expires, if any does.
+    #[inline]
     pub(crate) fn next_field_expiry(&self) -> Option<UnixMs> {
         match self.rich() {
             Some(Value::Hash(hash)) => hash.next_expiry(),

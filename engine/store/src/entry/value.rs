@@ -105,6 +105,7 @@ impl Value {
     }
 
     /// How many bytes it holds on the heap, apart from itself.
+    #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Value::String(StringValue::Int(_)) => 0,

@@ -163,6 +163,7 @@ impl List {
         }
     }
 
+    #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.form {
             Form::Packed(packed) => packed.heap_bytes(),

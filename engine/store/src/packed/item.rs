@@ -11,6 +11,7 @@
 //! byte, the high bit set in all but the first.
 
 use crate::number::parse_i64;
+use crate::text::is_same;
 
 /// An element as it is kept: a number where its text is one's canonical spelling, else bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -132,7 +133,8 @@ impl<'a> Encoded<'a> {
     #[inline]
     pub fn begins(&self, bytes: &[u8]) -> bool {
         let Some((head, rest)) = bytes.split_at_checked(self.head_len) else { return false };
-        head == &self.head[..self.head_len] && rest.starts_with(self.text)
+        let Some(text) = rest.get(..self.text.len()) else { return false };
+        is_same(head, &self.head[..self.head_len]) && is_same(text, self.text)
     }
 }
 

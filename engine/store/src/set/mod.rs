@@ -177,6 +177,7 @@ impl Set {
         }
     }
 
+    #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.form {
             Form::Integers(integers) => integers.heap_bytes(),
