@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use squall_clock::{Nanos, Now};
+use squall_clock::Now;
 
 use crate::cluster::Cluster;
 use crate::durability::Claims;
@@ -15,9 +15,6 @@ use crate::wire::Ports;
 use crate::{Epoch, NodeId, ShardId};
 
 pub type OrderResult = Result<(), Cow<'static, str>>;
-
-/// How long gossip does not bring a forgotten node back.
-const FORGET: Nanos = Nanos::from_secs(60);
 
 impl Cluster {
     /// CLUSTER MEET. A handshake that is on its way already is no mistake.
@@ -52,7 +49,7 @@ impl Cluster {
         if !node.slots.is_empty() && has_heir {
             return Err("ERR Can't forget a master with slots before its replica has taken them".into());
         }
-        self.forget_node(id, now.mono + FORGET);
+        self.forget_node(id, now.mono + self.options.forgotten_for);
         self.finish(false);
         Ok(())
     }

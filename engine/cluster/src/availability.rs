@@ -38,9 +38,14 @@ impl Availability {
 }
 
 impl Cluster {
-    /// Whether a majority may have put another in this node's place, of which it has not heard yet.
+    /// Whether a majority may have put another in this node's place, of which it has not heard yet: it was without the
+    /// majority, hands over, or has voted for one of its own replicas.
     pub(crate) fn may_have_been_replaced(&self) -> bool {
-        !self.nodes.me().slots.is_empty() && self.availability.is_rejoining(self.now.mono)
+        let now = self.now.mono;
+        let me = self.nodes.me();
+        let has_voted = me.voted.is_some_and(|(_, when)| now.since(when) < self.vote_lease());
+        let resigns = self.hand_over.is_some() || has_voted;
+        !me.slots.is_empty() && (resigns || self.availability.is_rejoining(now))
     }
 
     pub(crate) fn assess(&mut self) {

@@ -20,6 +20,10 @@ pub struct Options {
     pub replica_ping_period: Nanos,
     /// `cluster-election-delay`, for tests: the part of an election's delay that is drawn otherwise.
     pub election_delay: Option<Nanos>,
+    /// `cluster-manual-failover-timeout`: how long a hand-over may take.
+    pub hand_over_timeout: Nanos,
+    /// `cluster-blacklist-ttl`: so long a node that was forgotten is not learnt of again from those who know it.
+    pub forgotten_for: Nanos,
     /// `cluster-replica-no-failover`.
     pub no_failover: bool,
     /// `cluster-quick-failover`: where all primaries are Squall's, they need not wait for what they can know.
@@ -45,6 +49,8 @@ impl Default for Options {
             replica_validity_factor: 10,
             replica_ping_period: Nanos::from_secs(10),
             election_delay: None,
+            hand_over_timeout: Nanos::from_secs(5),
+            forgotten_for: Nanos::from_secs(60),
             no_failover: false,
             quick_failover: true,
             full_gossip_nodes_max: 32,

@@ -195,6 +195,11 @@ impl Cluster {
         let now = self.now.mono;
         let timeout = self.options.node_timeout;
         self.current_epoch = self.current_epoch.next();
+        let primary = self.election.as_ref().expect("an election was scheduled").primary;
+        if self.is_taking_slots(primary) {
+            // The next epoch may be its own by now, and nobody has heard of it.
+            self.current_epoch = self.current_epoch.next();
+        }
         let epoch = self.current_epoch;
         let election = self.election.as_mut().expect("an election was scheduled");
         election.epoch = Some(epoch);
@@ -207,6 +212,11 @@ impl Cluster {
         self.took(Turn::ElectionBegun);
         self.log(Severity::Notice, format!("Starting a failover election for epoch {epoch}."));
         self.durability.defer(Deferred::RequestVotes { epoch });
+    }
+
+    /// At its replica: whether that primary, as it has said in its stream, is about to take slots from others.
+    fn is_taking_slots(&self, primary: NodeId) -> bool {
+        self.migrations.is_about_to_take() || self.promised.values().any(|promise| promise.owner == primary)
     }
 
     /// The epoch is durable. Whoever is asked hears of the failure first: over the same link, in order.
@@ -252,6 +262,7 @@ impl Cluster {
         me.primary = None;
         me.config_epoch = me.config_epoch.max(epoch);
         me.migrate_to = has_siblings;
+        me.voted = None;
         slots.iter().for_each(|slot| self.nodes.set_owner(slot, Some(myself)));
         self.keep_promises(primary);
         self.resume_migrations();

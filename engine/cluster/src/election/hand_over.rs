@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use squall_clock::Mono;
 
-use super::manual::{FailoverKind, HAND_OVER_TIMEOUT};
+use super::manual::FailoverKind;
 use crate::cluster::Cluster;
 use crate::event::{Event, Severity};
 use crate::wire::{Body, GossipKind, Header};
@@ -76,7 +76,7 @@ impl Cluster {
         self.log(Severity::Notice, format!("Manual failover requested by replica {sender}."));
         self.hand_over = Some(HandOver {
             replica: sender,
-            until: self.now.mono + HAND_OVER_TIMEOUT,
+            until: self.now.mono + self.options.hand_over_timeout,
             epoch: self.current_epoch,
             offset: None,
             asked: BTreeSet::new(),

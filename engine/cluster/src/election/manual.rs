@@ -55,7 +55,7 @@ impl Cluster {
             self.took(if begin_at_once { Turn::HandOverForced } else { Turn::HandOverAsked });
             self.log(Severity::Notice, "Manual failover user request accepted.");
             self.manual = Some(ManualFailover {
-                until: now.mono + HAND_OVER_TIMEOUT,
+                until: now.mono + self.options.hand_over_timeout,
                 offset: None,
                 may_begin: begin_at_once,
             });

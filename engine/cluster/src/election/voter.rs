@@ -64,8 +64,7 @@ impl Cluster {
             && self.nodes.get(other).is_some_and(Node::is_well)
             && !request.message.force_vote
         {
-            let lease = Nanos(self.options.node_timeout.0.saturating_mul(LEASE));
-            let lease = if self.is_quick { lease.min(QUICK_LEASE_MAX) } else { lease };
+            let lease = self.vote_lease();
             let age = self.now.mono.since(when);
             if age < lease {
                 let wait = lease.as_millis() - age.as_millis();
@@ -80,6 +79,12 @@ impl Cluster {
         // Refused for good, unless it learns what it does not know.
         self.send_update(request.sender, owner);
         Some(format!("slot {slot} epoch ({epoch}) > reqEpoch ({})", request.config_epoch))
+    }
+
+    /// How long a vote in the place of a primary stands.
+    pub(crate) fn vote_lease(&self) -> Nanos {
+        let lease = Nanos(self.options.node_timeout.0.saturating_mul(LEASE));
+        if self.is_quick { lease.min(QUICK_LEASE_MAX) } else { lease }
     }
 
     /// The vote is durable. One that another epoch has overtaken meanwhile is not cast: the message would

@@ -43,7 +43,8 @@ pub(super) enum State {
     Ready,
     /// The slots are taken, when nodes.conf says so.
     Claiming,
-    /// The copy is whole, and this node took the place of one to which the slots may have been granted.
+    /// The copy is whole, and this node took the place of one to which the slots may have been granted, or may have been
+    /// replaced itself.
     Asking {
         next: Mono,
     },
@@ -256,9 +257,18 @@ impl Cluster {
         found
     }
 
-    /// Takes the slots. They are served, and the world hears of it, when that is durable.
+    /// Takes the slots. They are served, and the world hears of it, when that is durable. Where this node may have been
+    /// replaced they are its successor's to take, or its own, when that is known.
     pub(super) fn claim(&mut self, name: JobName) {
         let (myself, now) = (self.my_id(), self.now);
+        if self.may_have_been_replaced() {
+            let import = self.import_mut(name);
+            import.enter(State::Asking { next: now.mono + RETRY_DELAY }, now);
+            if let Some(link) = import.link.take() {
+                self.hang_up(link);
+            }
+            return;
+        }
         let import = self.import_mut(name);
         import.enter(State::Claiming, now);
         let slots = import.slots.clone();

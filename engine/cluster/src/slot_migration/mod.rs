@@ -351,6 +351,11 @@ enum Job {
 }
 
 impl SlotMigrations {
+    /// At a replica: whether its primary has all of some slots, and will take them when they are granted.
+    pub fn is_about_to_take(&self) -> bool {
+        self.records.values().any(|record| record.kind == RecordKind::Taking)
+    }
+
     fn add_link(&mut self, job: Option<JobName>) -> MigrationLink {
         self.last_link += 1;
         let link = MigrationLink(self.last_link);

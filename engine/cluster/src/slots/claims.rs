@@ -147,7 +147,8 @@ impl Cluster {
         let me = self.nodes.me();
         let sender_is_primary = self.nodes.get(header.sender).is_some_and(Node::is_primary);
         let collides = me.is_primary() && sender_is_primary && header.config_epoch == me.config_epoch;
-        if !collides || header.sender <= me.id {
+        // What it claims under a higher epoch would be its successor's by now. The next message collides as well.
+        if !collides || header.sender <= me.id || self.may_have_been_replaced() {
             return;
         }
         self.took(Turn::EpochCollision);

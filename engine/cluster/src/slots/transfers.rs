@@ -24,7 +24,7 @@ pub enum SlotStep {
 /// At a replica: whose a slot is, by an order that its primary was given and may not have carried out yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promise {
-    owner: NodeId,
+    pub owner: NodeId,
     since: Mono,
 }
 
@@ -42,8 +42,8 @@ impl Cluster {
         let is_mine = self.nodes.owner(slot) == Some(self.my_id());
         // Under the epoch with which it takes the slot it would take back all that its successor has by now.
         if step == SlotStep::Owner(self.my_id()) && !is_mine && self.may_have_been_replaced() {
-            return Err("ERR This node has been without the majority and may have been replaced meanwhile. Try again \
-                        when it has been back for a node timeout."
+            return Err("ERR This node may have been replaced meanwhile: it hands over, has voted for a replica of its own, \
+                        or has been without the majority. Try again after a node timeout."
                 .into());
         }
         let (SlotStep::Migrating(other) | SlotStep::Importing(other) | SlotStep::Owner(other)) = step else {

@@ -132,3 +132,22 @@ proptest! {
         hands_over(seed, is_quick, parted_after_ms, stall, disk_ms);
     }
 }
+
+/// `cluster-manual-failover-timeout`: the heir has asked, and stands still; the primary goes on when that
+/// time is over, since nobody has voted.
+#[test]
+fn a_hand_over_takes_no_longer_than_it_may() {
+    for timeout_ms in [1_000, 8_000] {
+        let mut world = World::empty(31, 6);
+        world.options.node_timeout = Nanos::from_millis(15_000);
+        world.options.hand_over_timeout = Nanos::from_millis(timeout_ms);
+        (0..6).for_each(|machine| world.start(machine));
+        world.form(3);
+        world.run_ms(3_000);
+        world.order(HEIR, |cluster, now| cluster.failover(FailoverKind::Agreed, now).unwrap());
+        world.pause(HEIR, 30_000);
+        world.until("the primary holds its clients back", 100, |world| world.cluster(OLD).holds_writes());
+        let held = world.until("it goes on", 20_000, |world| !world.cluster(OLD).holds_writes());
+        assert!(held.abs_diff(timeout_ms) < 1_000, "{held} ms of {timeout_ms}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What members say of third nodes, with a bit flipped on the way.
 
 use bytes::BytesMut;
+use squall_clock::Nanos;
 use squall_cluster::NodeId;
 use squall_cluster::wire::{Body, GossipEntry, GossipKind, Header, MessageFlags, NodeFlags, Ports, encode};
 use squall_message_world::World;
@@ -77,4 +78,28 @@ fn corrupt_node_id_spreads() {
         at(world) == right && world.cluster(RECEIVER).node(absent).is_some_and(|node| node.is_well())
     });
     assert_eq!(world.cluster(RECEIVER).nodes().count(), 6);
+}
+
+/// `cluster-blacklist-ttl`: so long a node that was forgotten is not learnt of again from those who know it.
+#[test]
+fn a_forgotten_node_comes_back_when_its_time_is_over() {
+    for seconds in [5, 20] {
+        let mut world = World::empty(24, 6);
+        world.options.forgotten_for = Nanos::from_secs(seconds);
+        (0..6).for_each(|machine| world.start(machine));
+        world.form(3);
+        world.run_ms(3_000);
+        let (forgotten, ports) = (world.id(ABSENT), world.cluster(ABSENT).my_node().ports);
+        world.order(RECEIVER, |cluster, now| cluster.forget(forgotten, now).unwrap());
+        let is_known = |world: &World| world.cluster(RECEIVER).node(forgotten).is_some();
+        world.run_ms(seconds * 1_000 - 600);
+        let rumour = ping(&world, forgotten, ports);
+        tell(&mut world, rumour);
+        world.run_ms(500);
+        assert!(!is_known(&world), "it was to be gone for {seconds} s");
+        world.run_ms(200);
+        let rumour = ping(&world, forgotten, ports);
+        tell(&mut world, rumour);
+        world.until("it is back", 2_000, is_known);
+    }
 }

@@ -249,3 +249,29 @@ fn an_heir_that_asks_for_its_own_slots_takes_them_back() {
 fn a_target_whose_replica_is_out_of_step_takes_nothing() {
     moves_through(0, vec![Blow::Part(4, 1), Blow::Wait(21), Blow::Kill(1), Blow::Wait(1_682)], 0, false);
 }
+
+/// An operator puts a replica in the place of the target, by force, while slots come to it. Who has voted for its own
+/// successor takes nothing under an epoch of its own: it would be the one that the successor takes, or a higher one,
+/// and undo the election.
+#[test]
+fn a_target_that_is_replaced_takes_nothing_under_its_successors_epoch() {
+    for at_ms in 0..60 {
+        let mut world = world_with_data(5);
+        begin(&mut world);
+        world.run_ms(at_ms);
+        world.order(4, |cluster, now| cluster.failover(FailoverKind::Force, now).unwrap());
+        for _ in 0..2_000 {
+            world.run_ms(1);
+            let claims = [1, 4].map(|machine| world.cluster(machine).my_node());
+            let collide = claims.iter().all(|node| node.is_primary() && node.slots.iter().count() > 0)
+                && claims[0].config_epoch == claims[1].config_epoch;
+            assert!(!collide, "begun after {at_ms} ms\n{}", world.describe());
+        }
+        world.until("no migration runs", 10_000, |world| {
+            world.converged() && world.live().all(|cluster| cluster.migration_facts(0).is_empty())
+        });
+        assert!(world.cluster(4).my_node().is_primary(), "it was elected\n{}", world.describe());
+        assert_eq!(world.servers_of(slot(3)).len(), 1);
+        world.check_invariants();
+    }
+}

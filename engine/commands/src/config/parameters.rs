@@ -214,6 +214,8 @@ parameters! {
         "cluster-replica-validity-factor" ("cluster-slave-validity-factor"), COUNT;
     cluster_replica_no_failover: bool = false, "cluster-replica-no-failover" ("cluster-slave-no-failover"), YesNo;
     cluster_election_delay_ms: i64 = -1, "cluster-election-delay", Integer::within(-1, 60_000);
+    cluster_manual_failover_timeout_ms: u32 = 5_000, "cluster-manual-failover-timeout", Integer::from(1);
+    cluster_blacklist_ttl_seconds: u64 = 60, "cluster-blacklist-ttl", LONG;
     cluster_migration_barrier: u32 = 1, "cluster-migration-barrier", COUNT;
     cluster_allow_replica_migration: bool = true, "cluster-allow-replica-migration", YesNo;
     cluster_require_full_coverage: bool = true, "cluster-require-full-coverage", YesNo;

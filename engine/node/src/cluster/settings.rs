@@ -19,6 +19,8 @@ pub(super) fn options(config: &Config) -> Options {
         replica_validity_factor: u64::from(config.cluster_replica_validity_factor),
         replica_ping_period: Nanos::from_secs(config.repl_ping_replica_period_seconds),
         election_delay: u64::try_from(config.cluster_election_delay_ms).ok().map(Nanos::from_millis),
+        hand_over_timeout: Nanos::from_millis(u64::from(config.cluster_manual_failover_timeout_ms)),
+        forgotten_for: Nanos::from_secs(config.cluster_blacklist_ttl_seconds),
         no_failover: config.cluster_replica_no_failover,
         quick_failover: config.cluster_quick_failover,
         full_gossip_nodes_max: config.cluster_full_gossip_nodes_max as usize,
