@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use squall_scenarios::planted::Planted;
 
@@ -15,7 +15,7 @@ pub struct Workshop {
     release: bool,
 }
 
-/// What became of a search for a bug.
+/// What became of a search for a bug, and how much of the processor's time it took.
 pub enum Verdict {
     Caught { by: String, after: Duration },
     Missed { after: Duration },
@@ -55,18 +55,18 @@ impl Workshop {
         }
     }
 
-    /// Runs the planted `squall`. Its findings go to its standard error, each with its seed.
+    /// Runs the planted `squall`, for so much of the processor's time at most. Its findings go to its standard error, each
+    /// with its seed.
     pub fn run(&self, words: &[&str], patience: Duration) -> Result<Verdict, String> {
         let profile = if self.release { "release" } else { "debug" };
         let squall = self.build.join(profile).join("squall");
-        let begun = Instant::now();
         let mut command = Command::new(&squall);
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", squall.display()))?;
         let said = child.stderr.take().expect("it is piped");
         let reader = std::thread::spawn(move || std::io::read_to_string(said).unwrap_or_default());
-        let status = wait(&mut child, begun + patience).map_err(|error| error.to_string())?;
-        let (after, said) = (begun.elapsed(), reader.join().unwrap_or_default());
+        let (status, after) = wait(&mut child, patience).map_err(|error| error.to_string())?;
+        let said = reader.join().unwrap_or_default();
         let first =
             said.lines().find(|line| line.starts_with("seed ")).map(|line| line.chars().take(160).collect());
         match (status, first) {
@@ -114,17 +114,31 @@ impl Workshop {
     }
 }
 
-/// The exit status, or nothing where the time was up and it had to be ended. A signal is a status, too.
-fn wait(child: &mut Child, deadline: Instant) -> std::io::Result<Option<i32>> {
+/// The exit status, or nothing where the time was up and it had to be ended; and what of the processor's time it took.
+/// A signal is a status, too.
+fn wait(child: &mut Child, patience: Duration) -> std::io::Result<(Option<i32>, Duration)> {
+    let mut spent = Duration::ZERO;
     loop {
+        // Before it is asked whether it has ended: nobody tells the time of one that was waited for.
+        spent = spent.max(cpu_time(child.id())?);
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.code().unwrap_or(-1)));
+            return Ok((Some(status.code().unwrap_or(-1)), spent));
         }
-        if Instant::now() >= deadline {
+        if spent >= patience {
             child.kill()?;
             child.wait()?;
-            return Ok(None);
+            return Ok((None, spent));
         }
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// What a process has used of the processor, all its threads together, as Linux tells it.
+fn cpu_time(process: u32) -> std::io::Result<Duration> {
+    let told = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, which comes second and in brackets, may have blanks in it.
+    let behind_name = told.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 =
+        behind_name.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }

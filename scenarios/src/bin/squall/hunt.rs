@@ -25,6 +25,9 @@ pub struct HuntArguments {
     /// Stops after this; without it, and without --seeds, after a minute.
     #[arg(long = "for", value_name = "TIME")]
     lasting: Option<Span>,
+    /// Takes that for time of the processor, of which a machine that is busy or stopped takes nothing away.
+    #[arg(long, requires = "lasting")]
+    cpu: bool,
     /// Tries just the seeds of a range, both ends included.
     #[arg(long, value_name = "A..B")]
     seeds: Option<Seeds>,
@@ -72,7 +75,7 @@ pub fn run(arguments: HuntArguments) -> ExitCode {
         (None, None) => Some(USUAL_TIME),
         (None, Some(_)) => None,
     };
-    let watch = Watch { begun: Instant::now(), cpu: cpu_seconds(), limit };
+    let watch = Watch { begun: Instant::now(), cpu: cpu_seconds(), limit, counts_cpu: arguments.cpu };
     let mut line = Line::default();
     let mut trouble = None;
     let tally = hunt(&source, ground, arguments.jobs, &stop, |catch, tally| {
@@ -131,16 +134,25 @@ struct Watch {
     begun: Instant,
     cpu: f64,
     limit: Option<Duration>,
+    /// Whether the limit is one of the processor's time.
+    counts_cpu: bool,
 }
 
 impl Watch {
     fn is_over(&self) -> bool {
-        self.limit.is_some_and(|limit| self.begun.elapsed() >= limit)
+        self.limit.is_some_and(|limit| self.spent() >= limit)
+    }
+
+    fn spent(&self) -> Duration {
+        match self.counts_cpu {
+            true => Duration::from_secs_f64((cpu_seconds() - self.cpu).max(0.0)),
+            false => self.begun.elapsed(),
+        }
     }
 
     fn progress(&self, name: &str, tally: &Tally) -> String {
         let elapsed = self.begun.elapsed();
-        let left = self.limit.map(|limit| limit.saturating_sub(elapsed).as_secs());
+        let left = self.limit.map(|limit| limit.saturating_sub(self.spent()).as_secs());
         let left = left.map_or_else(String::new, |left| format!(", {}:{:02} left", left / 60, left % 60));
         format!(
             "{name}: {} seeds ({:.0}/s), {} simulated, {} of {} marks, {} findings, {} MB{left}",
