@@ -314,7 +314,10 @@ impl Engine {
             if self.role == Role::Replica && self.config.replica_read_only {
                 return Err(CommandError::line("READONLY You can't write against a read only replica."));
             }
-            self.refuse_writes_by_state()?;
+            // What the server lacks since the script has written stops no half of it: it is all or nothing.
+            if !run.wrote {
+                self.refuse_writes_by_state()?;
+            }
         }
         if run.out_of_memory
             && !run.wrote

@@ -270,6 +270,19 @@ fn too_few_good_replicas_refuse_writes() {
     assert_eq!(mesh.text(A, &["SET", "k", "2"]), "NOREPLICAS Not enough good replicas to write.");
 }
 
+/// A script that was laid aside after its first write met, with its second one, a rule that it had passed: its client was
+/// told that nothing had happened, and half of it had.
+#[test]
+fn a_script_that_has_written_is_not_refused_its_second_half() {
+    let mut mesh = pair(&["--min-replicas-to-write", "1"]);
+    mesh.run(seconds(2));
+    let slow = "redis.call('incr', 'n') for i = 1, 3000000 do end return redis.call('incr', 'n')";
+    assert_eq!(mesh.try_call(A, &["EVAL", slow, "0"]), None, "it takes longer than a turn");
+    mesh.take_away(B);
+    mesh.run(seconds(1));
+    assert_eq!(mesh.reply(A), Some(Value::Integer(2)));
+}
+
 /// The link broke inside a transaction; on resuming, what had been read of it met the new stream.
 #[test]
 fn a_transaction_cut_in_half_is_read_again_from_its_start() {
