@@ -48,7 +48,7 @@ pub mod wire;
 pub use admin::OrderResult;
 pub use cluster::Cluster;
 pub use conf::ConfError;
-pub use election::{FailoverKind, HAND_OVER_TIMEOUT};
+pub use election::FailoverKind;
 pub use event::{BusLink, Event, ReplicationFacts, Severity};
 pub use facts::ClusterInfo;
 pub use identity::{Epoch, JobName, NodeId, ShardId};

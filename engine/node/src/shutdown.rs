@@ -4,7 +4,6 @@
 //! that would be without a server, where SAFE was said.
 
 use squall_clock::{Mono, Nanos};
-use squall_cluster::HAND_OVER_TIMEOUT;
 use squall_commands::{ClientId, Engine, ShutdownOptions};
 
 use crate::effect::Effect;
@@ -90,7 +89,8 @@ pub(crate) fn advance(engine: &mut Engine, services: &mut Services) {
                 return save(engine, services, options);
             }
             services.effects.notice("A replica is asked to take over.");
-            set_stage(services, Stage::HandingOver { deadline: now + HAND_OVER_TIMEOUT });
+            let patience = Nanos::from_millis(u64::from(engine.config.cluster_manual_failover_timeout_ms));
+            set_stage(services, Stage::HandingOver { deadline: now + patience });
             services.resign(engine);
         }
         Stage::HandingOver { deadline } => match services.is_handing_over() {

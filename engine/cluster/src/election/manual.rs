@@ -2,16 +2,13 @@
 //! says at which offset it stands still; when the replica is there, it asks for votes, and nothing is lost.
 //! FORCE does without the primary, TAKEOVER without the votes too.
 
-use squall_clock::{Mono, Nanos};
+use squall_clock::Mono;
 
 use crate::cluster::Cluster;
 use crate::durability::Deferred;
 use crate::event::Severity;
 use crate::turns::Turn;
 use crate::wire::{Body, Header};
-
-/// How long a hand-over may take.
-pub const HAND_OVER_TIMEOUT: Nanos = Nanos::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailoverKind {

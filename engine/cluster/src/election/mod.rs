@@ -11,5 +11,5 @@ mod voter;
 
 pub(crate) use candidate::Election;
 pub(crate) use hand_over::HandOver;
+pub use manual::FailoverKind;
 pub(crate) use manual::ManualFailover;
-pub use manual::{FailoverKind, HAND_OVER_TIMEOUT};
