@@ -57,6 +57,8 @@ fn parameters_and_defaults_are_those_of_redis() {
     // Valkey's.
     facts.push(("cluster-databases", "1"));
     facts.push(("cluster-slot-migration-log-max-len", "1000"));
+    facts.push(("cluster-manual-failover-timeout", "5000"));
+    facts.push(("cluster-blacklist-ttl", "60"));
     facts.extend(OWN);
     facts.extend(VALKEYS);
     facts.sort_unstable();
