@@ -31,6 +31,9 @@ pub struct Environment {
     /// CPU time in microseconds: system, user.
     pub cpu_system_us: u64,
     pub cpu_user_us: u64,
+    /// Whether what the machines of scripts hold is told. How large their tables are hangs on the addresses of this
+    /// process: not in a simulated world, where every run tells the same.
+    pub measures_scripts: bool,
     /// Reads a clock for measuring how long commands take; none in a simulated world.
     pub stopwatch: Option<fn() -> Mono>,
 }

@@ -65,7 +65,7 @@ pub(super) fn memory_section(source: &Source<'_>, text: &mut String) {
     line("allocator_muzzy", &0);
     line("total_system_memory", &environment.total_system_memory_bytes);
     line("total_system_memory_human", &human(environment.total_system_memory_bytes));
-    let scripts = source.engine.scripts.figures();
+    let scripts = source.engine.scripts.figures(&source.engine.environment);
     let vms = scripts.eval_vm_bytes + scripts.functions_vm_bytes;
     line("used_memory_lua", &scripts.eval_vm_bytes);
     line("used_memory_vm_eval", &scripts.eval_vm_bytes);

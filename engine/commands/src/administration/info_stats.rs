@@ -35,7 +35,7 @@ pub(super) fn stats_section(source: &Source<'_>, text: &mut String) {
     line("expire_cycle_cpu_milliseconds", &(stats.expire_cycle_nanos / 1_000_000));
     line("evicted_keys", &stats.evicted_keys);
     line("evicted_clients", &stats.evicted_clients);
-    line("evicted_scripts", &source.engine.scripts.figures().evicted);
+    line("evicted_scripts", &source.engine.scripts.evicted());
     let exceeded_ms = source.engine.memory_exceeded_for().as_millis();
     line("total_eviction_exceeded_time", &(stats.eviction_exceeded_ms + exceeded_ms));
     line("current_eviction_exceeded_time", &exceeded_ms);

@@ -65,7 +65,7 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
     let engine = &*context.engine;
     let environment = &engine.environment;
     let figures = Figures::of(engine);
-    let (buffers, scripts) = (engine.replication_buffers, engine.scripts.figures());
+    let (buffers, scripts) = (engine.replication_buffers, engine.scripts.figures(&engine.environment));
     let (allocated, active) = (environment.allocator_allocated_bytes, environment.allocator_active_bytes);
     let (held, resident) = (environment.allocator_resident_bytes, environment.resident_bytes);
     let beside_start = figures.used.saturating_sub(environment.startup_memory_bytes);

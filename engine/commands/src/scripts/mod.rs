@@ -32,6 +32,7 @@ use mlua::Function;
 use squall_resp::Args;
 
 use crate::functions::Libraries;
+use crate::server::Environment;
 use crate::table::{Argument, Category, Command, Flag, FoundKey, Group, KeyFlag, KeyFlags, KeySpec};
 use crate::{Context, catalog};
 pub(crate) use drive::Run;
@@ -224,14 +225,19 @@ impl Scripts {
         }
     }
 
-    /// For INFO: scripts known, bytes of their texts, scripts forgotten to make room, bytes of the machine.
-    pub fn figures(&self) -> ScriptFigures {
+    /// How many scripts were forgotten to make room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// For INFO: scripts known, bytes of their texts, bytes of the machines.
+    pub fn figures(&self, environment: &Environment) -> ScriptFigures {
+        let told = |bytes: usize| if environment.measures_scripts { bytes } else { 0 };
         ScriptFigures {
             scripts: self.known.len(),
             text_bytes: self.known.values().map(|script| script.text.len()).sum(),
-            evicted: self.evicted,
-            eval_vm_bytes: self.eval.as_ref().map_or(0, Vm::used_bytes),
-            functions_vm_bytes: self.libraries.vm_bytes(),
+            eval_vm_bytes: told(self.eval.as_ref().map_or(0, Vm::used_bytes)),
+            functions_vm_bytes: told(self.libraries.vm_bytes()),
             functions: self.libraries.functions(),
             libraries: self.libraries.len(),
             functions_text_bytes: self.libraries.text_bytes(),
@@ -244,7 +250,6 @@ impl Scripts {
 pub struct ScriptFigures {
     pub scripts: usize,
     pub text_bytes: usize,
-    pub evicted: u64,
     pub eval_vm_bytes: usize,
     pub functions_vm_bytes: usize,
     pub functions: usize,

@@ -36,6 +36,7 @@ impl Observer {
             multiplexing_api: "epoll".to_owned(),
             allocator: allocator_name(),
             total_system_memory_bytes: rustix::system::sysinfo().totalram,
+            measures_scripts: true,
             stopwatch: Some(stopwatch()),
             ..Environment::default()
         };
