@@ -135,7 +135,7 @@ fn name_text(bytes: &[u8; NAME_BYTES / 2]) -> [u8; NAME_BYTES] {
 }
 
 fn write_name(bytes: &[u8; NAME_BYTES / 2], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    f.write_str(std::str::from_utf8(&name_text(bytes)).expect("digits are text"))
 }
 
 #[cfg(test)]

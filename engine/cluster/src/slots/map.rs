@@ -41,12 +41,12 @@ impl SlotMap {
 
     /// Gives the slot to somebody, or to nobody; returns whose it was.
     pub fn set(&mut self, slot: Slot, owner: Option<NodeId>) -> Option<NodeId> {
-        let before = self.owner(slot);
-        if before == owner {
-            return before;
-        }
         let number = owner.map_or(NOBODY, |owner| self.number_of(owner));
         let previous = std::mem::replace(&mut self.owners[slot.index()], number);
+        if previous == number {
+            return owner;
+        }
+        let before = if previous == NOBODY { None } else { self.names[usize::from(previous)] };
         if number != NOBODY {
             self.counts[usize::from(number)] += 1;
             self.bound += 1;

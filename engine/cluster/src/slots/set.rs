@@ -109,7 +109,10 @@ impl SlotSet {
     /// Runs of adjacent slots, first and last included.
     pub fn ranges(&self) -> Vec<(Slot, Slot)> {
         let mut ranges: Vec<(Slot, Slot)> = Vec::new();
-        // A word at a time: clients and peers ask for them again and again.
+        // A word at a time: clients and peers ask for them again and again, and replicas have none.
+        if self.is_empty() {
+            return ranges;
+        }
         for (index, mut word) in words(self.wire()).enumerate() {
             while word != 0 {
                 let bit = word.trailing_zeros();
