@@ -129,7 +129,8 @@ impl<'a> Reader<'a> {
 
     fn line(&mut self) -> Read<&'a [u8]> {
         let rest = &self.bytes[self.position..];
-        match rest.windows(2).position(|pair| pair == b"\r\n") {
+        let mut ends = memchr::memchr_iter(b'\r', rest);
+        match ends.find(|end| rest.get(end + 1) == Some(&b'\n')) {
             Some(end) => {
                 self.position += end + 2;
                 Ok(Some(&rest[..end]))
