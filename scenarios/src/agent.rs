@@ -242,7 +242,7 @@ impl NodeState {
 
 /// The fields of INFO.
 fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.split("\r\n").filter_map(|line| line.split_once(':'))
+    text.lines().filter_map(|line| line.split_once(':'))
 }
 
 /// The text of a bulk or verbatim reply.

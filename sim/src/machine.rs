@@ -263,7 +263,8 @@ impl World {
     /// The name of the machine at an address, or of that name.
     pub fn machine_at(&self, host: &str) -> Option<String> {
         let state = self.state();
-        let here = |machine: &&Machine| machine.name == host || machine.ip.to_string() == host;
+        let ip = host.parse::<Ipv4Addr>().ok();
+        let here = |machine: &&Machine| machine.name == host || Some(machine.ip) == ip;
         state.machines.iter().find(here).map(|machine| machine.name.clone())
     }
 

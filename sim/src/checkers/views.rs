@@ -58,28 +58,31 @@ impl View {
             }
         }
         for line in nodes.lines() {
-            let fields: Vec<&str> = line.split(' ').collect();
-            let [id, address, flags, follows, _, _, epoch, _, slots @ ..] = fields.as_slice() else {
-                return None;
-            };
-            let has = |flag: &str| flags.split(',').any(|other| other == flag);
-            if has("myself") {
-                (*id).clone_into(&mut view.myself);
+            let mut words = line.split(' ');
+            let mut member = Member::default();
+            let (id, address, flags) = (words.next()?, words.next()?, words.next()?);
+            member.address = address.split('@').next().unwrap_or_default().to_owned();
+            for flag in flags.split(',') {
+                match flag {
+                    "myself" => id.clone_into(&mut view.myself),
+                    "master" => member.is_primary = true,
+                    "fail?" => member.is_suspected = true,
+                    "fail" => member.is_failed = true,
+                    "handshake" | "noaddr" => member.is_unknown = true,
+                    _ => {}
+                }
             }
-            let (open, owned): (Vec<&&str>, Vec<&&str>) =
-                slots.iter().partition(|text| text.starts_with('['));
-            let member = Member {
-                address: address.split('@').next().unwrap_or_default().to_owned(),
-                is_primary: has("master"),
-                follows: (*follows != "-").then(|| (*follows).to_owned()),
-                is_suspected: has("fail?"),
-                is_failed: has("fail"),
-                is_unknown: has("handshake") || has("noaddr"),
-                epoch: epoch.parse().ok()?,
-                slots: owned.into_iter().map(|text| range(text)).collect::<Option<_>>()?,
-                open_slots: open.into_iter().map(|text| open_slot(text)).collect::<Option<_>>()?,
-            };
-            view.members.insert((*id).to_owned(), member);
+            member.follows = words.next().filter(|follows| *follows != "-").map(str::to_owned);
+            // When it was asked last and answered, and whether it is connected, are for others.
+            member.epoch = words.nth(2)?.parse().ok()?;
+            words.next()?;
+            for slots in words {
+                match slots.starts_with('[') {
+                    true => member.open_slots.push(open_slot(slots)?),
+                    false => member.slots.push(range(slots)?),
+                }
+            }
+            view.members.insert(id.to_owned(), member);
         }
         (!view.myself.is_empty()).then_some(view)
     }
