@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use squall_scenarios::planted::Planted;
 
@@ -22,6 +22,9 @@ pub enum Verdict {
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// So many times as long as its patience in the processor's time a run may take in real time: one that blocks uses up
+/// no processor, and the busiest machine leaves more than this share.
+const WALL_FACTOR: u32 = 20;
 const FAILED: i32 = 1;
 
 impl Workshop {
@@ -55,8 +58,8 @@ impl Workshop {
         }
     }
 
-    /// Runs the planted `squall`, for so much of the processor's time at most. Its findings go to its standard error, each
-    /// with its seed.
+    /// Runs the planted `squall`, for so much of the processor's time at most; one that blocks is ended, too. Its findings
+    /// go to its standard error, each with its seed.
     pub fn run(&self, words: &[&str], patience: Duration) -> Result<Verdict, String> {
         let profile = if self.release { "release" } else { "debug" };
         let squall = self.build.join(profile).join("squall");
@@ -117,6 +120,7 @@ impl Workshop {
 /// The exit status, or nothing where the time was up and it had to be ended; and what of the processor's time it took.
 /// A signal is a status, too.
 fn wait(child: &mut Child, patience: Duration) -> std::io::Result<(Option<i32>, Duration)> {
+    let begun = Instant::now();
     let mut spent = Duration::ZERO;
     loop {
         // Before it is asked whether it has ended: nobody tells the time of one that was waited for.
@@ -124,7 +128,7 @@ fn wait(child: &mut Child, patience: Duration) -> std::io::Result<(Option<i32>, 
         if let Some(status) = child.try_wait()? {
             return Ok((Some(status.code().unwrap_or(-1)), spent));
         }
-        if spent >= patience {
+        if spent >= patience || begun.elapsed() >= patience * WALL_FACTOR {
             child.kill()?;
             child.wait()?;
             return Ok((None, spent));
