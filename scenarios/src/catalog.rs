@@ -71,6 +71,7 @@ pub const ENTRIES: &[Entry] = entries![
     "cluster-migration-crashes",
     "cluster-rolling-restart",
     "cluster-half-dies",
+    "cluster-drawn-faults",
     "replicaof-cycle-by-replica-ping",
     "stale-pong-undoes-failover",
     "stale-inbound-ping-makes-empty-primary",
