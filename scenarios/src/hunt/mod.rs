@@ -5,6 +5,7 @@
 //! stays flat: of a run that passed, only its numbers are kept.
 
 pub mod cluster_swarm;
+mod ordeals;
 pub mod swarm;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,7 @@ use squall_sim::{
 };
 use toml::Spanned;
 
+use super::ordeals;
 use crate::file::{
     Bound, Chaos, ClientGroup, Expectation, NodeSpec, Observe, OperatorStep, Order, Repair, Route, Scenario,
     Setting, Zone,
@@ -56,8 +57,12 @@ pub fn draw(seed: u64) -> Scenario {
     let mut faults = faults(&mut course, seed, &names, lasting);
     faults.extend(disk_faults(&mut stream(seed, "swarm disks", 0), &names, lasting));
     faults.extend(damage(&mut stream(family_of(seed), "swarm damage", 0), &mut server, &names, lasting));
+    let mut operator = operator(&mut course, &names, &faults, lasting);
+    if let Some(ordeal) = ordeals::draw(seed, &names, lasting) {
+        server = ordeal.suits(server);
+        (faults, operator) = (ordeal.faults, ordeal.operator);
+    }
     faults.sort_by_key(|step| step.at);
-    let operator = operator(&mut course, &names, &faults, lasting);
     let expectations = expectations(&nodes, &server, &clients, &faults, &operator);
     Scenario {
         title: format!("What seed {seed} draws"),
@@ -391,7 +396,7 @@ fn operator(
     steps
 }
 
-fn hand_over(steps: &mut Vec<OperatorStep>, at: Span, chosen: &str, others: Vec<&String>) {
+pub(super) fn hand_over(steps: &mut Vec<OperatorStep>, at: Span, chosen: &str, others: Vec<&String>) {
     steps.push(OperatorStep { at, order: Order::Promote { node: chosen.to_owned() } });
     for node in others.into_iter().filter(|node| *node != chosen) {
         let order = Order::Replicate { node: node.clone(), of: chosen.to_owned() };
@@ -424,6 +429,7 @@ fn expectations(
     let leads_on = |step: &OperatorStep| match &step.order {
         Order::Promote { node } => node == primary,
         Order::Replicate { node, .. } => node != primary,
+        Order::Try { words, .. } => words[0] != "FAILOVER",
         _ => false,
     };
     let keeps_all = !faults.iter().any(|step| ends_process_of(step, primary))
