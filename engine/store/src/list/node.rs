@@ -48,6 +48,12 @@ impl NodeSize {
         packed.byte_len() + text_bytes <= self.bytes_max && packed.len() < self.elements_max
     }
 
+    /// Whether an element of so many bytes may join a block that is kept in two parts.
+    pub fn has_room_in_parts(self, front: &Packed, rest: &Packed, text_bytes: usize) -> bool {
+        let bytes = front.byte_len() + rest.byte_len() - packed::EMPTY_BYTES;
+        bytes + text_bytes <= self.bytes_max && front.len() + rest.len() < self.elements_max
+    }
+
     /// Whether both blocks may become one.
     pub fn holds_both(self, one: &Packed, other: &Packed) -> bool {
         one.byte_len() + other.byte_len() <= self.bytes_max && one.len() + other.len() <= self.elements_max

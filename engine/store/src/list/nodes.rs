@@ -1,4 +1,8 @@
 //! A large list: nodes in order, each of a few KiB. A clone shares the nodes.
+//!
+//! Each push to the front moves all of the block that it joins. In a list of several blocks what is pushed there
+//! gathers in a small one first, which is joined to the block behind it (of which it is a part in every respect but
+//! its place) when it has grown, or when either is to be changed otherwise.
 
 use super::End;
 use super::node::{Node, NodeSize};
@@ -10,7 +14,14 @@ pub(super) struct Nodes {
     nodes: VecDeque<Node>,
     len: usize,
     heap_bytes: usize,
+    /// Whether the first node is the front part of a block whose rest is the second node.
+    is_front_apart: bool,
 }
+
+/// How large the front part of a block grows before it is joined to the rest.
+const FRONT_BYTES_MAX: usize = 1024;
+/// What happens behind this node leaves a first block in two parts alone.
+const LAST_BESIDE_FRONT: usize = 2;
 
 /// A node's number, and the index of an element in it.
 #[derive(Clone, Copy, Debug)]
@@ -50,21 +61,50 @@ impl Nodes {
     }
 
     pub fn push(&mut self, end: End, element: &[u8], size: NodeSize) {
-        let number = match end {
-            End::Head => 0,
-            End::Tail => self.nodes.len().saturating_sub(1),
-        };
-        let room =
-            self.nodes.get(number).and_then(Node::block).is_some_and(|b| size.has_room(b, element.len()));
-        if room {
-            self.change(number, |block| match end {
-                End::Head => block.push_front(Item::of(element)),
-                End::Tail => block.push_back(Item::of(element)),
-            });
-            return;
+        match end {
+            End::Head => self.push_front(element, size),
+            End::Tail => self.push_back(element, size),
         }
-        let at = if end == End::Head { 0 } else { self.nodes.len() };
-        self.insert_node(at, node_of(element, size));
+    }
+
+    fn push_back(&mut self, element: &[u8], size: NodeSize) {
+        match self.nodes.back().and_then(Node::block) {
+            Some(block) if size.has_room(block, element.len()) => {
+                self.change(self.nodes.len() - 1, |block| block.push_back(Item::of(element)));
+            }
+            _ => self.insert_node(self.nodes.len(), node_of(element, size)),
+        }
+    }
+
+    fn push_front(&mut self, element: &[u8], size: NodeSize) {
+        if self.is_front_apart && !self.front_has_room(element.len(), size) {
+            self.join_front();
+        }
+        match self.nodes.front().and_then(Node::block) {
+            Some(block) if size.has_room(block, element.len()) => {
+                if !self.is_front_apart && self.nodes.len() > 1 && block.byte_len() > FRONT_BYTES_MAX {
+                    self.insert_node(0, Node::packed(Packed::empty()));
+                    self.is_front_apart = true;
+                }
+                self.change(0, |block| block.push_front(Item::of(element)));
+            }
+            _ => self.insert_node(0, node_of(element, size)),
+        }
+    }
+
+    /// Whether such an element may join the front part of the first block.
+    fn front_has_room(&self, text_bytes: usize, size: NodeSize) -> bool {
+        let (Some(front), Some(rest)) = (self.nodes[0].block(), self.nodes[1].block()) else { return false };
+        front.byte_len() <= FRONT_BYTES_MAX && size.has_room_in_parts(front, rest, text_bytes)
+    }
+
+    /// Makes the first block one again.
+    pub fn join_front(&mut self) {
+        if std::mem::take(&mut self.is_front_apart) {
+            let front = self.remove_node(0);
+            let front = front.block().expect("parts are blocks");
+            self.change(0, |rest| rest.prepend(front));
+        }
     }
 
     /// Appends a node that was read.
@@ -86,6 +126,7 @@ impl Nodes {
 
     /// Replaces an element that there is.
     pub fn set(&mut self, index: usize, element: &[u8], size: NodeSize) {
+        self.join_front();
         let place = self.locate(index).expect("the caller has looked");
         let fits = self.nodes[place.node].block().is_some_and(|block| size.has_room(block, element.len()));
         if fits {
@@ -101,6 +142,7 @@ impl Nodes {
 
     /// Inserts in front of the element with this index, or at the end.
     pub fn insert(&mut self, index: usize, element: &[u8], size: NodeSize) {
+        self.join_front();
         let Some(place) = self.locate(index) else { return self.push(End::Tail, element, size) };
         if place.index == 0 && place.node > 0 {
             // At the border between two nodes, the one in front may have room.
@@ -123,6 +165,9 @@ impl Nodes {
     /// Removes so many elements from this index on; fewer if there are not so many.
     pub fn remove_range(&mut self, index: usize, count: usize, size: NodeSize) {
         let mut left = count.min(self.len.saturating_sub(index));
+        if self.locate(index).is_some_and(|place| place.node <= LAST_BESIDE_FRONT) {
+            self.join_front();
+        }
         let Some(mut place) = self.locate(index) else { return };
         let first = place.node;
         while left > 0 {
@@ -147,6 +192,7 @@ impl Nodes {
 
     /// Removes up to `count` elements equal to `element`, beginning at `end`; returns how many.
     pub fn remove_equal(&mut self, element: Item<'_>, count: usize, end: End, size: NodeSize) -> usize {
+        self.join_front();
         let (mut removed, mut visited, mut number) = (0, 0, 0);
         let text = element.to_vec();
         while visited < self.nodes.len() && removed < count {

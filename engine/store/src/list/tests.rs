@@ -102,6 +102,24 @@ fn check(list: &List, model: &[Vec<u8>]) {
     }
 }
 
+/// What a list looks like whose first block is never in two parts.
+fn join_parts(list: &mut List) {
+    if let Form::Nodes(nodes) = &mut list.form {
+        nodes.join_front();
+    }
+}
+
+/// The encoding, and what is in each block.
+fn form(list: &List) -> (&'static str, Vec<usize>) {
+    let mut list = list.clone();
+    join_parts(&mut list);
+    let sizes = match &list.form {
+        Form::Packed(packed) => vec![packed.len()],
+        Form::Nodes(nodes) => (0..nodes.node_count()).map(|number| nodes.node(number).len()).collect(),
+    };
+    (list.encoding(), sizes)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -111,9 +129,13 @@ proptest! {
     ) {
         let limits = Limits { list_node_size: size, ..Limits::seeded(1) };
         let (mut list, mut model) = (List::default(), Vec::new());
+        let mut whole = List::default();
         for op in ops {
             let frozen = (list.clone(), model.clone());
-            apply(&mut list, &mut model, op, &limits);
+            apply(&mut list, &mut model, op.clone(), &limits);
+            apply(&mut whole, &mut frozen.1.clone(), op, &limits);
+            join_parts(&mut whole);
+            prop_assert_eq!(form(&list), form(&whole));
             prop_assert!(frozen.0.iter().map(|item| item.to_vec()).eq(frozen.1.into_iter()));
         }
         check(&list, &model);

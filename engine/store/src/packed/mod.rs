@@ -22,6 +22,9 @@ pub const PACKED_ELEMENTS_MAX: usize = u16::MAX as usize - 1;
 /// A block never grows beyond this, whatever the configuration says.
 pub const PACKED_BYTES_MAX: usize = 1 << 30;
 
+/// What a block takes before it holds anything.
+pub(crate) const EMPTY_BYTES: usize = HEADER_BYTES + 1;
+
 const HEADER_BYTES: usize = 6;
 const END: u8 = 0xff;
 /// Fewer elements are compared each with each other, more of them in order.
@@ -45,7 +48,7 @@ pub struct Malformed;
 
 impl Packed {
     pub fn empty() -> Packed {
-        Packed { bytes: vec![HEADER_BYTES as u8 + 1, 0, 0, 0, 0, 0, END] }
+        Packed { bytes: vec![EMPTY_BYTES as u8, 0, 0, 0, 0, 0, END] }
     }
 
     /// Checks every byte of a listpack from elsewhere, and makes it canonical if it is not.
@@ -264,10 +267,19 @@ impl Packed {
 
     /// Appends all elements of another block.
     pub fn append(&mut self, other: &Packed) {
-        let (count, end) = (self.len() + other.len(), self.bytes.len() - 1);
+        self.insert_block(self.bytes.len() - 1, other);
+    }
+
+    /// Puts all elements of another block in front.
+    pub fn prepend(&mut self, other: &Packed) {
+        self.insert_block(HEADER_BYTES, other);
+    }
+
+    fn insert_block(&mut self, offset: usize, other: &Packed) {
+        let count = self.len() + other.len();
         let body = &other.bytes[HEADER_BYTES..other.bytes.len() - 1];
-        self.resize_gap(end, 0, body.len());
-        self.bytes[end..end + body.len()].copy_from_slice(body);
+        self.resize_gap(offset, 0, body.len());
+        self.bytes[offset..offset + body.len()].copy_from_slice(body);
         self.set_count(count);
     }
 

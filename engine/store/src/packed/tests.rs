@@ -10,7 +10,15 @@ enum Op {
     Insert(bool, usize, Vec<u8>),
     Replace(usize, Vec<u8>),
     Remove(usize, usize),
-    Split(usize, bool),
+    Split(usize, Keep),
+}
+
+/// What becomes of a block that was split in two.
+#[derive(Clone, Copy, Debug)]
+enum Keep {
+    Head,
+    InOrder,
+    TailFirst,
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -31,7 +39,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (any::<bool>(), any::<usize>(), text()).prop_map(|(after, at, text)| Op::Insert(after, at, text)),
         3 => (any::<usize>(), text()).prop_map(|(at, text)| Op::Replace(at, text)),
         2 => (any::<usize>(), 1usize..4).prop_map(|(at, count)| Op::Remove(at, count)),
-        1 => (any::<usize>(), any::<bool>()).prop_map(|(at, keep_tail)| Op::Split(at, keep_tail)),
+        1 => (any::<usize>(), prop::sample::select(vec![Keep::Head, Keep::InOrder, Keep::TailFirst]))
+            .prop_map(|(at, keep)| Op::Split(at, keep)),
     ]
 }
 
@@ -66,14 +75,21 @@ fn apply(packed: &mut Packed, model: &mut Vec<Vec<u8>>, op: Op) {
             model.drain(index..model.len().min(index + count));
             assert_eq!(next.map(|at| packed.get(at).to_vec()).as_ref(), model.get(index));
         }
-        Op::Split(at, keep_tail) => {
+        Op::Split(at, keep) => {
             let (index, position) = place(packed, at);
             let tail = packed.split_off(position);
             let model_tail = model.split_off(index);
             check(&tail, &model_tail);
-            if keep_tail {
-                packed.append(&tail);
-                model.extend(model_tail);
+            match keep {
+                Keep::Head => {}
+                Keep::InOrder => {
+                    packed.append(&tail);
+                    model.extend(model_tail);
+                }
+                Keep::TailFirst => {
+                    packed.prepend(&tail);
+                    model.splice(..0, model_tail);
+                }
             }
         }
     }
