@@ -37,9 +37,9 @@ impl Engine {
         if !self.caller.no_touch {
             recency::touch(&entry, &self.config, self.now, &mut self.rng);
         }
-        let collection = entry.collection_mut::<T>().ok_or(CommandError::WrongType)?;
-        let result = change(collection, limits);
-        if collection.is_empty() {
+        let edited = entry.edit(|collection: &mut T| (change(collection, limits), collection.is_empty()));
+        let (result, is_empty) = edited.ok_or(CommandError::WrongType)?;
+        if is_empty {
             drop(entry);
             let emptied = db.remove(key).expect("it was there above");
             self.dispose(emptied);

@@ -29,7 +29,7 @@ fn put<T: Collection>(keyspace: &mut Keyspace, key: &[u8], n: usize, put: fn(&mu
         db.insert(key, value.into_value(), None);
         return;
     };
-    put(entry.collection_mut::<T>().unwrap(), element.as_bytes(), limits);
+    entry.edit(|collection: &mut T| put(collection, element.as_bytes(), limits)).unwrap();
 }
 
 fn measure<T: Collection>(name: &str, elements: usize, add: fn(&mut T, &[u8], &Limits)) {

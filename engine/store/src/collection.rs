@@ -1,7 +1,7 @@
 //! What all collections have in common, so that commands can find, make and delete them alike.
 
-use crate::db::EntryMut;
 use crate::entry::{Entry, Value};
+use squall_clock::UnixMs;
 
 /// A data type that holds elements. `Default` is one without any.
 pub trait Collection: Default {
@@ -13,6 +13,14 @@ pub trait Collection: Default {
 
     /// Whether its key is to be deleted. A type that may be empty (a stream) says no.
     fn is_empty(&self) -> bool;
+
+    /// How many bytes it holds on the heap, apart from itself.
+    fn heap_bytes(&self) -> usize;
+
+    /// When the first of its elements expires, if any does.
+    fn next_expiry(&self) -> Option<UnixMs> {
+        None
+    }
 }
 
 impl Entry {
@@ -20,13 +28,5 @@ impl Entry {
     #[inline]
     pub fn collection<T: Collection>(&self) -> Option<&T> {
         self.rich().and_then(T::of)
-    }
-}
-
-impl EntryMut<'_> {
-    /// The value, if it is of this type, to be changed in place. What it weighs is counted when the borrow ends.
-    #[inline]
-    pub fn collection_mut<T: Collection>(&mut self) -> Option<&mut T> {
-        self.rich_mut().and_then(T::of_mut)
     }
 }

@@ -118,9 +118,8 @@ impl Engine {
             return 0;
         }
         let mut entry = self.keyspace.db_mut(db).lookup_mut(key).expect("it was there above");
-        let hash = entry.collection_mut::<Hash>().expect("it was a hash above");
-        let expired = hash.take_expired(now, count);
-        let is_empty = hash.is_empty();
+        let edited = entry.edit(|hash: &mut Hash| (hash.take_expired(now, count), hash.is_empty()));
+        let (expired, is_empty) = edited.expect("it was a hash above");
         drop(entry);
         if is_empty {
             let emptied = self.keyspace.db_mut(db).remove(key).expect("it was there above");

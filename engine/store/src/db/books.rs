@@ -3,6 +3,7 @@
 
 use super::expire::SweepState;
 use super::fields::ExpiringFields;
+use crate::collection::Collection;
 use crate::entry::Entry;
 use squall_clock::UnixMs;
 
@@ -49,13 +50,12 @@ impl Books {
         self.add_expiry(after);
     }
 
-    /// The entry's share was this, and has changed.
+    /// An entry's share was one, and is the other.
     #[inline]
-    pub fn settle(&mut self, before: &Share, entry: &Entry) {
-        let after = Share::of(entry);
+    pub fn settle(&mut self, before: &Share, after: &Share, entry: &Entry) {
         self.totals.bytes = self.totals.bytes + after.bytes - before.bytes;
         if after.field_expiry != before.field_expiry {
-            self.settle_fields(before, &after, entry.key());
+            self.settle_fields(before, after, entry.key());
         }
     }
 
@@ -85,5 +85,11 @@ impl Share {
     #[inline]
     pub fn of(entry: &Entry) -> Share {
         Share { bytes: entry.memory_bytes(), field_expiry: entry.next_field_expiry() }
+    }
+
+    /// What of an entry's share is its collection's.
+    #[inline]
+    pub fn of_collection(collection: &impl Collection) -> Share {
+        Share { bytes: collection.heap_bytes(), field_expiry: collection.next_expiry() }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::books::{Books, Share};
 use super::{At, Db};
+use crate::collection::Collection;
 use crate::dict::{Expiries, NEVER};
 use crate::entry::{Content, Entry, Value, string_content};
 use squall_clock::UnixMs;
@@ -80,10 +81,18 @@ impl<'a> EntryMut<'a> {
         }
     }
 
-    /// The value, unless it is a small string, to be changed.
+    /// Changes the value, if it is a collection of this type.
     #[inline]
-    pub(crate) fn rich_mut(&mut self) -> Option<&mut Value> {
-        self.entry_mut().rich_mut()
+    pub fn edit<T: Collection, R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let collection = T::of_mut(self.entry.rich_mut()?)?;
+        let before = Share::of_collection(collection);
+        let result = change(collection);
+        let after = Share::of_collection(collection);
+        // Else it is a part of a change that is settled whole.
+        if self.share.is_none() {
+            self.books.settle(&before, &after, self.entry);
+        }
+        Some(result)
     }
 
     /// The entry, for a change that the books have to hear of.
@@ -107,7 +116,7 @@ impl Drop for EntryMut<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(before) = &self.share {
-            self.books.settle(before, self.entry);
+            self.books.settle(before, &Share::of(self.entry), self.entry);
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::packed::{Item, Packed, Position};
 use crate::table::Table;
 use crate::zset::ZSet;
 use rand_core::Rng;
+use squall_clock::UnixMs;
 
 /// Fields with values.
 #[derive(Clone, Debug)]
@@ -276,6 +277,16 @@ impl Collection for Hash {
 
     fn is_empty(&self) -> bool {
         Hash::is_empty(self)
+    }
+
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        Hash::heap_bytes(self)
+    }
+
+    #[inline]
+    fn next_expiry(&self) -> Option<UnixMs> {
+        Hash::next_expiry(self)
     }
 }
 

@@ -244,6 +244,11 @@ impl Collection for List {
     fn is_empty(&self) -> bool {
         List::is_empty(self)
     }
+
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        List::heap_bytes(self)
+    }
 }
 
 impl Default for List {

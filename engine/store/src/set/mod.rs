@@ -242,6 +242,11 @@ impl Collection for Set {
     fn is_empty(&self) -> bool {
         Set::is_empty(self)
     }
+
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        Set::heap_bytes(self)
+    }
 }
 
 /// As long as nothing is in it, a set is one of integers.

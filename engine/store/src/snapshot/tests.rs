@@ -122,9 +122,11 @@ fn edit<T: Collection>(keyspace: &mut Keyspace, db: usize, key: u16, change: imp
         db.insert(&name(key), T::default().into_value(), None);
     }
     let mut entry = db.lookup_mut(&name(key)).unwrap();
-    let collection = entry.collection_mut::<T>().unwrap();
-    change(collection, limits);
-    if collection.is_empty() {
+    let is_empty = entry.edit(|collection: &mut T| {
+        change(collection, limits);
+        collection.is_empty()
+    });
+    if is_empty == Some(true) {
         drop(entry);
         db.remove(&name(key));
     }

@@ -317,6 +317,11 @@ impl Collection for Stream {
     fn is_empty(&self) -> bool {
         false
     }
+
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        Stream::heap_bytes(self)
+    }
 }
 
 /// Two streams are equal when a client could not tell them apart.

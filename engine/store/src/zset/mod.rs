@@ -318,6 +318,11 @@ impl Collection for ZSet {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        ZSet::heap_bytes(self)
+    }
 }
 
 impl Default for ZSet {
